@@ -1,0 +1,136 @@
+//! The commands of the program, and what each does with the terminal.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to the terminal")]
+
+mod admin_keys;
+mod dev;
+mod init;
+mod serve;
+mod simulator;
+
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::config::{self, Config, Environment};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Enterprise access control for Mistral AI: keys, models, limits and usage in front of Mistral's API.
+#[derive(Parser)]
+#[command(name = "louver", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole product on this machine, with a simulated Mistral and an example organization
+    Dev(dev::Dev),
+    /// Run a node with its settings
+    Serve(ConfigFile),
+    /// First start: bring the schema up, create the organization, print its admin key once
+    Init(init::Init),
+    /// Run the simulated Mistral alone
+    Simulator(simulator::Simulator),
+    /// Make, list and revoke admin keys, offline
+    AdminKey(admin_keys::AdminKey),
+    /// Bring the database's schema up to date
+    Migrate(Place),
+}
+
+/// A file with settings.
+#[derive(Args)]
+struct ConfigFile {
+    /// The file with settings; the environment wins over it
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+/// The installation that an offline command works on.
+#[derive(Args)]
+struct Place {
+    /// The data directory of `louver dev`
+    #[arg(long, conflicts_with = "config")]
+    data_dir: Option<PathBuf>,
+    /// The file with settings; the environment wins over it
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    /// The settings of that installation.
+    fn config(&self, environment: &Environment) -> Result<Config, Vec<String>> {
+        match &self.data_dir {
+            Some(folder) => dev::config(folder, None, environment),
+            None => config::load(self.config.as_deref(), environment),
+        }
+    }
+}
+
+/// Runs the command; errors go to stderr, each on a line of its own.
+pub fn run(cli: Cli) -> ExitCode {
+    let environment: Environment = std::env::vars().collect();
+    // Only one provider is in the program; a second call could only come from a test.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&[error.to_string()]),
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Dev(command) => dev::run(command, &environment).await,
+            Command::Serve(command) => serve::run(&command, &environment).await,
+            Command::Init(command) => init::run(&command, &environment).await,
+            Command::Simulator(command) => simulator::run(command).await,
+            Command::AdminKey(command) => admin_keys::run(command, &environment).await,
+            Command::Migrate(place) => migrate(&place, &environment).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(errors) => fail(&errors),
+    }
+}
+
+fn fail(errors: &[String]) -> ExitCode {
+    for error in errors {
+        eprintln!("louver: {error}");
+    }
+    ExitCode::FAILURE
+}
+
+async fn migrate(place: &Place, environment: &Environment) -> Result<(), Vec<String>> {
+    let config = place.config(environment)?;
+    let store = louver_store::Store::open(&config.database_url).await.map_err(|e| vec![e.to_string()])?;
+    let steps = store.migrate().await.map_err(|e| vec![e.to_string()])?;
+    println!(
+        "{}",
+        if steps == 0 { "The schema was up to date.".to_owned() } else { format!("{steps} step(s) done.") }
+    );
+    store.close().await;
+    Ok(())
+}
+
+/// The parts of an installation, with the machine's clock and randomness.
+async fn parts(config: &Config) -> Result<crate::serve::Parts, Vec<String>> {
+    let (clock, entropy) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy::new()));
+    crate::serve::parts(config, clock, entropy).await.map_err(|error| vec![error])
+}
+
+/// The control plane of an installation whose gateway does not run in this process.
+fn offline(parts: crate::serve::Parts) -> louver_control::Control {
+    let pepper = Arc::new(parts.master.pepper());
+    louver_control::Control::offline(parts.store, parts.clock, parts.entropy, pepper, parts.master)
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}

@@ -1,0 +1,83 @@
+//! `louver admin-key`: admin keys, offline, on the machine that holds the data.
+
+use super::Place;
+use crate::config::Environment;
+use clap::{Args, Subcommand};
+use louver_control::Control;
+use louver_control::actions::admin_keys;
+use louver_control::context::Context;
+use louver_domain::id::AdminKeyId;
+
+/// Make, list and revoke admin keys.
+#[derive(Args)]
+pub(super) struct AdminKey {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Make an admin key and print it once
+    Create {
+        /// A name for people
+        #[arg(long, default_value = "admin")]
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List the admin keys, without their secrets
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Revoke an admin key for good
+    Revoke {
+        /// Its id, as `list` prints it
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Works on the one organization of the installation.
+pub(super) async fn run(command: AdminKey, environment: &Environment) -> Result<(), Vec<String>> {
+    let place = match &command.action {
+        Action::Create { place, .. } | Action::List { place } | Action::Revoke { place, .. } => place,
+    };
+    let control = super::offline(super::parts(&place.config(environment)?).await?);
+    let result = act(&control, &command.action).await;
+    control.store.close().await;
+    result.map_err(|error| vec![error])
+}
+
+async fn act(control: &Control, action: &Action) -> Result<(), String> {
+    let organizations = louver_store::organizations::list(&control.store).await.map_err(|e| e.to_string())?;
+    let organization =
+        organizations.first().ok_or("there is no organization yet: run `louver init` first")?;
+    let context = Context::system(organization.id, control.clock.now());
+    match action {
+        Action::Create { name, .. } => {
+            let (key, minted) =
+                admin_keys::create(control, &context, name, None).await.map_err(|e| e.to_string())?;
+            println!("{}  {}\nShown only now:\n  {}", key.id, key.name, minted.secret.expose());
+        }
+        Action::List { .. } => {
+            for key in admin_keys::list(control, &context).await.map_err(|e| e.to_string())? {
+                println!(
+                    "{}  …{}  {}  {}  {}",
+                    key.id,
+                    key.last_four,
+                    key.status.as_str(),
+                    key.created_at.rfc3339(),
+                    key.name
+                );
+            }
+        }
+        Action::Revoke { id, .. } => {
+            let id = AdminKeyId::parse(id).ok_or("that is not the id of an admin key")?;
+            let key = admin_keys::revoke(control, &context, id).await.map_err(|e| e.to_string())?;
+            println!("{} {} is revoked.", key.id, key.name);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,360 @@
+//! Settings: a TOML file, the environment over it, and every error at once.
+//!
+//! `louver.default.toml` at the root of the repository is their documentation; a test holds it against this file.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Settings as given, before they are checked. Every field stands in `louver.default.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    listen: Option<String>,
+    admin_listen: Option<String>,
+    database_url: Option<String>,
+    upstream_url: Option<String>,
+    upstream_key: Option<String>,
+    master_key_file: Option<PathBuf>,
+    log: Option<String>,
+    worker_threads: Option<usize>,
+    max_body_bytes: Option<usize>,
+    min_body_bytes_per_second: Option<u64>,
+    max_connections: Option<usize>,
+    max_connections_per_address: Option<usize>,
+    usage_queue: Option<usize>,
+    credential_rest_seconds: Option<u32>,
+    tls: Tls,
+    timeouts: TimeoutSeconds,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Tls {
+    certificate_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+}
+
+/// Times in seconds.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TimeoutSeconds {
+    head: Option<u64>,
+    body_grace: Option<u64>,
+    connect: Option<u64>,
+    first_byte: Option<u64>,
+    idle: Option<u64>,
+    total: Option<u64>,
+    write: Option<u64>,
+    drain: Option<u64>,
+}
+
+/// Settings that were checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address of the listener.
+    pub listen: String,
+    /// A second listener for the admin side, when it has one of its own.
+    pub admin_listen: Option<String>,
+    /// `sqlite:PATH` or `postgres://…`.
+    pub database_url: String,
+    /// Scheme, host and port of upstream.
+    pub upstream_url: String,
+    /// The credential for upstream, when it comes from the settings.
+    pub upstream_key: Option<UpstreamKey>,
+    /// The file with the master key.
+    pub master_key_file: PathBuf,
+    /// What is logged.
+    pub log: String,
+    /// Threads that serve calls.
+    pub worker_threads: usize,
+    /// The largest request body in bytes.
+    pub max_body_bytes: usize,
+    /// The least bytes a second of a request body.
+    pub min_body_bytes_per_second: u64,
+    /// Connections at the same time.
+    pub max_connections: usize,
+    /// Connections at the same time from one address.
+    pub max_connections_per_address: usize,
+    /// Usage records that may wait to be written.
+    pub usage_queue: usize,
+    /// Seconds that a credential rests after 429 or 5xx.
+    pub credential_rest_seconds: u32,
+    /// Certificate and key files.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// How long each part of a call may take.
+    pub timeouts: louver_gateway::Timeouts,
+}
+
+/// An upstream key from the settings. It is not shown.
+#[derive(Clone)]
+pub struct UpstreamKey(louver_domain::secret::Secret<String>);
+
+impl UpstreamKey {
+    /// Takes the key under guard.
+    pub fn new(key: String) -> Self {
+        Self(louver_domain::secret::Secret::new(key))
+    }
+
+    /// The key itself.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl std::fmt::Debug for UpstreamKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UpstreamKey(…)")
+    }
+}
+
+/// The environment, as an argument.
+pub type Environment = BTreeMap<String, String>;
+
+/// Variables that are not settings of the server.
+const OF_THE_TERMINAL: [&str; 2] = ["LOUVER_URL", "LOUVER_ADMIN_KEY"];
+
+/// Reads settings from a file (where there is one) and the environment. All errors come at once.
+pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, Vec<String>> {
+    let mut errors = Vec::new();
+    let mut file = path.map_or_else(File::default, |path| read_file(path, &mut errors));
+    overlay(&mut file, environment, &mut errors);
+    let config = check(file, &mut errors);
+    if errors.is_empty() { Ok(config) } else { Err(errors) }
+}
+
+fn read_file(path: &Path, errors: &mut Vec<String>) -> File {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()));
+    let parsed = text.and_then(|text| toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display())));
+    parsed.unwrap_or_else(|error| {
+        errors.push(error);
+        File::default()
+    })
+}
+
+/// Lays the environment over the file. A variable of ours that is not known is an error: it may be a typing error of
+/// one that matters.
+fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>) {
+    if let Some(key) = environment.get("MISTRAL_API_KEY").filter(|key| !key.is_empty()) {
+        file.upstream_key = Some(key.clone());
+    }
+    for (name, value) in
+        environment.iter().filter(|(name, value)| name.starts_with("LOUVER_") && !value.is_empty())
+    {
+        let value = value.clone();
+        match name.as_str() {
+            "LOUVER_LISTEN" => file.listen = Some(value),
+            "LOUVER_ADMIN_LISTEN" => file.admin_listen = Some(value),
+            "LOUVER_DATABASE_URL" => file.database_url = Some(value),
+            "LOUVER_UPSTREAM_URL" => file.upstream_url = Some(value),
+            "LOUVER_UPSTREAM_KEY" => file.upstream_key = Some(value),
+            "LOUVER_MASTER_KEY_FILE" => file.master_key_file = Some(value.into()),
+            "LOUVER_LOG" => file.log = Some(value),
+            "LOUVER_TLS_CERTIFICATE_FILE" => file.tls.certificate_file = Some(value.into()),
+            "LOUVER_TLS_KEY_FILE" => file.tls.key_file = Some(value.into()),
+            "LOUVER_WORKER_THREADS" => match value.parse() {
+                Ok(number) => file.worker_threads = Some(number),
+                Err(_) => errors.push("LOUVER_WORKER_THREADS must be a number".into()),
+            },
+            other if OF_THE_TERMINAL.contains(&other) => {}
+            other => errors.push(format!("the environment variable {other} is not a setting of Louver")),
+        }
+    }
+}
+
+fn check(file: File, errors: &mut Vec<String>) -> Config {
+    let required = |value: Option<String>, name: &str, errors: &mut Vec<String>| {
+        value.unwrap_or_else(|| {
+            errors.push(format!("{name} is not set"));
+            String::new()
+        })
+    };
+    let seconds = |value: Option<u64>, default: u64, name: &str, errors: &mut Vec<String>| {
+        let value = value.unwrap_or(default);
+        if value == 0 || value > 86_400 {
+            errors.push(format!("timeouts.{name} must be from 1 to 86400 seconds"));
+        }
+        std::time::Duration::from_secs(value)
+    };
+    let t = &file.timeouts;
+    let timeouts = louver_gateway::Timeouts {
+        head: seconds(t.head, 30, "head", errors),
+        body_grace: seconds(t.body_grace, 10, "body_grace", errors),
+        connect: seconds(t.connect, 10, "connect", errors),
+        first_byte: seconds(t.first_byte, 300, "first_byte", errors),
+        idle: seconds(t.idle, 120, "idle", errors),
+        total: seconds(t.total, 900, "total", errors),
+        write: seconds(t.write, 30, "write", errors),
+        drain: seconds(t.drain, 30, "drain", errors),
+    };
+    let database_url = required(file.database_url, "database_url (LOUVER_DATABASE_URL)", errors);
+    if !database_url.is_empty()
+        && !["sqlite:", "postgres://", "postgresql://"].iter().any(|p| database_url.starts_with(p))
+    {
+        errors.push("database_url must start with sqlite: or postgres://".into());
+    }
+    let upstream_url = file.upstream_url.unwrap_or_else(|| "https://api.mistral.ai".into());
+    if let Err(error) = crate::upstream::Address::parse(&upstream_url) {
+        errors.push(error);
+    }
+    let master_key_file = file.master_key_file.unwrap_or_else(|| {
+        errors.push("master_key_file (LOUVER_MASTER_KEY_FILE) is not set".into());
+        PathBuf::new()
+    });
+    let tls = match (file.tls.certificate_file, file.tls.key_file) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            errors.push("tls.certificate_file and tls.key_file go together".into());
+            None
+        }
+    };
+    let at_least_one = |value: Option<usize>, default: usize, name: &str, errors: &mut Vec<String>| {
+        if value == Some(0) {
+            errors.push(format!("{name} must be at least 1"));
+        }
+        value.unwrap_or(default)
+    };
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let max_connections = at_least_one(file.max_connections, 10_000, "max_connections", errors);
+    Config {
+        listen: address(file.listen, "127.0.0.1:8080", "listen", errors),
+        admin_listen: file.admin_listen.map(|a| address(Some(a), "", "admin_listen", errors)),
+        database_url,
+        upstream_url,
+        upstream_key: upstream_key(file.upstream_key, errors),
+        master_key_file,
+        log: file.log.unwrap_or_else(|| "info".into()),
+        worker_threads: at_least_one(file.worker_threads, cores, "worker_threads", errors),
+        max_body_bytes: at_least_one(file.max_body_bytes, 32 * 1024 * 1024, "max_body_bytes", errors),
+        min_body_bytes_per_second: file.min_body_bytes_per_second.unwrap_or(1024).max(1),
+        max_connections,
+        max_connections_per_address: at_least_one(
+            file.max_connections_per_address,
+            max_connections,
+            "max_connections_per_address",
+            errors,
+        ),
+        usage_queue: at_least_one(file.usage_queue, 65_536, "usage_queue", errors),
+        credential_rest_seconds: file.credential_rest_seconds.unwrap_or(5),
+        tls,
+        timeouts,
+    }
+}
+
+fn upstream_key(key: Option<String>, errors: &mut Vec<String>) -> Option<UpstreamKey> {
+    let key = key?;
+    if !key.bytes().all(|b| b.is_ascii_graphic()) {
+        errors.push("the upstream key must be visible ASCII characters only".into());
+    }
+    Some(UpstreamKey::new(key))
+}
+
+fn address(value: Option<String>, default: &str, name: &str, errors: &mut Vec<String>) -> String {
+    let value = value.unwrap_or_else(|| default.to_owned());
+    if value.parse::<std::net::SocketAddr>().is_err() {
+        errors.push(format!("{name} must be an address and a port such as 127.0.0.1:8080, not {value:?}"));
+    }
+    value
+}
+
+/// Refuses what is unsafe in production: a public listener without TLS would send keys in clear.
+pub fn refuse_unsafe(config: &Config) -> Vec<String> {
+    let mut errors = Vec::new();
+    let public =
+        |address: &String| address.parse::<std::net::SocketAddr>().is_ok_and(|a| !a.ip().is_loopback());
+    let open: Vec<&String> =
+        std::iter::once(&config.listen).chain(&config.admin_listen).filter(|a| public(a)).collect();
+    if config.tls.is_none() && !open.is_empty() {
+        errors.push(format!(
+            "{} is reachable from outside and has no TLS: set tls.certificate_file and tls.key_file, or listen on \
+             127.0.0.1 behind a proxy that terminates TLS",
+            open.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(" and ")
+        ));
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn all_errors_come_at_once() {
+        let errors = load(
+            None,
+            &environment(&[
+                ("LOUVER_LISTEN", "nowhere"),
+                ("LOUVER_UPSTREM_URL", "x"),
+                ("LOUVER_UPSTREAM_URL", "ftp://x"),
+                ("LOUVER_TLS_KEY_FILE", "k"),
+            ]),
+        )
+        .unwrap_err();
+        for part in
+            ["listen", "LOUVER_UPSTREM_URL", "ftp://x", "go together", "database_url", "master_key_file"]
+        {
+            assert!(errors.iter().any(|e| e.contains(part)), "{part} in {errors:?}");
+        }
+    }
+
+    #[test]
+    fn the_environment_wins_and_a_typing_error_in_the_file_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("louver.toml");
+        std::fs::write(&path, "listen = '127.0.0.1:1'\ndatabase_url = 'sqlite:a'\nmaster_key_file = 'm'\n")
+            .unwrap();
+        let config = load(
+            Some(&path),
+            &environment(&[
+                ("LOUVER_LISTEN", "127.0.0.1:2"),
+                ("MISTRAL_API_KEY", "a"),
+                ("LOUVER_UPSTREAM_KEY", "b"),
+            ]),
+        )
+        .unwrap();
+        assert_eq!((config.listen.as_str(), config.database_url.as_str()), ("127.0.0.1:2", "sqlite:a"));
+        assert_eq!(config.upstream_key.as_ref().unwrap().expose(), "b");
+        assert!(!format!("{config:?}").contains("\"b\""));
+        std::fs::write(&path, "listn = 'x'\n").unwrap();
+        let errors = load(Some(&path), &environment(&[])).unwrap_err();
+        assert!(errors.iter().any(|e| e.contains("listn")), "{errors:?}");
+    }
+
+    #[test]
+    fn a_public_listener_needs_tls() {
+        let base = [("LOUVER_DATABASE_URL", "sqlite:a"), ("LOUVER_MASTER_KEY_FILE", "m")];
+        let with = |pairs: &[(&str, &str)]| {
+            refuse_unsafe(&load(None, &environment(&[&base, pairs].concat())).unwrap())
+        };
+        assert!(with(&[]).is_empty());
+        assert_eq!(with(&[("LOUVER_LISTEN", "0.0.0.0:80")]).len(), 1);
+        assert!(
+            with(&[
+                ("LOUVER_LISTEN", "0.0.0.0:80"),
+                ("LOUVER_TLS_CERTIFICATE_FILE", "c"),
+                ("LOUVER_TLS_KEY_FILE", "k")
+            ])
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn the_documented_settings_are_the_settings() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../louver.default.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Every setting stands there commented out; uncommented, the file is read without an unknown name.
+        let uncommented: String = text
+            .lines()
+            .map(|line| line.strip_prefix("#: ").unwrap_or(line))
+            .map(|l| format!("{l}\n"))
+            .collect();
+        toml::from_str::<File>(&uncommented).unwrap();
+        let names = |text: &str| text.lines().filter(|l| l.starts_with("#: ") && l.contains(" = ")).count();
+        assert_eq!(names(&text), 24, "a setting without documentation");
+    }
+}

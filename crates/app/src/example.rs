@@ -1,0 +1,178 @@
+//! The example organization of `louver dev`, and the simulator that stands in for Mistral.
+
+use crate::clock::SystemClock;
+use louver_control::Control;
+use louver_control::actions::{keys, service_accounts, setup, users, workspaces};
+use louver_control::context::Context;
+use louver_control::error::ControlError;
+use louver_domain::endpoints::EndpointKind;
+use louver_domain::id::WorkspaceId;
+use louver_domain::limits::Limits;
+use louver_domain::money::Money;
+use louver_domain::time::Clock;
+use louver_simulator::{Config, Endpoint, Model, Simulator};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A simulator that knows the models of the built-in catalogue. `record` keeps a ledger of what it was asked.
+pub fn simulator(seed: u64, record: bool) -> Result<Simulator, String> {
+    let entries = louver_store::models::builtin().map_err(|e| e.to_string())?;
+    let models = entries.into_iter().map(|entry| {
+        let endpoints: Vec<Endpoint> = entry.model.endpoints.iter().map(|e| endpoint(*e)).collect();
+        let model = Model::new(entry.model.id, entry.model.context, &endpoints);
+        entry.model.aliases.into_iter().fold(model, Model::alias)
+    });
+    let clock = SystemClock::new();
+    let config = Config::new(seed, models.collect(), move || clock.now().seconds());
+    Ok(Simulator::new(Config { record, ..config }))
+}
+
+const fn endpoint(kind: EndpointKind) -> Endpoint {
+    match kind {
+        EndpointKind::Chat => Endpoint::Chat,
+        EndpointKind::Fim => Endpoint::Fim,
+        EndpointKind::Embeddings => Endpoint::Embeddings,
+        EndpointKind::Models => Endpoint::Models,
+    }
+}
+
+/// How to use an example organization: what `louver dev` prints and keeps in its data directory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Handout {
+    /// The first admin key.
+    pub admin_key: String,
+    /// The workspaces, by name, with the secrets of their keys.
+    pub workspaces: BTreeMap<String, WorkspaceHandout>,
+    /// The ids of the people, by mail address.
+    pub users: BTreeMap<String, String>,
+}
+
+/// One workspace of the handout.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct WorkspaceHandout {
+    /// Its id.
+    pub uuid: String,
+    /// The secrets of its keys, by name.
+    pub keys: BTreeMap<String, String>,
+}
+
+/// A workspace with one key, as the example has three of.
+struct Team {
+    name: &'static str,
+    description: &'static str,
+    models: Option<&'static [&'static str]>,
+    requests_per_minute: u64,
+    monthly_usd: &'static str,
+    key: &'static str,
+    key_models: Option<&'static [&'static str]>,
+    service: Option<&'static str>,
+}
+
+const TEAMS: [Team; 3] = [
+    Team {
+        name: "dev-workspace",
+        description: "All developers",
+        models: Some(&["mistral-small", "codestral"]),
+        requests_per_minute: 60,
+        monthly_usd: "50",
+        key: "dev-team-key",
+        key_models: None,
+        service: None,
+    },
+    Team {
+        name: "ml-workspace",
+        description: "ML engineers",
+        models: None,
+        requests_per_minute: 200,
+        monthly_usd: "500",
+        key: "ml-team-key",
+        key_models: None,
+        service: None,
+    },
+    Team {
+        name: "prod-workspace",
+        description: "CI/CD only",
+        models: None,
+        requests_per_minute: 500,
+        monthly_usd: "2000",
+        key: "prod-backend",
+        key_models: Some(&["mistral-small-latest", "mistral-large-latest", "mistral-embed"]),
+        service: Some("backend"),
+    },
+];
+
+/// The people of the example: one for each built-in model role.
+const PEOPLE: [&str; 4] = ["analyst", "developer", "senior", "admin"];
+
+fn owned(entries: Option<&[&str]>) -> Option<Vec<String>> {
+    entries.map(|entries| entries.iter().map(|entry| (*entry).to_owned()).collect())
+}
+
+/// Makes the example organization in an empty database.
+pub async fn found(control: &Control) -> Result<Handout, ControlError> {
+    let now = control.clock.now();
+    let founded = setup::found(control, "Example", now).await?;
+    let context = Context::system(founded.organization_id, now);
+    let default = WorkspaceHandout { uuid: founded.default_workspace_id.to_string(), keys: BTreeMap::new() };
+    let mut handed = BTreeMap::from([("default".to_owned(), default)]);
+    let mut memberships = Vec::new();
+    for team in &TEAMS {
+        let (id, handout) = add_team(control, &context, team).await?;
+        memberships.push(id);
+        handed.insert(team.name.to_owned(), handout);
+    }
+    let people = PEOPLE.iter().map(|role| users::NewUser {
+        email: format!("{role}@example.com"),
+        name: None,
+        limits: Limits::default(),
+        memberships: memberships.iter().map(|id| (*id, Some((*role).to_owned()))).collect(),
+    });
+    let people = users::create(control, &context, people.collect()).await?;
+    Ok(Handout {
+        admin_key: founded.admin_key.secret.expose().clone(),
+        workspaces: handed,
+        users: people.into_iter().map(|user| (user.email, user.id.to_string())).collect(),
+    })
+}
+
+async fn add_team(
+    control: &Control,
+    context: &Context,
+    team: &Team,
+) -> Result<(WorkspaceId, WorkspaceHandout), ControlError> {
+    let limits = Limits {
+        allowed_models: owned(team.models),
+        requests_per_minute: Some(team.requests_per_minute),
+        monthly_budget_usd: Money::parse_usd(team.monthly_usd),
+        alert_thresholds: Some(vec![50, 80, 95]),
+        ..Limits::default()
+    };
+    let new = workspaces::NewWorkspace {
+        name: team.name.to_owned(),
+        description: Some(team.description.to_owned()),
+        limits,
+        members: Vec::new(),
+    };
+    let workspace = workspaces::create(control, context, new).await?;
+    let service_account_id = match team.service {
+        None => None,
+        Some(name) => {
+            let new = service_accounts::NewServiceAccount {
+                name: name.to_owned(),
+                workspace_id: workspace.id,
+                role: None,
+            };
+            Some(service_accounts::create(control, context, new).await?.id)
+        }
+    };
+    let new = keys::NewKey {
+        name: team.key.to_owned(),
+        workspace_id: Some(workspace.id),
+        allowed_models: owned(team.key_models),
+        service_account_id,
+        ..keys::NewKey::default()
+    };
+    let created = keys::create(control, context, new).await?;
+    let keys = BTreeMap::from([(team.key.to_owned(), created.secret.expose().clone())]);
+    Ok((workspace.id, WorkspaceHandout { uuid: workspace.id.to_string(), keys }))
+}

@@ -1,0 +1,73 @@
+//! What runs beside the calls: new rules are taken over, and the times of use are written down.
+
+use louver_domain::time::Clock;
+use louver_gateway::{Gateway, Source};
+use louver_store::{Store, StoreError, keys, revision, snapshot};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often another node's commits are looked for. Commits of this process are taken over at once.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Takes over each new revision of the rules, whole, until `stop`.
+pub async fn follow_rules(
+    store: Store,
+    source: Arc<Source>,
+    gateway: Arc<Gateway>,
+    applied: watch::Sender<i64>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut commits = store.commits();
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = commits.changed() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+        if let Err(error) = take_over(&store, &source, &gateway, &applied).await {
+            tracing::error!(%error, "new rules could not be read; the last ones still hold");
+        }
+    }
+}
+
+async fn take_over(
+    store: &Store,
+    source: &Source,
+    gateway: &Gateway,
+    applied: &watch::Sender<i64>,
+) -> Result<(), StoreError> {
+    if revision::current(store).await? == *applied.borrow() {
+        return Ok(());
+    }
+    let rules = snapshot::load(store).await?;
+    let revision = rules.revision;
+    gateway.swap(source.build(rules));
+    applied.send_replace(revision);
+    Ok(())
+}
+
+/// Writes down when keys were last used, every `interval` and once more at `stop`.
+pub async fn write_last_used(
+    store: Store,
+    source: Arc<Source>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let stopping = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => true,
+            () = tokio::time::sleep(interval) => false,
+        };
+        let used = source.take_last_used();
+        if let Err(error) = keys::save_last_used(&store, &used).await {
+            tracing::error!(%error, keys = used.len(), "last-used times wait to be written");
+            source.put_back_last_used(&used);
+        }
+        source.forget_unused(clock.monotonic_micros());
+        if stopping {
+            return;
+        }
+    }
+}

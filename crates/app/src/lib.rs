@@ -1,0 +1,11 @@
+//! The program: the only crate that reads the environment, files, the real clock and real randomness.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod example;
+pub mod jobs;
+pub mod master_key;
+pub mod serve;
+pub mod telemetry;
+pub mod upstream;

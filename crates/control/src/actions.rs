@@ -1,0 +1,103 @@
+//! The rules of every admin deed; the API and the program itself go through the same ones.
+//!
+//! Each: begin, load within the organization, decide, change, write with the permit, commit with the audit event.
+
+pub mod admin_keys;
+pub mod keys;
+pub mod limits;
+pub mod model_roles;
+pub mod models;
+mod names;
+pub mod organizations;
+pub mod service_accounts;
+pub mod setup;
+pub mod upstreams;
+pub mod usage;
+pub mod users;
+pub mod workspaces;
+
+use crate::Control;
+use crate::context::Context;
+use crate::error::ControlError;
+use louver_domain::access::Permit;
+use louver_domain::audit::AuditEvent;
+use louver_domain::id::EventId;
+use louver_store::Tx;
+use serde::Serialize;
+use std::fmt::Display;
+
+/// A deed as it will stand in the audit log: what, on what, and how that looked before and after.
+pub(crate) struct Deed {
+    permit: Permit,
+    target_id: String,
+    target_name: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl Deed {
+    /// On the object of that id and name.
+    pub(crate) fn on(permit: Permit, id: impl Display, name: &str) -> Self {
+        Self { permit, target_id: id.to_string(), target_name: name.to_owned(), before: None, after: None }
+    }
+
+    /// How the object was shown before.
+    pub(crate) fn from<T: Serialize>(mut self, shown: &T) -> Result<Self, ControlError> {
+        self.before = Some(serde_json::to_string(shown)?);
+        Ok(self)
+    }
+
+    /// How the object is shown after.
+    pub(crate) fn to<T: Serialize>(mut self, shown: &T) -> Result<Self, ControlError> {
+        self.after = Some(serde_json::to_string(shown)?);
+        Ok(self)
+    }
+
+    /// Its audit event.
+    pub(crate) fn event(self, control: &Control, context: &Context) -> AuditEvent {
+        AuditEvent {
+            id: EventId::new(context.now, &*control.entropy),
+            at: context.now,
+            actor: context.actor.clone(),
+            permit: self.permit,
+            target_id: self.target_id,
+            target_name: self.target_name,
+            before: self.before,
+            after: self.after,
+            request_id: context.origin.map(|origin| origin.request_id.to_string()),
+            address: context.origin.map(|origin| origin.address.to_string()),
+        }
+    }
+}
+
+/// Commits one deed, and waits until the gateway beside us decides by it.
+pub(crate) async fn commit(
+    control: &Control,
+    context: &Context,
+    tx: Tx,
+    deed: Deed,
+) -> Result<(), ControlError> {
+    let revision = tx.commit(&deed.event(control, context)).await?;
+    control.settle(revision).await;
+    Ok(())
+}
+
+/// Commits several deeds that belong together.
+pub(crate) async fn commit_all(
+    control: &Control,
+    context: &Context,
+    tx: Tx,
+    deeds: Vec<Deed>,
+) -> Result<(), ControlError> {
+    let events: Vec<AuditEvent> = deeds.into_iter().map(|deed| deed.event(control, context)).collect();
+    let revision = tx.commit_all(&events).await?;
+    control.settle(revision).await;
+    Ok(())
+}
+
+/// Writes what was given, `null` included, and leaves the rest.
+pub(crate) fn set<T>(slot: &mut Option<T>, given: Option<Option<T>>) {
+    if let Some(value) = given {
+        *slot = value;
+    }
+}

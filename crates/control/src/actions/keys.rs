@@ -1,0 +1,257 @@
+//! API keys: made with a secret that is shown once, narrowed, switched off and on, revoked.
+
+mod rules;
+
+use super::{Deed, commit, names, set};
+use crate::Control;
+use crate::api::keys::Shown;
+use crate::context::Context;
+use crate::error::ControlError;
+use crate::intake::values::{dollars, given, given_dollars, present};
+use louver_domain::access::{Action, Permit, decide};
+use louver_domain::endpoints::EndpointKind;
+use louver_domain::id::{KeyId, ServiceAccountId, UserId, WorkspaceId};
+use louver_domain::keys::{ApiKey, KeyKind, KeyStatus, mint};
+use louver_domain::limits::Limits;
+use louver_domain::money::Money;
+use louver_domain::network::Cidr;
+use louver_domain::secret::Secret;
+use louver_domain::time::Timestamp;
+use louver_store::Tx;
+use louver_store::keys::{self as store, Filter};
+use serde::Deserialize;
+
+/// A key to be made.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// A name for people.
+    pub name: String,
+    /// A description for people.
+    pub description: Option<String>,
+    /// The workspace; none is the default one.
+    pub workspace_id: Option<WorkspaceId>,
+    /// Entries of its allow-list; none is what the levels above allow.
+    pub allowed_models: Option<Vec<String>>,
+    /// Calls in any 60 seconds.
+    pub rate_limit_rpm: Option<u64>,
+    /// Tokens in any 60 seconds.
+    pub tokens_per_minute: Option<u64>,
+    /// Dollars in a calendar month.
+    #[serde(default, deserialize_with = "dollars")]
+    pub monthly_budget_usd: Option<Money>,
+    /// A model role of its own.
+    pub role: Option<String>,
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
+    /// The endpoints it may call.
+    pub allowed_endpoints: Option<Vec<EndpointKind>>,
+    /// The addresses it may be used from.
+    pub allowed_cidrs: Option<Vec<Cidr>>,
+    /// The person who owns it.
+    pub owner_user_id: Option<UserId>,
+    /// The service account that owns it, in place of a person.
+    pub service_account_id: Option<ServiceAccountId>,
+}
+
+/// A partial change: what is absent stays, what is `null` is taken away.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the fields are those of `NewKey`")]
+pub struct KeyPatch {
+    #[serde(deserialize_with = "present")]
+    pub name: Option<String>,
+    #[serde(deserialize_with = "given")]
+    pub description: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    pub allowed_models: Option<Option<Vec<String>>>,
+    #[serde(deserialize_with = "given")]
+    pub rate_limit_rpm: Option<Option<u64>>,
+    #[serde(deserialize_with = "given")]
+    pub tokens_per_minute: Option<Option<u64>>,
+    #[serde(deserialize_with = "given_dollars")]
+    pub monthly_budget_usd: Option<Option<Money>>,
+    #[serde(deserialize_with = "given")]
+    pub role: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    pub expires_at: Option<Option<Timestamp>>,
+    #[serde(deserialize_with = "given")]
+    pub allowed_endpoints: Option<Option<Vec<EndpointKind>>>,
+    #[serde(deserialize_with = "given")]
+    pub allowed_cidrs: Option<Option<Vec<Cidr>>>,
+}
+
+impl KeyPatch {
+    /// `limits` with the change.
+    fn limit(&self, mut limits: Limits) -> Limits {
+        set(&mut limits.allowed_models, self.allowed_models.clone());
+        set(&mut limits.requests_per_minute, self.rate_limit_rpm);
+        set(&mut limits.tokens_per_minute, self.tokens_per_minute);
+        set(&mut limits.monthly_budget_usd, self.monthly_budget_usd);
+        limits
+    }
+}
+
+/// A key just made, with its secret: the only time that it is seen.
+pub struct CreatedKey {
+    /// The key.
+    pub key: ApiKey,
+    /// Its secret.
+    pub secret: Secret<String>,
+}
+
+/// Keys of the caller's organization in the order they were made, at most `limit`.
+pub async fn list(
+    control: &Control,
+    context: &Context,
+    filter: Filter,
+    limit: u32,
+) -> Result<Vec<ApiKey>, ControlError> {
+    Ok(store::list(&control.store, context.organization_id(), filter, limit, context.now).await?)
+}
+
+/// One of them.
+pub async fn get(control: &Control, context: &Context, id: KeyId) -> Result<ApiKey, ControlError> {
+    store::get(&control.store, context.organization_id(), id).await?.ok_or(ControlError::NotFound)
+}
+
+/// Makes a key.
+pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result<CreatedKey, ControlError> {
+    let permit = decide(&context.actor, Action::CreateApiKey, context.organization_id())?;
+    names::check("name", &new.name)?;
+    names::check_description(new.description.as_deref())?;
+    let mut tx = control.store.begin().await?;
+    let place = rules::place_of(&mut tx, context, new.workspace_id).await?;
+    let (owner, owner_limits) =
+        rules::owner(&mut tx, &place, new.owner_user_id, new.service_account_id).await?;
+    let limits = Limits {
+        allowed_models: new.allowed_models,
+        requests_per_minute: new.rate_limit_rpm,
+        tokens_per_minute: new.tokens_per_minute,
+        monthly_budget_usd: new.monthly_budget_usd,
+        ..Limits::default()
+    };
+    rules::check_limits(&mut tx, &limits, &place, owner_limits.as_ref()).await?;
+    super::model_roles::must_exist(&mut tx, context, new.role.as_deref()).await?;
+    let minted = mint(KeyKind::Api, &*control.entropy);
+    let key = ApiKey {
+        id: KeyId::new(context.now, &*control.entropy),
+        organization_id: place.organization.id,
+        workspace_id: place.workspace.id,
+        owner,
+        name: new.name,
+        description: new.description,
+        public_id: minted.public_id,
+        fingerprint: control.pepper.fingerprint(minted.secret.expose()),
+        last_four: minted.last_four,
+        limits,
+        role: new.role,
+        allowed_endpoints: rules::endpoint_names(new.allowed_endpoints)?,
+        allowed_cidrs: rules::blocks(new.allowed_cidrs)?,
+        created_at: context.now,
+        expires_at: rules::expiry(new.expires_at, context.now, context.now, &place)?,
+        last_used_at: None,
+        status: KeyStatus::Active,
+    };
+    store::insert(&mut tx, &permit, &key).await?;
+    let deed = Deed::on(permit, key.id, &key.name).to(&Shown::of(&key, context.now))?;
+    commit(control, context, tx, deed).await?;
+    Ok(CreatedKey { key, secret: minted.secret })
+}
+
+/// Changes a key that is not revoked.
+pub async fn update(
+    control: &Control,
+    context: &Context,
+    id: KeyId,
+    patch: KeyPatch,
+) -> Result<ApiKey, ControlError> {
+    let mut tx = control.store.begin().await?;
+    let (permit, before) = load(&mut tx, context, id, Action::UpdateApiKey).await?;
+    if before.status == KeyStatus::Revoked {
+        return Err(ControlError::Conflict("a revoked key cannot be changed".into()));
+    }
+    let place = rules::place_of_key(&mut tx, context, &before).await?;
+    let owner_limits = rules::owner_limits(&mut tx, &place, before.owner).await?;
+    rules::check_limits(&mut tx, &patch.limit(Limits::default()), &place, owner_limits.as_ref()).await?;
+    super::model_roles::must_exist(&mut tx, context, patch.role.iter().flatten().next().map(String::as_str))
+        .await?;
+    let mut key = before.clone();
+    key.limits = patch.limit(key.limits);
+    if let Some(name) = patch.name {
+        names::check("name", &name)?;
+        key.name = name;
+    }
+    names::check_description(patch.description.iter().flatten().next().map(String::as_str))?;
+    set(&mut key.description, patch.description);
+    set(&mut key.role, patch.role);
+    if let Some(expiry) = patch.expires_at {
+        key.expires_at = rules::expiry(expiry, key.created_at, context.now, &place)?;
+    }
+    if let Some(endpoints) = patch.allowed_endpoints {
+        key.allowed_endpoints = rules::endpoint_names(endpoints)?;
+    }
+    if let Some(cidrs) = patch.allowed_cidrs {
+        key.allowed_cidrs = rules::blocks(cidrs)?;
+    }
+    replace(control, context, tx, permit, &before, key).await
+}
+
+/// Switches a key off until it is enabled again. What is off already stays so.
+pub async fn disable(control: &Control, context: &Context, id: KeyId) -> Result<ApiKey, ControlError> {
+    turn(control, context, id, Action::DisableApiKey, KeyStatus::Disabled).await
+}
+
+/// Switches a disabled key on.
+pub async fn enable(control: &Control, context: &Context, id: KeyId) -> Result<ApiKey, ControlError> {
+    turn(control, context, id, Action::EnableApiKey, KeyStatus::Active).await
+}
+
+/// Revokes a key for good. What is revoked already stays so.
+pub async fn revoke(control: &Control, context: &Context, id: KeyId) -> Result<ApiKey, ControlError> {
+    turn(control, context, id, Action::RevokeApiKey, KeyStatus::Revoked).await
+}
+
+async fn turn(
+    control: &Control,
+    context: &Context,
+    id: KeyId,
+    action: Action,
+    status: KeyStatus,
+) -> Result<ApiKey, ControlError> {
+    let mut tx = control.store.begin().await?;
+    let (permit, before) = load(&mut tx, context, id, action).await?;
+    if before.status == status {
+        return Ok(before);
+    }
+    if before.status == KeyStatus::Revoked {
+        return Err(ControlError::Conflict("a revoked key stays revoked".into()));
+    }
+    let key = ApiKey { status, ..before.clone() };
+    replace(control, context, tx, permit, &before, key).await
+}
+
+async fn load(
+    tx: &mut Tx,
+    context: &Context,
+    id: KeyId,
+    action: Action,
+) -> Result<(Permit, ApiKey), ControlError> {
+    let key = store::load(tx, context.organization_id(), id).await?.ok_or(ControlError::NotFound)?;
+    Ok((decide(&context.actor, action, key.organization_id)?, key))
+}
+
+async fn replace(
+    control: &Control,
+    context: &Context,
+    mut tx: Tx,
+    permit: Permit,
+    before: &ApiKey,
+    key: ApiKey,
+) -> Result<ApiKey, ControlError> {
+    store::save(&mut tx, &permit, &key).await?;
+    let deed = Deed::on(permit, key.id, &key.name);
+    let deed = deed.from(&Shown::of(before, context.now))?.to(&Shown::of(&key, context.now))?;
+    commit(control, context, tx, deed).await?;
+    Ok(key)
+}

@@ -1,0 +1,129 @@
+//! Changes of limits: what may be set, and never above the parent's.
+
+use super::{models, set};
+use crate::error::ControlError;
+use crate::intake::values::{given, given_dollars};
+use louver_domain::limits::{KeyCreation, Limits, Mode};
+use louver_domain::money::Money;
+use louver_store::Tx;
+use serde::Deserialize;
+
+/// The largest count that is taken for a limit.
+const LARGEST_COUNT: i128 = 1_000_000_000_000;
+const LONGEST_LIFETIME_DAYS: u32 = 36_500;
+const MOST_THRESHOLDS: usize = 20;
+
+/// A partial change: what is absent stays, what is `null` is taken away.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the fields are those of `Limits`")]
+pub struct LimitsPatch {
+    #[serde(deserialize_with = "given")]
+    pub allowed_models: Option<Option<Vec<String>>>,
+    #[serde(deserialize_with = "given")]
+    pub requests_per_second: Option<Option<u64>>,
+    #[serde(deserialize_with = "given")]
+    pub requests_per_minute: Option<Option<u64>>,
+    #[serde(deserialize_with = "given")]
+    pub tokens_per_minute: Option<Option<u64>>,
+    #[serde(deserialize_with = "given")]
+    pub tokens_per_month: Option<Option<u64>>,
+    #[serde(deserialize_with = "given")]
+    pub max_concurrent_requests: Option<Option<u64>>,
+    #[serde(deserialize_with = "given_dollars")]
+    pub hourly_budget_usd: Option<Option<Money>>,
+    #[serde(deserialize_with = "given_dollars")]
+    pub daily_budget_usd: Option<Option<Money>>,
+    #[serde(deserialize_with = "given_dollars")]
+    pub monthly_budget_usd: Option<Option<Money>>,
+    #[serde(deserialize_with = "given")]
+    pub alert_thresholds: Option<Option<Vec<u8>>>,
+    #[serde(deserialize_with = "given")]
+    pub max_key_lifetime_days: Option<Option<u32>>,
+    #[serde(deserialize_with = "given")]
+    pub key_creation: Option<Option<KeyCreation>>,
+    #[serde(deserialize_with = "given")]
+    pub mode: Option<Option<Mode>>,
+    #[serde(deserialize_with = "given")]
+    pub timezone: Option<Option<String>>,
+}
+
+impl LimitsPatch {
+    /// `limits` with the change.
+    pub fn apply(self, mut limits: Limits) -> Limits {
+        set(&mut limits.allowed_models, self.allowed_models);
+        set(&mut limits.requests_per_second, self.requests_per_second);
+        set(&mut limits.requests_per_minute, self.requests_per_minute);
+        set(&mut limits.tokens_per_minute, self.tokens_per_minute);
+        set(&mut limits.tokens_per_month, self.tokens_per_month);
+        set(&mut limits.max_concurrent_requests, self.max_concurrent_requests);
+        set(&mut limits.hourly_budget_usd, self.hourly_budget_usd);
+        set(&mut limits.daily_budget_usd, self.daily_budget_usd);
+        set(&mut limits.monthly_budget_usd, self.monthly_budget_usd);
+        set(&mut limits.alert_thresholds, self.alert_thresholds);
+        set(&mut limits.max_key_lifetime_days, self.max_key_lifetime_days);
+        set(&mut limits.key_creation, self.key_creation);
+        set(&mut limits.mode, self.mode);
+        set(&mut limits.timezone, self.timezone);
+        limits
+    }
+}
+
+/// How the body that is judged calls a limit.
+pub(crate) type Naming = fn(&str) -> String;
+
+/// The body is the limits.
+pub(crate) fn bare(name: &str) -> String {
+    name.to_owned()
+}
+
+/// The limits stand under `limits`.
+pub(crate) fn nested(name: &str) -> String {
+    format!("limits.{name}")
+}
+
+/// Checks limits that are being set: each by itself, the models against the catalogue, the numbers against those of
+/// the parents. Limits that were set before are not judged again, since a parent may have been lowered since.
+pub(crate) async fn check(
+    tx: &mut Tx,
+    touched: &Limits,
+    parents: &[(&str, &Limits)],
+    naming: Naming,
+) -> Result<(), ControlError> {
+    check_values(touched, naming)?;
+    if let Some(entries) = &touched.allowed_models {
+        models::check_entries(tx, entries, &naming("allowed_models")).await?;
+    }
+    for (parent, limits) in parents {
+        if let Some(name) = touched.above(limits) {
+            return Err(ControlError::field(
+                &naming(name),
+                format!("stands above the same limit of the {parent}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_values(limits: &Limits, naming: Naming) -> Result<(), ControlError> {
+    let refuse = |name: &str, sentence: &str| Err(ControlError::field(&naming(name), sentence));
+    for (name, value) in limits.numbers() {
+        // Money is bounded by its type.
+        if !name.ends_with("_usd") && value.is_some_and(|count| count > LARGEST_COUNT) {
+            return refuse(name, "must be at most 1,000,000,000,000");
+        }
+    }
+    if let Some(thresholds) = &limits.alert_thresholds {
+        let in_range = thresholds.iter().all(|percent| (1..=100).contains(percent));
+        if !in_range || !thresholds.is_sorted_by(|a, b| a < b) || thresholds.len() > MOST_THRESHOLDS {
+            return refuse("alert_thresholds", "must be per cents from 1 to 100 in ascending order");
+        }
+    }
+    if limits.max_key_lifetime_days.is_some_and(|days| !(1..=LONGEST_LIFETIME_DAYS).contains(&days)) {
+        return refuse("max_key_lifetime_days", "must be from 1 to 36,500");
+    }
+    if limits.timezone.as_deref().is_some_and(|zone| zone != "UTC") {
+        return refuse("timezone", "must be UTC; other zones come with calendar budgets");
+    }
+    Ok(())
+}

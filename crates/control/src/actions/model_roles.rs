@@ -1,0 +1,192 @@
+//! Model roles: made, changed, restored, deleted when nobody has them.
+
+use super::{Deed, commit, models, set};
+use crate::Control;
+use crate::api::model_roles::Shown;
+use crate::context::Context;
+use crate::error::ControlError;
+use crate::intake::values::{given, present};
+use louver_domain::access::{Action, Permit, decide};
+use louver_domain::model_roles::{ModelRole, builtin};
+use louver_store::{Tx, model_roles as store};
+use serde::Deserialize;
+
+const LONGEST_NAME: usize = 64;
+const LARGEST_COUNT: u64 = 1_000_000_000_000;
+
+/// A model role to be made.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewModelRole {
+    /// Its name: small letters, digits, `-` and `_`.
+    pub name: String,
+    /// Entries of its allow-list.
+    pub allowed_models: Vec<String>,
+    /// Tokens of one call.
+    pub max_tokens_per_request: Option<u64>,
+    /// Tokens a day for each person who has it.
+    pub daily_token_budget: Option<u64>,
+}
+
+/// A partial change.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelRolePatch {
+    /// Entries of its allow-list.
+    #[serde(deserialize_with = "present")]
+    pub allowed_models: Option<Vec<String>>,
+    /// Tokens of one call; `null` takes the limit away.
+    #[serde(deserialize_with = "given")]
+    pub max_tokens_per_request: Option<Option<u64>>,
+    /// Tokens a day for each person; `null` takes the limit away.
+    #[serde(deserialize_with = "given")]
+    pub daily_token_budget: Option<Option<u64>>,
+}
+
+/// The model roles of the caller's organization: the built-in ones first, then by name.
+pub async fn list(control: &Control, context: &Context) -> Result<Vec<ModelRole>, ControlError> {
+    Ok(store::list(&control.store, context.organization_id()).await?)
+}
+
+/// One of them.
+pub async fn get(control: &Control, context: &Context, name: &str) -> Result<ModelRole, ControlError> {
+    list(control, context).await?.into_iter().find(|role| role.name == name).ok_or(ControlError::NotFound)
+}
+
+/// Makes a model role.
+pub async fn create(
+    control: &Control,
+    context: &Context,
+    new: NewModelRole,
+) -> Result<ModelRole, ControlError> {
+    let permit = decide(&context.actor, Action::CreateModelRole, context.organization_id())?;
+    if !is_name(&new.name) {
+        return Err(ControlError::field(
+            "name",
+            "must be 1 to 64 of a-z, 0-9, - and _, a letter or digit first",
+        ));
+    }
+    let role = ModelRole {
+        name: new.name,
+        allowed_models: new.allowed_models,
+        max_tokens_per_request: new.max_tokens_per_request,
+        daily_token_budget: new.daily_token_budget,
+        builtin: false,
+    };
+    let mut tx = control.store.begin().await?;
+    check(&mut tx, &role).await?;
+    if store::load(&mut tx, context.organization_id(), &role.name).await?.is_some() {
+        return Err(ControlError::Conflict("a model role of that name exists already".into()));
+    }
+    store::save(&mut tx, &permit, &role).await?;
+    let deed = Deed::on(permit, &role.name, &role.name).to(&Shown::of(&role))?;
+    commit(control, context, tx, deed).await?;
+    Ok(role)
+}
+
+/// Changes a model role.
+pub async fn update(
+    control: &Control,
+    context: &Context,
+    name: &str,
+    patch: ModelRolePatch,
+) -> Result<ModelRole, ControlError> {
+    let mut tx = control.store.begin().await?;
+    let (permit, before) = load(&mut tx, context, name, Action::UpdateModelRole).await?;
+    context.must_match(control, &Shown::of(&before))?;
+    let mut role = before.clone();
+    if let Some(entries) = patch.allowed_models {
+        models::check_entries(&mut tx, &entries, "allowed_models").await?;
+        role.allowed_models = entries;
+    }
+    set(&mut role.max_tokens_per_request, patch.max_tokens_per_request);
+    set(&mut role.daily_token_budget, patch.daily_token_budget);
+    check_counts(&role)?;
+    replace(control, context, tx, permit, &before, role).await
+}
+
+/// Sets a built-in model role back to what Louver brought along.
+pub async fn restore(control: &Control, context: &Context, name: &str) -> Result<ModelRole, ControlError> {
+    let mut tx = control.store.begin().await?;
+    let (permit, before) = load(&mut tx, context, name, Action::UpdateModelRole).await?;
+    let original = builtin().into_iter().find(|role| before.builtin && role.name == name);
+    let original =
+        original.ok_or_else(|| ControlError::Conflict("only built-in model roles can be restored".into()))?;
+    replace(control, context, tx, permit, &before, original).await
+}
+
+/// Deletes a model role that is not built in and that nobody has.
+pub async fn delete(control: &Control, context: &Context, name: &str) -> Result<(), ControlError> {
+    let mut tx = control.store.begin().await?;
+    let (permit, role) = load(&mut tx, context, name, Action::DeleteModelRole).await?;
+    if role.builtin {
+        return Err(ControlError::Conflict(
+            "a built-in model role can be changed and restored, not deleted".into(),
+        ));
+    }
+    let holders = store::holders(&mut tx, context.organization_id(), name).await?;
+    if holders > 0 {
+        let sentence = format!("{holders} members, service accounts or keys have this model role");
+        return Err(ControlError::Conflict(sentence));
+    }
+    store::delete(&mut tx, &permit, name).await?;
+    let deed = Deed::on(permit, name, name).from(&Shown::of(&role))?;
+    commit(control, context, tx, deed).await
+}
+
+/// Refuses the field `role` when it names no model role of the organization.
+pub(crate) async fn must_exist(
+    tx: &mut Tx,
+    context: &Context,
+    name: Option<&str>,
+) -> Result<(), ControlError> {
+    let Some(name) = name else { return Ok(()) };
+    let found = store::load(tx, context.organization_id(), name).await?;
+    found.map(|_| ()).ok_or_else(|| ControlError::field("role", "names no model role of this organization"))
+}
+
+async fn load(
+    tx: &mut Tx,
+    context: &Context,
+    name: &str,
+    action: Action,
+) -> Result<(Permit, ModelRole), ControlError> {
+    let role = store::load(tx, context.organization_id(), name).await?.ok_or(ControlError::NotFound)?;
+    Ok((decide(&context.actor, action, context.organization_id())?, role))
+}
+
+async fn replace(
+    control: &Control,
+    context: &Context,
+    mut tx: Tx,
+    permit: Permit,
+    before: &ModelRole,
+    role: ModelRole,
+) -> Result<ModelRole, ControlError> {
+    store::save(&mut tx, &permit, &role).await?;
+    let deed = Deed::on(permit, &role.name, &role.name).from(&Shown::of(before))?.to(&Shown::of(&role))?;
+    commit(control, context, tx, deed).await?;
+    Ok(role)
+}
+
+async fn check(tx: &mut Tx, role: &ModelRole) -> Result<(), ControlError> {
+    models::check_entries(tx, &role.allowed_models, "allowed_models").await?;
+    check_counts(role)
+}
+
+fn check_counts(role: &ModelRole) -> Result<(), ControlError> {
+    let counts = [
+        ("max_tokens_per_request", role.max_tokens_per_request),
+        ("daily_token_budget", role.daily_token_budget),
+    ];
+    match counts.into_iter().find(|(_, count)| count.is_some_and(|n| n > LARGEST_COUNT)) {
+        Some((name, _)) => Err(ControlError::field(name, "must be at most 1,000,000,000,000")),
+        None => Ok(()),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let all = name.bytes().all(|b| plain(b) || b == b'-' || b == b'_');
+    all && name.len() <= LONGEST_NAME && name.bytes().next().is_some_and(plain)
+}

@@ -1,0 +1,92 @@
+//! What names and descriptions may look like: nothing that reads as another name.
+
+use crate::error::ControlError;
+
+const LONGEST_NAME: usize = 255;
+const LONGEST_DESCRIPTION: usize = 2000;
+
+/// Characters that are not seen, or that turn the text around them.
+const UNSEEN: [(char, char); 19] = [
+    ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{61c}', '\u{61c}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{200b}', '\u{200f}'),
+    ('\u{2028}', '\u{202e}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{2800}', '\u{2800}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{feff}', '\u{feff}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fffb}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{e0fff}'),
+    ('\u{e000}', '\u{f8ff}'),
+];
+
+fn is_unseen(character: char) -> bool {
+    UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&character))
+}
+
+/// Checks a name for people: 1 to 255 characters, seen as they are, without spaces around.
+pub(crate) fn check(field: &str, name: &str) -> Result<(), ControlError> {
+    let count = name.chars().count();
+    if count == 0 || count > LONGEST_NAME {
+        return Err(ControlError::field(field, "must have 1 to 255 characters"));
+    }
+    if name.trim() != name {
+        return Err(ControlError::field(field, "must not begin or end with a space"));
+    }
+    if name.chars().any(|c| c.is_control() || is_unseen(c)) {
+        return Err(ControlError::field(field, "must not hold control, invisible or direction characters"));
+    }
+    Ok(())
+}
+
+/// Checks a description for people; lines and tabs are allowed.
+pub(crate) fn check_description(text: Option<&str>) -> Result<(), ControlError> {
+    let Some(text) = text else { return Ok(()) };
+    if text.chars().count() > LONGEST_DESCRIPTION {
+        return Err(ControlError::field("description", "must have at most 2,000 characters"));
+    }
+    if text.chars().any(|c| (c.is_control() && !"\n\r\t".contains(c)) || is_unseen(c)) {
+        return Err(ControlError::field(
+            "description",
+            "must not hold control, invisible or direction characters",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks a mail address as far as that makes sense without sending to it, and writes it in small letters.
+pub(crate) fn read_email(field: &str, email: &str) -> Result<String, ControlError> {
+    check(field, email)?;
+    let parts = email.split_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    let sound =
+        parts.is_some_and(|(_, domain)| !domain.contains('@')) && !email.contains(char::is_whitespace);
+    sound.then(|| email.to_lowercase()).ok_or_else(|| ControlError::field(field, "expected a mail address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_seen_as_they_are() {
+        for good in ["a", "Dev team — small models only", "été", "数据", &"x".repeat(255)] {
+            assert!(check("name", good).is_ok(), "{good}");
+        }
+        for bad in ["", " a", "a ", "a\n", "a\u{202e}b", "a\u{200b}b", "\u{feff}a", "\u{0}", &"x".repeat(256)]
+        {
+            assert!(check("name", bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(read_email("email", "Ann@Example.org").unwrap(), "ann@example.org");
+        for bad in ["ann", "@x", "a@", "a@b@c", "a b@c"] {
+            assert!(read_email("email", bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The organization: its name, its billing, its limits.
+
+use super::{Deed, commit, limits, names};
+use crate::Control;
+use crate::actions::limits::LimitsPatch;
+use crate::api::organizations::Shown;
+use crate::context::Context;
+use crate::error::ControlError;
+use crate::intake::values::{present, present_object};
+use louver_domain::access::{Action, decide};
+use louver_domain::limits::Limits;
+use louver_domain::organizations::Organization;
+use louver_store::organizations as store;
+use serde::Deserialize;
+
+/// A partial change.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OrganizationPatch {
+    /// A new name.
+    #[serde(deserialize_with = "present")]
+    pub name: Option<String>,
+    /// Whether calls are paid for.
+    #[serde(deserialize_with = "present")]
+    pub billing_active: Option<bool>,
+    /// Changed limits.
+    #[serde(deserialize_with = "present_object")]
+    pub limits: Option<LimitsPatch>,
+}
+
+/// The caller's organization.
+pub async fn get(control: &Control, context: &Context) -> Result<Organization, ControlError> {
+    store::get(&control.store, context.organization_id()).await?.ok_or(ControlError::NotFound)
+}
+
+/// Changes the caller's organization.
+pub async fn update(
+    control: &Control,
+    context: &Context,
+    patch: OrganizationPatch,
+) -> Result<Organization, ControlError> {
+    let mut tx = control.store.begin().await?;
+    let found = store::load(&mut tx, context.organization_id()).await?;
+    let mut organization = found.ok_or(ControlError::NotFound)?;
+    let permit = decide(&context.actor, Action::UpdateOrganization, organization.id)?;
+    let before = Shown::of(&organization);
+    context.must_match(control, &before)?;
+    if let Some(name) = patch.name {
+        names::check("name", &name)?;
+        organization.name = name;
+    }
+    organization.billing_active = patch.billing_active.unwrap_or(organization.billing_active);
+    if let Some(change) = patch.limits {
+        limits::check(&mut tx, &change.clone().apply(Limits::default()), &[], limits::nested).await?;
+        organization.limits = change.apply(organization.limits);
+    }
+    store::save(&mut tx, &permit, &organization).await?;
+    let deed =
+        Deed::on(permit, organization.id, &organization.name).from(&before)?.to(&Shown::of(&organization))?;
+    commit(control, context, tx, deed).await?;
+    Ok(organization)
+}

@@ -1,0 +1,86 @@
+//! Usage of the caller's organization, summed, with the names of what it is kept apart by.
+
+use crate::Control;
+use crate::context::Context;
+use crate::error::ControlError;
+use louver_domain::id::{KeyId, UserId, WorkspaceId};
+use louver_domain::time::{Granularity, Timestamp};
+use louver_store::keys::{self, Filter};
+use louver_store::usage::{self as store, Group, GroupBy, Sums};
+use louver_store::{users, workspaces};
+use std::collections::{BTreeMap, HashMap};
+
+const PAGE: u32 = 1000;
+const MOST_ROWS: usize = 100_000;
+const DAY: i64 = 86_400;
+
+/// Which usage is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// From then on; the hour it lies in counts whole.
+    pub from: Timestamp,
+    /// Until before then.
+    pub to: Timestamp,
+    /// What to keep apart by.
+    pub by: GroupBy,
+}
+
+/// The sums, and the names to show with them.
+#[derive(Debug, Default)]
+pub struct Usage {
+    /// Sums by group.
+    pub sums: BTreeMap<Group, Sums>,
+    /// Names of workspaces.
+    pub workspaces: HashMap<WorkspaceId, String>,
+    /// Names of keys.
+    pub keys: HashMap<KeyId, String>,
+    /// Mail addresses of people.
+    pub users: HashMap<UserId, String>,
+}
+
+/// Reads the usage of the caller's organization.
+pub async fn read(control: &Control, context: &Context, asked: Asked) -> Result<Usage, ControlError> {
+    let longest = match asked.by.granularity {
+        Some(Granularity::Hour) => 93,
+        Some(Granularity::Day) => 1100,
+        Some(Granularity::Month) | None => 36_600,
+    };
+    if asked.from >= asked.to {
+        return Err(ControlError::parameter("to", "must be after from"));
+    }
+    if asked.from.plus_seconds(DAY.saturating_mul(longest)) < asked.to {
+        let sentence = format!("must be at most {longest} days after from at this granularity");
+        return Err(ControlError::parameter("to", sentence));
+    }
+    let organization = context.organization_id();
+    let from = asked.from.floor(Granularity::Hour);
+    let sums = store::sums(&control.store, organization, from, asked.to, asked.by).await?;
+    if sums.len() > MOST_ROWS {
+        return Err(ControlError::parameter("group_by", "gives more than 100,000 rows: ask for less"));
+    }
+    let mut usage = Usage { sums, ..Usage::default() };
+    if asked.by.workspace {
+        let all = workspaces::list(&control.store, organization).await?;
+        usage.workspaces = all.into_iter().map(|workspace| (workspace.id, workspace.name)).collect();
+    }
+    if asked.by.user {
+        let all = users::list(&control.store, organization).await?;
+        usage.users = all.into_iter().map(|user| (user.id, user.email)).collect();
+    }
+    if asked.by.key {
+        usage.keys = key_names(control, context).await?;
+    }
+    Ok(usage)
+}
+
+async fn key_names(control: &Control, context: &Context) -> Result<HashMap<KeyId, String>, ControlError> {
+    let mut names = HashMap::new();
+    let mut after = None;
+    loop {
+        let filter = Filter { after, ..Filter::default() };
+        let page = keys::list(&control.store, context.organization_id(), filter, PAGE, context.now).await?;
+        let Some(last) = page.last() else { return Ok(names) };
+        after = Some(last.id);
+        names.extend(page.into_iter().map(|key| (key.id, key.name)));
+    }
+}

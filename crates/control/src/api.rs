@@ -1,0 +1,21 @@
+//! The admin API in JSON: each file reads and shows one noun, and decides nothing.
+
+pub(crate) mod admin_keys;
+pub(crate) mod keys;
+pub(crate) mod mistral;
+pub(crate) mod model_roles;
+pub(crate) mod models;
+pub(crate) mod organizations;
+pub(crate) mod service_accounts;
+pub(crate) mod upstreams;
+pub(crate) mod usage;
+pub(crate) mod users;
+pub(crate) mod workspaces;
+
+use axum::response::Response;
+use std::sync::Arc;
+
+/// The state of every handler.
+type Shared = axum::extract::State<Arc<crate::Control>>;
+/// What every handler answers.
+type Answer = Result<Response, crate::error::ControlError>;

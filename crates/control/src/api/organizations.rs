@@ -1,0 +1,59 @@
+//! `/v1/gateway/organization`: the caller's organization.
+
+use super::{Answer, Shared};
+use crate::Control;
+use crate::actions::organizations as actions;
+use crate::context::Context;
+use crate::intake::{Body, Object};
+use crate::reply;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use louver_domain::id::OrganizationId;
+use louver_domain::limits::Limits;
+use louver_domain::organizations::Organization;
+use louver_domain::time::Timestamp;
+use serde::Serialize;
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Control>> {
+    Router::new().route("/v1/gateway/organization", get(one).patch(update))
+}
+
+/// An organization as shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    id: OrganizationId,
+    object: &'static str,
+    name: String,
+    billing_active: bool,
+    limits: Limits,
+    created_at: Timestamp,
+}
+
+impl Shown {
+    pub(crate) fn of(organization: &Organization) -> Self {
+        Self {
+            id: organization.id,
+            object: "organization",
+            name: organization.name.clone(),
+            billing_active: organization.billing_active,
+            limits: organization.limits.clone(),
+            created_at: organization.created_at,
+        }
+    }
+}
+
+async fn one(State(control): Shared, context: Context) -> Answer {
+    let organization = actions::get(&control, &context).await?;
+    reply::tagged(&control, &Shown::of(&organization))
+}
+
+async fn update(
+    State(control): Shared,
+    context: Context,
+    Body(Object(patch)): Body<Object<actions::OrganizationPatch>>,
+) -> Answer {
+    let organization = actions::update(&control, &context, patch).await?;
+    reply::tagged(&control, &Shown::of(&organization))
+}

@@ -1,0 +1,80 @@
+//! `/v1/gateway/service-accounts`: machines' accounts and their model roles.
+
+use super::users::RoleIn;
+use super::workspaces::read_id as read_workspace;
+use super::{Answer, Shared};
+use crate::Control;
+use crate::actions::service_accounts as actions;
+use crate::context::Context;
+use crate::error::ControlError;
+use crate::intake::params::Params;
+use crate::intake::{Body, Named, Object};
+use crate::page::{Asked, Page};
+use crate::reply;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, put};
+use louver_domain::id::{ServiceAccountId, WorkspaceId};
+use louver_domain::time::Timestamp;
+use louver_domain::users::ServiceAccount;
+use serde::Serialize;
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Control>> {
+    Router::new()
+        .route("/v1/gateway/service-accounts", get(list).post(create))
+        .route("/v1/gateway/workspaces/{workspace}/service-accounts/{account}/model-role", put(assign))
+}
+
+/// A service account as shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    id: ServiceAccountId,
+    object: &'static str,
+    name: String,
+    workspace_id: WorkspaceId,
+    role: Option<String>,
+    created_at: Timestamp,
+}
+
+impl Shown {
+    pub(crate) fn of(account: &ServiceAccount) -> Self {
+        Self {
+            id: account.id,
+            object: "service_account",
+            name: account.name.clone(),
+            workspace_id: account.workspace_id,
+            role: account.role.clone(),
+            created_at: account.created_at,
+        }
+    }
+}
+
+async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
+    let asked = Asked::read(&mut params)?;
+    params.done()?;
+    let all = actions::list(&control, &context).await?;
+    let page = Page::cut(all, &asked, |account, after| ServiceAccountId::parse(after) == Some(account.id))?;
+    Ok(reply::ok(&page.map(|account| Shown::of(&account))))
+}
+
+async fn create(
+    State(control): Shared,
+    context: Context,
+    Body(Object(new)): Body<Object<actions::NewServiceAccount>>,
+) -> Answer {
+    let account = actions::create(&control, &context, new).await?;
+    Ok(reply::ok(&Shown::of(&account)))
+}
+
+async fn assign(
+    State(control): Shared,
+    context: Context,
+    Named((workspace, account)): Named<(String, String)>,
+    Body(Object(given)): Body<Object<RoleIn>>,
+) -> Answer {
+    let workspace = read_workspace(&workspace)?;
+    let id = ServiceAccountId::parse(&account).ok_or(ControlError::NotFound)?;
+    let account = actions::assign_role(&control, &context, workspace, id, given.into_role()).await?;
+    Ok(reply::ok(&Shown::of(&account)))
+}

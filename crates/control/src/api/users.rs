@@ -1,0 +1,126 @@
+//! `/v1/gateway/users`: people, their limits, and their model roles in workspaces.
+
+use super::workspaces::read_id as read_workspace;
+use super::{Answer, Shared};
+use crate::Control;
+use crate::actions::limits::LimitsPatch;
+use crate::actions::users as actions;
+use crate::context::Context;
+use crate::error::ControlError;
+use crate::intake::params::Params;
+use crate::intake::values::given;
+use crate::intake::{Body, Named, Object};
+use crate::page::{Asked, Page};
+use crate::reply;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, put};
+use louver_domain::id::{UserId, WorkspaceId};
+use louver_domain::limits::Limits;
+use louver_domain::time::Timestamp;
+use louver_domain::users::{Membership, User};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Control>> {
+    Router::new()
+        .route("/v1/gateway/users", get(list))
+        .route("/v1/gateway/users/{user}/limits", get(limits).patch(update_limits))
+        .route("/v1/gateway/workspaces/{workspace}/members/{user}/model-role", put(assign))
+}
+
+/// A person as shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    id: UserId,
+    object: &'static str,
+    email: String,
+    name: Option<String>,
+    limits: Limits,
+    created_at: Timestamp,
+}
+
+impl Shown {
+    pub(crate) fn of(user: &User) -> Self {
+        Self {
+            id: user.id,
+            object: "user",
+            email: user.email.clone(),
+            name: user.name.clone(),
+            limits: user.limits.clone(),
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// A membership as shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownMembership {
+    object: &'static str,
+    workspace_id: WorkspaceId,
+    user_id: UserId,
+    role: Option<String>,
+}
+
+impl ShownMembership {
+    pub(crate) fn of(membership: &Membership) -> Self {
+        Self {
+            object: "membership",
+            workspace_id: membership.workspace_id,
+            user_id: membership.user_id,
+            role: membership.role.clone(),
+        }
+    }
+}
+
+/// A model role to give, or `null` to take it; the field must be there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoleIn {
+    #[serde(deserialize_with = "given")]
+    role: Option<Option<String>>,
+}
+
+impl RoleIn {
+    pub(crate) fn into_role(self) -> Option<String> {
+        self.role.flatten()
+    }
+}
+
+fn read_id(text: &str) -> Result<UserId, ControlError> {
+    UserId::parse(text).ok_or(ControlError::NotFound)
+}
+
+async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
+    let asked = Asked::read(&mut params)?;
+    params.done()?;
+    let all = actions::list(&control, &context).await?;
+    let page = Page::cut(all, &asked, |user, after| UserId::parse(after) == Some(user.id))?;
+    Ok(reply::ok(&page.map(|user| Shown::of(&user))))
+}
+
+async fn limits(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    let user = actions::get(&control, &context, read_id(&id)?).await?;
+    reply::tagged(&control, &user.limits)
+}
+
+async fn update_limits(
+    State(control): Shared,
+    context: Context,
+    Named(id): Named<String>,
+    Body(Object(patch)): Body<Object<LimitsPatch>>,
+) -> Answer {
+    let user = actions::update_limits(&control, &context, read_id(&id)?, patch).await?;
+    reply::tagged(&control, &user.limits)
+}
+
+async fn assign(
+    State(control): Shared,
+    context: Context,
+    Named((workspace, user)): Named<(String, String)>,
+    Body(Object(given)): Body<Object<RoleIn>>,
+) -> Answer {
+    let (workspace, user) = (read_workspace(&workspace)?, read_id(&user)?);
+    let membership = actions::assign_role(&control, &context, workspace, user, given.into_role()).await?;
+    Ok(reply::ok(&ShownMembership::of(&membership)))
+}

@@ -1,0 +1,83 @@
+//! `/v1/gateway/workspaces`: workspaces and their limits.
+
+use super::{Answer, Shared};
+use crate::Control;
+use crate::actions::limits::LimitsPatch;
+use crate::actions::workspaces as actions;
+use crate::context::Context;
+use crate::error::ControlError;
+use crate::intake::params::Params;
+use crate::intake::{Body, Named, Object};
+use crate::page::{Asked, Page};
+use crate::reply;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use louver_domain::id::WorkspaceId;
+use louver_domain::limits::Limits;
+use louver_domain::time::Timestamp;
+use louver_domain::workspaces::Workspace;
+use serde::Serialize;
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Control>> {
+    Router::new()
+        .route("/v1/gateway/workspaces", get(list))
+        .route("/v1/gateway/workspaces/{workspace}/limits", get(limits).patch(update_limits))
+}
+
+/// A workspace as shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    id: WorkspaceId,
+    object: &'static str,
+    name: String,
+    description: Option<String>,
+    is_default: bool,
+    limits: Limits,
+    created_at: Timestamp,
+    archived_at: Option<Timestamp>,
+}
+
+impl Shown {
+    pub(crate) fn of(workspace: &Workspace) -> Self {
+        Self {
+            id: workspace.id,
+            object: "workspace",
+            name: workspace.name.clone(),
+            description: workspace.description.clone(),
+            is_default: workspace.is_default,
+            limits: workspace.limits.clone(),
+            created_at: workspace.created_at,
+            archived_at: workspace.archived_at,
+        }
+    }
+}
+
+/// The workspace that a path names.
+pub(crate) fn read_id(text: &str) -> Result<WorkspaceId, ControlError> {
+    WorkspaceId::parse(text).ok_or(ControlError::NotFound)
+}
+
+async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
+    let asked = Asked::read(&mut params)?;
+    params.done()?;
+    let all = actions::list(&control, &context).await?;
+    let page = Page::cut(all, &asked, |workspace, after| WorkspaceId::parse(after) == Some(workspace.id))?;
+    Ok(reply::ok(&page.map(|workspace| Shown::of(&workspace))))
+}
+
+async fn limits(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    let workspace = actions::get(&control, &context, read_id(&id)?).await?;
+    reply::tagged(&control, &workspace.limits)
+}
+
+async fn update_limits(
+    State(control): Shared,
+    context: Context,
+    Named(id): Named<String>,
+    Body(Object(patch)): Body<Object<LimitsPatch>>,
+) -> Answer {
+    let workspace = actions::update_limits(&control, &context, read_id(&id)?, patch).await?;
+    reply::tagged(&control, &workspace.limits)
+}

@@ -1,0 +1,73 @@
+//! Who asks, from where, when, and under which condition: what every action is given.
+
+use crate::Control;
+use crate::error::ControlError;
+use crate::reply;
+use axum::extract::FromRequestParts;
+use http::header::IF_MATCH;
+use http::request::Parts;
+use louver_domain::access::Actor;
+use louver_domain::id::{OrganizationId, RequestId};
+use louver_domain::time::Timestamp;
+use serde::Serialize;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What the program knows of a request before anything is read; it puts one on each request as an extension.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestContext {
+    /// The request's id, also in the answer's `x-request-id`.
+    pub request_id: RequestId,
+    /// The client's address, after trusted proxies.
+    pub address: IpAddr,
+}
+
+/// What an action is given besides its input.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Who acts.
+    pub actor: Actor,
+    /// The request behind it; none when the program acts by itself.
+    pub origin: Option<RequestContext>,
+    /// When.
+    pub now: Timestamp,
+    /// The value of `If-Match`: change only what still looks like that.
+    pub if_match: Option<String>,
+}
+
+impl Context {
+    /// For the program itself, on the machine that holds the data.
+    pub const fn system(organization_id: OrganizationId, now: Timestamp) -> Self {
+        Self { actor: Actor::System { organization_id }, origin: None, now, if_match: None }
+    }
+
+    /// The organization that bounds everything.
+    pub const fn organization_id(&self) -> OrganizationId {
+        self.actor.organization_id()
+    }
+
+    /// Refuses when `If-Match` names another state than `shown`.
+    pub(crate) fn must_match<T: Serialize>(&self, control: &Control, shown: &T) -> Result<(), ControlError> {
+        let Some(wanted) = &self.if_match else { return Ok(()) };
+        let now = reply::etag(control, shown)?;
+        let matches = wanted.split(',').map(str::trim).any(|tag| tag == "*" || tag == now);
+        matches.then_some(()).ok_or(ControlError::PreconditionFailed)
+    }
+}
+
+impl FromRequestParts<Arc<Control>> for Context {
+    type Rejection = ControlError;
+
+    async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, ControlError> {
+        let actor = parts.extensions.get::<Actor>().cloned().ok_or(ControlError::Unauthorized)?;
+        let tags: Result<Vec<&str>, _> = parts.headers.get_all(IF_MATCH).iter().map(|v| v.to_str()).collect();
+        // What cannot be read matches nothing.
+        let if_match = tags.map_or_else(|_| String::from("?"), |tags| tags.join(","));
+        Ok(Self {
+            actor,
+            origin: parts.extensions.get::<RequestContext>().copied(),
+            now: control.clock.now(),
+            if_match: parts.headers.contains_key(IF_MATCH).then_some(if_match),
+        })
+    }
+}

@@ -1,0 +1,321 @@
+//! The one funnel: every error of the control plane, and the answer that each becomes.
+
+use crate::context::RequestContext;
+use crate::reply;
+use axum::body::Body;
+use axum::extract::{Query, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
+use http::{HeaderValue, StatusCode, Uri};
+use louver_domain::access::Denied;
+use louver_domain::keys::looks_like_key;
+use louver_mistral::json::JsonError;
+use louver_store::StoreError;
+use louver_store::seal::WrongMasterKey;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What can go wrong, grouped by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No credential that is accepted; which part failed is not told.
+    #[error("Unauthorized")]
+    Unauthorized,
+    /// The address holds a key, where it would be logged.
+    #[error("the query holds what looks like a key; keys go into a header, and this one should be replaced")]
+    KeyInQuery,
+    /// The body is not one unambiguous JSON value.
+    #[error("{} at line {}, column {}", .0.message, .0.line, .0.column)]
+    Json(JsonError),
+    /// The body is too large.
+    #[error("the body is larger than 1 MiB")]
+    TooLarge,
+    /// The body ended before its end.
+    #[error("the body broke off")]
+    BrokenBody,
+    /// A field or parameter is of the wrong shape, or names what is not there.
+    #[error("{}: {}", .0.param(), .0.message)]
+    Invalid(Fault),
+    /// Not there, or not in the caller's organization.
+    #[error("not found")]
+    NotFound,
+    /// No such path.
+    #[error("no Route matched with those values")]
+    NoRoute,
+    /// The path does not know that method.
+    #[error("that method is not allowed here")]
+    MethodNotAllowed,
+    /// It does not fit what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// `If-Match` names an older state.
+    #[error("it has changed since it was read: read it again")]
+    PreconditionFailed,
+    /// The database does not answer.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// Our own fault; a person must look.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// One step towards a field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Step {
+    /// Into an object.
+    Name(String),
+    /// Into a list.
+    Index(usize),
+}
+
+/// A refused field or parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// `body` or `query`, then the way to the field.
+    pub loc: Vec<Step>,
+    /// What is wrong, without the value.
+    pub message: String,
+    /// `missing`, `extra_forbidden`, `type_error` or `value_error`.
+    pub kind: &'static str,
+}
+
+impl Fault {
+    /// The names on the way to the field, joined by dots.
+    pub fn param(&self) -> String {
+        let name = |step: &Step| match step {
+            Step::Name(name) => Some(name.clone()),
+            Step::Index(_) => None,
+        };
+        self.loc.iter().skip(1).filter_map(name).collect::<Vec<_>>().join(".")
+    }
+}
+
+impl ControlError {
+    /// A field of the body, named by its path with dots.
+    pub fn field(path: &str, message: impl Into<String>) -> Self {
+        let steps = path.split('.').map(|name| match name.parse() {
+            Ok(index) => Step::Index(index),
+            Err(_) => Step::Name(name.to_owned()),
+        });
+        let loc = std::iter::once(Step::Name("body".into())).chain(steps).collect();
+        Self::Invalid(Fault { loc, message: message.into(), kind: "value_error" })
+    }
+
+    /// A parameter of the query.
+    pub fn parameter(name: &str, message: impl Into<String>) -> Self {
+        let loc = vec![Step::Name("query".into()), Step::Name(name.to_owned())];
+        Self::Invalid(Fault { loc, message: message.into(), kind: "value_error" })
+    }
+
+    /// The same error, with a better sentence when it is a conflict of names.
+    pub(crate) fn or_taken(error: StoreError, sentence: &str) -> Self {
+        match Self::from(error) {
+            Self::Conflict(_) => Self::Conflict(sentence.to_owned()),
+            other => other,
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::KeyInQuery | Self::Json(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotFound | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "authentication_error",
+            Self::KeyInQuery => "key_in_query",
+            Self::Json(error) => error.kind.as_str(),
+            Self::BrokenBody => "broken_body",
+            Self::TooLarge => "request_too_large",
+            Self::Invalid(_) => "invalid_request",
+            Self::NotFound | Self::NoRoute => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Conflict(_) => "conflict",
+            Self::PreconditionFailed => "precondition_failed",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal_error",
+        }
+    }
+
+    /// What the caller may read of it: nothing of our insides.
+    fn public_message(&self) -> String {
+        match self {
+            Self::Unavailable(_) => String::from("the database is not available, try again"),
+            Self::Internal(_) => {
+                String::from("something went wrong inside; the log of this request says more")
+            }
+            Self::Unauthorized
+            | Self::KeyInQuery
+            | Self::Json(_)
+            | Self::TooLarge
+            | Self::BrokenBody
+            | Self::Invalid(_)
+            | Self::NotFound
+            | Self::NoRoute
+            | Self::MethodNotAllowed
+            | Self::Conflict(_)
+            | Self::PreconditionFailed => self.to_string(),
+        }
+    }
+
+    /// The members that only some errors have.
+    fn detail(&self) -> Value {
+        match self {
+            Self::Invalid(fault) => json!([{"loc": fault.loc, "msg": fault.message, "type": fault.kind}]),
+            Self::Unauthorized
+            | Self::KeyInQuery
+            | Self::Json(_)
+            | Self::TooLarge
+            | Self::BrokenBody
+            | Self::NotFound
+            | Self::NoRoute
+            | Self::MethodNotAllowed
+            | Self::Conflict(_)
+            | Self::PreconditionFailed
+            | Self::Unavailable(_)
+            | Self::Internal(_) => Value::String(self.public_message()),
+        }
+    }
+
+    fn body(&self, surface: Surface, context: RequestContext) -> Value {
+        match (self, surface) {
+            (Self::Unauthorized, _) => json!({"detail": "Unauthorized"}),
+            (Self::NoRoute, _) => json!({"message": "no Route matched with those values"}),
+            (error, Surface::Mistral) => json!({"detail": error.detail()}),
+            (error, Surface::Louver) => error.louver_body(context),
+        }
+    }
+
+    fn louver_body(&self, context: RequestContext) -> Value {
+        let param = match self {
+            Self::Invalid(fault) => Some(fault.param()),
+            _ => None,
+        };
+        let mut body = json!({
+            "object": "error",
+            "message": self.public_message(),
+            "type": self.kind(),
+            "param": param,
+            "code": self.kind(),
+            "raw_status_code": self.status().as_u16(),
+            "request_id": context.request_id.to_string(),
+            "detail": self.detail(),
+        });
+        if let (Self::Json(error), Some(members)) = (self, body.as_object_mut()) {
+            members.insert("code".into(), "invalid_json".into());
+            members.insert("line".into(), error.line.into());
+            members.insert("column".into(), error.column.into());
+        }
+        body
+    }
+
+    fn log(&self, context: RequestContext) {
+        if let Self::Unavailable(reason) | Self::Internal(reason) = self {
+            tracing::error!(request_id = %context.request_id, kind = self.kind(), reason, "an admin request failed");
+        }
+    }
+}
+
+impl From<StoreError> for ControlError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(reason) => Self::Unavailable(reason),
+            StoreError::Conflict => Self::Conflict("something of that name exists already".into()),
+            StoreError::Corrupt(reason) | StoreError::Configuration(reason) => Self::Internal(reason),
+        }
+    }
+}
+
+impl From<Denied> for ControlError {
+    fn from(_: Denied) -> Self {
+        Self::NotFound
+    }
+}
+
+impl From<WrongMasterKey> for ControlError {
+    fn from(error: WrongMasterKey) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for ControlError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+/// Whose shapes an answer has.
+#[derive(Clone, Copy)]
+enum Surface {
+    /// Our own.
+    Louver,
+    /// Mistral's Admin API.
+    Mistral,
+}
+
+/// Carries the error to [`funnel`], which alone knows the request.
+impl IntoResponse for ControlError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// The layer around everything: refuses keys in the query, turns errors into answers, keeps answers out of caches.
+pub(crate) async fn funnel(request: Request, next: Next) -> Response {
+    let surface =
+        if request.uri().path().starts_with("/v1/admin/") { Surface::Mistral } else { Surface::Louver };
+    let Some(context) = request.extensions().get::<RequestContext>().copied() else {
+        tracing::error!("a request came without its context");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = match holds_key(request.uri()) {
+        true => ControlError::KeyInQuery.into_response(),
+        false => next.run(request).await,
+    };
+    if let Some(error) = response.extensions_mut().remove::<Arc<ControlError>>() {
+        error.log(context);
+        let allow = response.headers_mut().remove(ALLOW);
+        response = reply::json(error.status(), &error.body(surface, context));
+        if let Some(allow) = allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        if error.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+    }
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn holds_key(uri: &Uri) -> bool {
+    let Some(raw) = uri.query() else { return false };
+    let decoded = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let pairs = decoded.map_or_else(|_| vec![], |Query(pairs)| pairs);
+    looks_like_key(raw) || pairs.iter().any(|(name, value)| looks_like_key(name) || looks_like_key(value))
+}
+
+/// For paths that are not there.
+pub(crate) async fn no_route() -> ControlError {
+    ControlError::NoRoute
+}
+
+/// For methods that a path does not have.
+pub(crate) async fn method_not_allowed() -> ControlError {
+    ControlError::MethodNotAllowed
+}

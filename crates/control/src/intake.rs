@@ -1,0 +1,79 @@
+//! From bytes to types: the strict check first, then the shape, with errors that name the field.
+
+mod fault;
+pub(crate) mod params;
+pub(crate) mod values;
+
+use crate::Control;
+use crate::error::ControlError;
+use axum::body::HttpBody as _;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+const LARGEST_BODY: usize = 1024 * 1024;
+
+/// A body in JSON, whatever its `Content-Type` says.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Control>> for Body<T> {
+    type Rejection = ControlError;
+
+    async fn from_request(request: Request, _: &Arc<Control>) -> Result<Self, ControlError> {
+        let body = request.into_body();
+        if body.size_hint().lower() > u64::try_from(LARGEST_BODY).unwrap_or(u64::MAX) {
+            return Err(ControlError::TooLarge);
+        }
+        let collected = Limited::new(body, LARGEST_BODY).collect().await;
+        let bytes = collected.map_err(|error| match error.is::<LengthLimitError>() {
+            true => ControlError::TooLarge,
+            false => ControlError::BrokenBody,
+        })?;
+        read(&bytes.to_bytes()).map(Self)
+    }
+}
+
+/// Reads one JSON document of a known shape.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ControlError> {
+    louver_mistral::json::check(bytes).map_err(ControlError::Json)?;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| ControlError::Invalid(fault::of(&error)))
+}
+
+/// The parts of the path; what cannot be read of them is not there.
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Control>> for Named<T> {
+    type Rejection = ControlError;
+
+    async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, ControlError> {
+        let path = Path::<T>::from_request_parts(parts, control).await;
+        path.map(|Path(named)| Self(named)).map_err(|_| ControlError::NotFound)
+    }
+}
+
+/// A struct that comes as an object only: serde alone would take a list of its fields as well.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyMaps<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
+            type Value = T;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(OnlyMaps(PhantomData)).map(Self)
+    }
+}

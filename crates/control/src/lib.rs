@@ -1,0 +1,91 @@
+//! The control plane: who may change the rules, how they change, and the admin API that asks for it.
+//!
+//! `actions` holds the rules, one file per noun; `api` reads and shows JSON only; `error` is the one place where an
+//! error becomes an answer. A change is loaded within its organization, decided, written with its audit event in one
+//! transaction, and answered when the gateway of this process has taken it over.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+pub mod actions;
+mod actor;
+mod api;
+pub mod context;
+pub mod error;
+mod intake;
+mod page;
+mod reply;
+
+use axum::Router;
+use axum::middleware;
+use louver_domain::entropy::Entropy;
+use louver_domain::keys::Pepper;
+use louver_domain::time::Clock;
+use louver_store::Store;
+use louver_store::seal::MasterKey;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The longest an answer waits for the gateway beside it to take a change over.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// What the control plane works with.
+pub struct Control {
+    /// The database.
+    pub store: Store,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for ids and secrets.
+    pub entropy: Arc<dyn Entropy>,
+    /// Makes the fingerprints of keys.
+    pub pepper: Arc<Pepper>,
+    /// Seals upstream credentials.
+    pub master: Arc<MasterKey>,
+    /// The revision that the gateway in this process decides by.
+    pub applied: watch::Receiver<i64>,
+}
+
+impl Control {
+    /// For a process without a gateway (`init`, `admin-key`): nothing is waited for after a change.
+    pub fn offline(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        pepper: Arc<Pepper>,
+        master: Arc<MasterKey>,
+    ) -> Self {
+        let (_, applied) = watch::channel(i64::MAX);
+        Self { store, clock, entropy, pepper, master, applied }
+    }
+
+    /// Waits until the gateway beside us decides by `revision`, so that the caller's next request meets the change.
+    /// The change is committed in any case; a gateway that lags is only warned about.
+    pub(crate) async fn settle(&self, revision: i64) {
+        let mut applied = self.applied.clone();
+        let caught_up = tokio::time::timeout(LONGEST_WAIT, applied.wait_for(|seen| *seen >= revision)).await;
+        if !matches!(caught_up, Ok(Ok(_))) {
+            tracing::warn!(revision, "the gateway has not taken over a committed change yet");
+        }
+    }
+}
+
+/// The admin API: `/v1/api-keys`, `/v1/gateway/…` and `/v1/admin/…`. Each request needs a
+/// [`context::RequestContext`] among its extensions.
+pub fn router(control: Arc<Control>) -> Router {
+    let guard = middleware::from_fn_with_state(Arc::clone(&control), actor::authenticate);
+    Router::new()
+        .merge(api::keys::routes())
+        .merge(api::organizations::routes())
+        .merge(api::workspaces::routes())
+        .merge(api::users::routes())
+        .merge(api::service_accounts::routes())
+        .merge(api::model_roles::routes())
+        .merge(api::models::routes())
+        .merge(api::upstreams::routes())
+        .merge(api::usage::routes())
+        .merge(api::mistral::routes())
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .route_layer(guard)
+        .fallback(error::no_route)
+        .layer(middleware::from_fn(error::funnel))
+        .with_state(control)
+}

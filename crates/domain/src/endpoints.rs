@@ -1,0 +1,40 @@
+//! The endpoints that a key may be allowed, by name.
+
+use serde::{Deserialize, Serialize};
+
+/// What a call asks of Mistral.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EndpointKind {
+    /// `POST /v1/chat/completions`
+    #[serde(rename = "chat.completions")]
+    Chat,
+    /// `POST /v1/fim/completions`
+    #[serde(rename = "fim.completions")]
+    Fim,
+    /// `POST /v1/embeddings`
+    #[serde(rename = "embeddings")]
+    Embeddings,
+    /// `GET /v1/models` and `GET /v1/models/{id}`
+    #[serde(rename = "models")]
+    Models,
+}
+
+impl EndpointKind {
+    /// Every endpoint.
+    pub const ALL: [Self; 4] = [Self::Chat, Self::Fim, Self::Embeddings, Self::Models];
+
+    /// The name, as in allow-lists and usage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat.completions",
+            Self::Fim => "fim.completions",
+            Self::Embeddings => "embeddings",
+            Self::Models => "models",
+        }
+    }
+
+    /// From its name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|e| e.as_str() == text)
+    }
+}

@@ -1,0 +1,26 @@
+//! The rules that every other crate obeys, with no IO: who a caller is, what a call may do, what it costs.
+//!
+//! Law of this crate: no IO, no async, no ambient clock or randomness, no vendor's wire. Time comes in as
+//! [`time::Timestamp`], randomness as [`entropy::Entropy`].
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+pub mod access;
+pub mod admission;
+pub mod audit;
+pub mod endpoints;
+pub mod entropy;
+pub mod id;
+pub mod keys;
+pub mod limits;
+pub mod model_roles;
+pub mod models;
+pub mod money;
+pub mod network;
+pub mod organizations;
+pub mod prices;
+pub mod rates;
+pub mod secret;
+pub mod time;
+pub mod usage;
+pub mod users;
+pub mod workspaces;

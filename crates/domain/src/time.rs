@@ -1,0 +1,117 @@
+//! Points in time as integer microseconds UTC, and the clock as an argument.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+impl Timestamp {
+    /// From microseconds since the epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the epoch.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(MICROS_PER_SECOND)
+    }
+
+    /// This time and `seconds` more (less when negative), at the ends of the range without overflow.
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(MICROS_PER_SECOND)))
+    }
+
+    /// RFC 3339 in UTC with whole seconds (`2026-11-21T02:31:58Z`): strings compare like the times do.
+    pub fn rfc3339(self) -> String {
+        match jiff::Timestamp::from_second(self.seconds()) {
+            Ok(time) => time.to_string(),
+            Err(_) => String::from("9999-12-31T23:59:59Z"),
+        }
+    }
+
+    /// Reads an RFC 3339 time with an offset or `Z`, or a date (its midnight in UTC).
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(time) = text.parse::<jiff::Timestamp>() {
+            return Some(Self(time.as_microsecond()));
+        }
+        let date: jiff::civil::Date = text.parse().ok()?;
+        let time = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(time.timestamp().as_microsecond()))
+    }
+
+    /// The start of the hour, day or month (UTC) that this time is in.
+    pub fn floor(self, granularity: Granularity) -> Self {
+        let Ok(time) = jiff::Timestamp::from_microsecond(self.0) else { return self };
+        let civil = time.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        let floored = match granularity {
+            Granularity::Hour => civil.date().at(civil.hour(), 0, 0, 0),
+            Granularity::Day => civil.date().at(0, 0, 0, 0),
+            Granularity::Month => civil.date().first_of_month().at(0, 0, 0, 0),
+        };
+        floored.to_zoned(jiff::tz::TimeZone::UTC).map_or(self, |z| Self(z.timestamp().as_microsecond()))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.rfc3339())
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom("an RFC 3339 time such as 2026-11-21T02:31:58Z"))
+    }
+}
+
+/// How finely a series over time is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Granularity {
+    /// One point an hour.
+    Hour,
+    /// One point a day.
+    Day,
+    /// One point a calendar month.
+    Month,
+}
+
+/// Time as an argument. The program's real clock and the tests' hand-moved one implement it.
+pub trait Clock: Send + Sync {
+    /// The wall clock, for what is written down and for expiry.
+    fn now(&self) -> Timestamp;
+    /// Microseconds that never go back, for rate windows and latencies; the origin has no meaning.
+    fn monotonic_micros(&self) -> i64;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_whole_seconds_and_reads_back() {
+        let time = Timestamp::parse("2026-11-21T02:31:58.987Z").unwrap();
+        assert_eq!(time.rfc3339(), "2026-11-21T02:31:58Z");
+        assert_eq!(Timestamp::parse("2026-11-21T03:31:58+01:00").unwrap().seconds(), time.seconds());
+        assert_eq!(Timestamp::parse("2026-11-21").unwrap().rfc3339(), "2026-11-21T00:00:00Z");
+        assert!(Timestamp::parse("yesterday").is_none());
+    }
+
+    #[test]
+    fn floors_to_calendar_units() {
+        let time = Timestamp::parse("2026-02-28T23:59:59Z").unwrap();
+        assert_eq!(time.floor(Granularity::Hour).rfc3339(), "2026-02-28T23:00:00Z");
+        assert_eq!(time.floor(Granularity::Day).rfc3339(), "2026-02-28T00:00:00Z");
+        assert_eq!(time.floor(Granularity::Month).rfc3339(), "2026-02-01T00:00:00Z");
+    }
+}

@@ -1,0 +1,87 @@
+//! Who calls: the bearer key is looked up in the snapshot, before anything else of the request is read.
+
+use crate::pipeline::Gateway;
+use crate::snapshot::{KeyEntry, Snapshot};
+use http::{HeaderMap, header};
+use louver_domain::keys::{KeyKind, read_public_id, same_fingerprint};
+use louver_domain::time::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A caller whose key was accepted, with the rules that hold for it.
+pub(crate) struct Caller {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) key: Arc<KeyEntry>,
+}
+
+/// The credential is missing, doubled, malformed, unknown, wrong, expired, revoked or disabled: one answer for all.
+#[derive(Debug)]
+pub(crate) struct Unauthorized;
+
+/// Authenticates a request by its headers.
+pub(crate) fn authenticate(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Caller, Unauthorized> {
+    let secret = bearer(headers).ok_or(Unauthorized)?;
+    let public_id = read_public_id(KeyKind::Api, secret).ok_or(Unauthorized)?;
+    let snapshot = gateway.snapshot();
+    let fingerprint = gateway.pepper().fingerprint(secret);
+    let Some(key) = snapshot.find_key(public_id) else {
+        // The same work for an unknown id as for a wrong secret.
+        std::hint::black_box(same_fingerprint(&fingerprint, &[0; 32]));
+        return Err(Unauthorized);
+    };
+    let key = Arc::clone(key);
+    if !same_fingerprint(&fingerprint, &key.fingerprint) || !key.is_accepted(now) {
+        return Err(Unauthorized);
+    }
+    key.last_used.store(now.micros(), Ordering::Relaxed);
+    Ok(Caller { snapshot, key })
+}
+
+/// The token of the one and only credential: `Authorization: Bearer <token>`, one space, nothing beside it.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (only, second) = (values.next()?, values.next());
+    if second.is_some()
+        || headers.contains_key("x-api-key")
+        || headers.contains_key(header::PROXY_AUTHORIZATION)
+    {
+        return None;
+    }
+    let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn exactly_one_bearer_credential_is_read() {
+        let headers = |pairs: &[(&'static str, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in pairs {
+                map.append(*name, HeaderValue::from_static(value));
+            }
+            map
+        };
+        let read = |pairs: &[(&'static str, &'static str)]| bearer(&headers(pairs)).map(str::to_owned);
+        assert_eq!(read(&[("authorization", "Bearer k")]).as_deref(), Some("k"));
+        assert_eq!(read(&[("authorization", "bEARER k")]).as_deref(), Some("k"));
+        assert_eq!(read(&[("authorization", "Bearer  k")]).as_deref(), Some(" k"), "which is no key");
+        for bad in [
+            vec![],
+            vec![("authorization", "Bearer")],
+            vec![("authorization", "Basic k")],
+            vec![("x-api-key", "k")],
+            vec![("authorization", "Bearer k"), ("authorization", "Bearer k")],
+            vec![("authorization", "Bearer k"), ("x-api-key", "k")],
+        ] {
+            assert_eq!(read(&bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The data plane: a call comes in, is judged by a snapshot of the rules, goes upstream, and leaves its usage.
+//!
+//! `pipeline.rs` reads like the list of what happens to a call; each step takes the value that the step before made.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+mod admit;
+mod authn;
+mod connection;
+mod credentials;
+mod edge;
+mod forward;
+mod head_check;
+mod intake;
+mod listing;
+mod pipeline;
+mod relay;
+mod reply;
+mod settings;
+mod settle;
+mod snapshot;
+mod upstream;
+mod worker;
+
+pub use pipeline::{Fallback, Gateway, Plane, Visitor};
+pub use reply::{Body, BoxError};
+pub use settings::{Settings, Timeouts, UpstreamTarget};
+pub use settle::UsageWriter;
+pub use snapshot::{Snapshot, SnapshotError, Source};
+pub use worker::{Workers, serve};

@@ -1,0 +1,47 @@
+//! `GET /v1/models`: in Mistral's shape, just the models that the key may use, one entry for every name.
+
+use crate::authn::Caller;
+use crate::snapshot::visible;
+use louver_domain::endpoints::EndpointKind;
+use louver_domain::models::Model;
+use louver_mistral::models::{Capabilities, ModelCard, list};
+
+/// The whole list.
+pub(crate) fn all(caller: &Caller) -> Vec<u8> {
+    let models = visible(&caller.snapshot, &caller.key).map(|(_, model)| model);
+    let cards: Vec<ModelCard<'_>> =
+        models.flat_map(|model| names(model).map(move |name| card(model, name))).collect();
+    list(&cards)
+}
+
+/// One model by any of its names; `None` when it is unknown or not allowed, which look alike.
+pub(crate) fn one(caller: &Caller, name: &str) -> Option<Vec<u8>> {
+    let (index, model) = caller.snapshot.catalogue.find(name)?;
+    caller.key.rules.models.contains(index).then(|| card(model, name).to_bytes())
+}
+
+fn names(model: &Model) -> impl Iterator<Item = &str> {
+    std::iter::once(model.id.as_str()).chain(model.aliases.iter().map(String::as_str))
+}
+
+fn card<'a>(model: &'a Model, name: &'a str) -> ModelCard<'a> {
+    let has = |what: &str| model.capabilities.iter().any(|c| c == what);
+    let mut card = ModelCard::base(name);
+    card.aliases = names(model).filter(|other| *other != name).map(Into::into).collect();
+    card.name = Some(model.id.as_str().into());
+    card.description = Some(model.name.as_str().into());
+    card.max_context_length = model.context;
+    card.deprecation = model.deprecation.map(|at| at.rfc3339().into());
+    card.deprecation_replacement_model = model.replacement.as_deref().map(Into::into);
+    card.capabilities = Capabilities {
+        completion_chat: model.serves(EndpointKind::Chat),
+        completion_fim: model.serves(EndpointKind::Fim),
+        function_calling: has("function_calling"),
+        vision: has("vision"),
+        audio: has("audio"),
+        reasoning: has("reasoning"),
+        moderation: model.family.contains("moderation"),
+        ..Capabilities::default()
+    };
+    card
+}

@@ -1,0 +1,317 @@
+//! The one place that turns a refusal or a failure into HTTP, and dresses every answer.
+
+use crate::authn::Unauthorized;
+use crate::forward::Answered;
+use crate::pipeline::Visitor;
+use crate::relay::Relay;
+use crate::settings::Timeouts;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use louver_domain::admission::{RateLimited, Refusal};
+use louver_mistral::error::{self, Amount, ErrorBody, LimitInfo};
+use louver_mistral::request::{Detail, RequestError};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// An error of a body that is none of the data plane's own.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of any answer.
+pub enum Body {
+    /// Bytes that are there.
+    Full(Option<Bytes>),
+    /// An answer of upstream, as it comes.
+    Relay(Box<RelayBody>),
+    /// An answer of the other plane.
+    Boxed(UnsyncBoxBody<Bytes, BoxError>),
+}
+
+/// Upstream's answer on its way to the client.
+pub struct RelayBody(Relay);
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.get_mut() {
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Relay(relay) => Pin::new(&mut relay.0).poll_frame(cx).map_err(Into::into),
+            Self::Boxed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Relay(relay) => relay.0.is_end_stream(),
+            Self::Boxed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| u64::try_from(b.len()).unwrap_or(u64::MAX)))
+            }
+            Self::Relay(relay) => relay.0.size_hint(),
+            Self::Boxed(body) => body.size_hint(),
+        }
+    }
+}
+
+/// What is left of the tightest rate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    pub(crate) limit: u64,
+    pub(crate) remaining: u64,
+}
+
+/// Why a request gets no answer of upstream's.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    BadRequest { message: &'static str },
+    KeyInAddress,
+    Unauthorized,
+    MethodNotAllowed { allow: &'static str },
+    UnsupportedMediaType { message: &'static str },
+    BodyTooLarge { limit: usize },
+    RequestTimeout,
+    Request(RequestError),
+    PriorityTier,
+    NoSuchModel,
+    Refused(Refusal),
+    NoCredential,
+    AccountingUnavailable,
+    UpstreamUnreachable,
+    UpstreamBroken,
+    UpstreamTimeout,
+    UpstreamCredentialRejected,
+}
+
+impl From<Unauthorized> for Failure {
+    fn from(_: Unauthorized) -> Self {
+        Self::Unauthorized
+    }
+}
+
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-req-minute");
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-req-minute");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const DEPRECATION: HeaderName = HeaderName::from_static("x-model-deprecation-timestamp");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// An answer that Louver makes itself.
+pub(crate) fn json(body: Vec<u8>, allowance: Option<Allowance>) -> Response<Body> {
+    let mut response = Response::new(Body::Full(Some(body.into())));
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    show_allowance(response.headers_mut(), allowance);
+    response
+}
+
+/// An answer of upstream: its status and body, and of its headers only the ones named here.
+pub(crate) fn relay(answered: Answered, timeouts: &Timeouts) -> Response<Body> {
+    let Answered { ticket, response, stream, allowance } = answered;
+    let (head, body) = response.into_parts();
+    let is_events =
+        head.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"text/event-stream"));
+    let stream = stream && is_events;
+    let mut answer =
+        Response::new(Body::Relay(Box::new(RelayBody(Relay::new(body, ticket, stream, timeouts)))));
+    *answer.status_mut() = head.status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, if is_events { EVENT_STREAM } else { JSON });
+    let mut pass =
+        |name: HeaderName| head.headers.get(&name).map(|value| headers.insert(name, value.clone()));
+    if head.status == StatusCode::TOO_MANY_REQUESTS || head.status == StatusCode::SERVICE_UNAVAILABLE {
+        pass(RETRY_AFTER);
+    }
+    if !is_events {
+        pass(DEPRECATION);
+    }
+    show_allowance(headers, allowance);
+    answer
+}
+
+fn show_allowance(headers: &mut HeaderMap, allowance: Option<Allowance>) {
+    if let Some(Allowance { limit, remaining }) = allowance {
+        headers.insert(LIMIT, limit.into());
+        headers.insert(REMAINING, remaining.into());
+    }
+}
+
+/// What every answer carries.
+pub(crate) fn finish(mut response: Response<Body>, visitor: &Visitor, close: bool) -> Response<Body> {
+    let mut buffer = [0; 36];
+    let id = visitor.request_id.encode(&mut buffer);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if close {
+        // After a chunked request the connection is not used again: what followed it was not checked.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Turns a failure into its answer.
+pub(crate) fn refuse(visitor: &Visitor, failure: Failure) -> Response<Body> {
+    let id = visitor.request_id.to_string();
+    let plain = |status: u16, kind: &'static str, message: String| {
+        answer(&ErrorBody::new(status, kind, message, &id))
+    };
+    match failure {
+        Failure::Unauthorized => raw(401, error::UNAUTHORIZED),
+        Failure::BadRequest { message } => plain(400, "invalid_request", message.into()),
+        Failure::KeyInAddress => plain(
+            400,
+            "invalid_request",
+            "Send the key in the Authorization header. A key in an address ends up in logs: revoke this one.".into(),
+        ),
+        Failure::MethodNotAllowed { allow } => {
+            let mut response = plain(405, "method_not_allowed", format!("This path answers to {allow}."));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+            response
+        }
+        Failure::UnsupportedMediaType { message } => plain(415, "unsupported_media_type", message.into()),
+        Failure::BodyTooLarge { limit } => plain(413, "request_too_large", format!("The body is larger than {limit} bytes.")),
+        Failure::RequestTimeout => plain(408, "request_timeout", "The body came too slowly.".into()),
+        Failure::Request(error) => request_error(visitor, &id, error),
+        Failure::PriorityTier => plain(
+            422,
+            "invalid_request",
+            "service_tier must be standard_only: the priority tier has a price of its own that is not budgeted here.".into(),
+        ),
+        Failure::NoSuchModel => plain(404, "not_found", "There is no such model, or this key may not use it.".into()),
+        Failure::Refused(refusal) => refused(visitor, &id, refusal),
+        Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
+        Failure::AccountingUnavailable => {
+            let mut response = plain(503, "accounting_unavailable", "Usage cannot be recorded now; nothing was sent.".into());
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+        Failure::UpstreamUnreachable => plain(502, "upstream_error", "Upstream cannot be reached; nothing was sent.".into()),
+        Failure::UpstreamBroken => plain(502, "upstream_error", "Upstream gave no usable answer.".into()),
+        Failure::UpstreamTimeout => plain(504, "upstream_timeout", "Upstream did not answer in time.".into()),
+        Failure::UpstreamCredentialRejected => plain(
+            502,
+            "upstream_credential_rejected",
+            "Upstream rejected the credential that Louver holds; its administrators were told.".into(),
+        ),
+    }
+}
+
+fn request_error(visitor: &Visitor, id: &str, error: RequestError) -> Response<Body> {
+    match error {
+        RequestError::Json(error) => {
+            let message = format!("The body is not valid: {error}");
+            let mut body = ErrorBody::new(400, error.kind.as_str(), message, id);
+            (body.line, body.column) = (Some(error.line), Some(error.column));
+            answer(&body)
+        }
+        RequestError::Shape(details) => shape(id, details),
+        RequestError::ToolNotAllowed { tool_type } => {
+            refused(visitor, id, Refusal::ToolNotAllowed { tool: tool_type })
+        }
+        RequestError::FileNotFound => answer(&ErrorBody::new(404, "not_found", "There is no such file.", id)),
+    }
+}
+
+fn shape(id: &str, details: Vec<Detail>) -> Response<Body> {
+    let first = details.first();
+    let message = first.map_or_else(String::new, |d| format!("{}: {}", d.loc.join("."), d.msg));
+    let field = first.and_then(|d| d.loc.get(1)).cloned();
+    let mut body = ErrorBody::new(422, "invalid_request", message, id);
+    body.param = field.as_deref();
+    body.detail = Some(details);
+    answer(&body)
+}
+
+fn refused(visitor: &Visitor, id: &str, refusal: Refusal) -> Response<Body> {
+    let forbidden = |kind: &'static str, message: String, param: Option<&'static str>| {
+        let mut body = ErrorBody::new(403, kind, message, id);
+        body.param = param;
+        answer(&body)
+    };
+    match refusal {
+        Refusal::BillingInactive => {
+            answer(&ErrorBody::new(402, "billing_inactive", "The organization's billing is not active.", id))
+        }
+        Refusal::WorkspaceArchived => {
+            forbidden("workspace_archived", "The key's workspace is archived.".into(), None)
+        }
+        Refusal::AddressNotAllowed => {
+            forbidden("address_not_allowed", "The key may not be used from this address.".into(), None)
+        }
+        Refusal::EndpointNotAllowed { endpoint } => {
+            forbidden("endpoint_not_allowed", format!("The key may not call {}.", endpoint.as_str()), None)
+        }
+        Refusal::ModelNotAllowed => forbidden(
+            "model_not_allowed",
+            "The model does not exist or this key may not use it; GET /v1/models lists those it may.".into(),
+            Some("model"),
+        ),
+        Refusal::TokensPerRequestExceeded { limit, asked, role } => forbidden(
+            "tokens_per_request_exceeded",
+            format!(
+                "The call may use {asked} tokens (estimated input and max_tokens); the role {role} allows {limit} a call."
+            ),
+            Some("max_tokens"),
+        ),
+        Refusal::ToolNotAllowed { tool } => forbidden(
+            "tool_not_allowed",
+            format!("Tools of the type {tool:?} are not allowed; functions are."),
+            Some("tools"),
+        ),
+        Refusal::RateLimited(limited) => rate_limited(visitor, id, &limited),
+    }
+}
+
+fn rate_limited(visitor: &Visitor, id: &str, limited: &RateLimited) -> Response<Body> {
+    let RateLimited { level, id: scope_id, limit, used, retry_after } = limited;
+    let back = retry_after
+        .map_or_else(|| "A limit of zero lets nothing pass.".to_owned(), |s| format!("Try again in {s} s."));
+    let level = level.as_str();
+    let message = format!(
+        "Requests rate limit exceeded: the {level}'s limit of {limit} requests per minute is used up. {back}"
+    );
+    let seconds = retry_after.map(|s| i64::try_from(s).unwrap_or(i64::MAX));
+    let mut body = ErrorBody::new(429, "rate_limited", message, id);
+    body.limit = Some(LimitInfo {
+        scope: level,
+        id: scope_id.into(),
+        window: "minute",
+        limit: Amount::Count(*limit),
+        used: Amount::Count(*used),
+        remaining: Amount::Count(0),
+        resets_at: seconds.map(|s| visitor.now.plus_seconds(s).rfc3339().into()),
+    });
+    let mut response = answer(&body);
+    let headers = response.headers_mut();
+    match retry_after {
+        Some(seconds) => headers.insert(RETRY_AFTER, (*seconds).into()),
+        None => headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false")),
+    };
+    show_allowance(headers, Some(Allowance { limit: *limit, remaining: 0 }));
+    response
+}
+
+fn answer(body: &ErrorBody<'_>) -> Response<Body> {
+    raw(body.raw_status_code, body.to_bytes())
+}
+
+fn raw(status: u16, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::Full(Some(body.into())));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}

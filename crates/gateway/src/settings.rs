@@ -1,0 +1,66 @@
+//! What the data plane is told at start, already checked by the program.
+
+use http::HeaderValue;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where calls go.
+#[derive(Clone)]
+pub struct UpstreamTarget {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// The `Host` header: host, and port when it is not the scheme's own.
+    pub authority: HeaderValue,
+    /// TLS towards upstream; `None` is plain HTTP (loopback and test setups).
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// The credential for organizations that stored none: a whole `Authorization` value.
+    pub default_credential: Option<HeaderValue>,
+}
+
+/// How long each part of a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For a client's request head; also how long an idle connection is kept.
+    pub head: Duration,
+    /// Grace before the minimum rate of a request body is asked for.
+    pub body_grace: Duration,
+    /// For a connection to upstream, TLS included.
+    pub connect: Duration,
+    /// From the request until upstream's answer begins.
+    pub first_byte: Duration,
+    /// Between two pieces of upstream's answer.
+    pub idle: Duration,
+    /// For a whole call.
+    pub total: Duration,
+    /// For a client to take what is written to it.
+    pub write: Duration,
+    /// For running calls to finish when the program is told to stop.
+    pub drain: Duration,
+}
+
+/// The data plane's settings.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where calls go.
+    pub upstream: UpstreamTarget,
+    /// How long each part may take.
+    pub timeouts: Timeouts,
+    /// The largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// The least bytes a second of a request body, after the grace.
+    pub min_body_rate: u64,
+    /// Connections at the same time.
+    pub max_connections: usize,
+    /// Connections at the same time from one address.
+    pub max_connections_per_address: usize,
+    /// Threads that serve calls, each with its own event loop and upstream connections.
+    pub worker_threads: usize,
+    /// TLS towards clients; `None` is plain HTTP.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Usage records that may wait to be written; beyond it calls are refused rather than lost.
+    pub usage_capacity: usize,
+    /// Seconds that a credential rests after upstream answered 429 or 5xx with it.
+    pub credential_rest_seconds: u32,
+}

@@ -1,0 +1,160 @@
+//! What a call cost in tokens: Mistral's `usage` object, found in an answer while it passes by.
+
+mod capture;
+mod stream;
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use capture::Capture;
+use stream::Lines;
+
+/// More tokens than any one call can have; a larger number is a lie or a bug.
+const MOST_TOKENS: u64 = 1_000_000_000;
+
+/// The tokens of one call, as they are to be charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// All input: `max(prompt_tokens, total_tokens - completion_tokens)`, because
+    /// audio and connector tokens stand outside `prompt_tokens`.
+    pub input_tokens: u64,
+    /// The part of the input that came from the cache; never above `input_tokens`.
+    pub cached_tokens: u64,
+    /// Output; 0 for embeddings.
+    pub output_tokens: u64,
+    /// The upstream's sum, or ours where it gives none.
+    pub total_tokens: u64,
+    /// Served at the priority price.
+    pub priority: bool,
+}
+
+/// A usage that cannot be charged; the caller estimates instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadUsage {
+    /// Not an object of integers at least 0, or without `prompt_tokens`.
+    #[error("the usage is not an object of token counts")]
+    Malformed,
+    /// A count above 10^9.
+    #[error("the usage counts more tokens than a call can have")]
+    OutOfRange,
+    /// The object is longer than 64 kB, or its stream event longer than 1 MB.
+    #[error("the usage is too long to be read")]
+    TooLong,
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    prompt_tokens: u64,
+    completion_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    prompt_tokens_details: Option<Details>,
+    prompt_token_details: Option<Details>,
+    num_cached_tokens: Option<u64>,
+    #[serde(borrow)]
+    service_tier: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    cached_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// Reads a usage object.
+    ///
+    /// # Errors
+    /// See [`BadUsage`]; unknown keys are no error.
+    pub fn parse(object: &[u8]) -> Result<Self, BadUsage> {
+        let wire: Wire<'_> = serde_json::from_slice(object).map_err(|_| BadUsage::Malformed)?;
+        if object.trim_ascii_start().first() != Some(&b'{') {
+            return Err(BadUsage::Malformed);
+        }
+        let nested = |details: &Option<Details>| details.as_ref().and_then(|details| details.cached_tokens);
+        let cached = nested(&wire.prompt_tokens_details)
+            .or_else(|| nested(&wire.prompt_token_details))
+            .or(wire.num_cached_tokens)
+            .unwrap_or_default();
+        let output = wire.completion_tokens.unwrap_or_default();
+        let total = wire.total_tokens.unwrap_or_else(|| wire.prompt_tokens.saturating_add(output));
+        if [wire.prompt_tokens, output, total, cached].into_iter().any(|count| count > MOST_TOKENS) {
+            return Err(BadUsage::OutOfRange);
+        }
+        let input = wire.prompt_tokens.max(total.saturating_sub(output));
+        Ok(Self {
+            input_tokens: input,
+            cached_tokens: cached.min(input),
+            output_tokens: output,
+            total_tokens: total,
+            priority: wire.service_tier.as_deref() == Some("priority"),
+        })
+    }
+}
+
+/// What an answer said about its cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Found {
+    /// The last usage that was not null.
+    pub usage: Option<Result<Usage, BadUsage>>,
+    /// Two usages said different things.
+    pub conflicting: bool,
+    /// Streams only: UTF-8 bytes of generated text, thinking and tool arguments.
+    pub text_bytes: u64,
+    /// Streams only: `data:` lines, without the `[DONE]`.
+    pub events: u64,
+    /// Streams only: `data: [DONE]` was seen.
+    pub done: bool,
+}
+
+/// Watches an answer go by in chunks, cut anywhere, for its `usage`.
+#[derive(Debug)]
+pub struct UsageFinder {
+    found: Found,
+    mode: Mode,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Whole(Capture),
+    Stream(Lines),
+}
+
+impl UsageFinder {
+    /// For a JSON answer. Costs one substring search a chunk, whatever the size.
+    pub fn for_answer() -> Self {
+        Self { found: Found::default(), mode: Mode::Whole(Capture::default()) }
+    }
+
+    /// For a stream of server-sent events, which is also counted in case it breaks off.
+    pub fn for_stream() -> Self {
+        Self { found: Found::default(), mode: Mode::Stream(Lines::default()) }
+    }
+
+    /// Takes the next bytes.
+    pub fn feed(&mut self, chunk: &[u8]) {
+        match &mut self.mode {
+            Mode::Whole(capture) => capture.feed(chunk, &mut self.found),
+            Mode::Stream(lines) => lines.feed(chunk, &mut self.found),
+        }
+    }
+
+    /// What has been seen so far, for a decision in flight. A line not yet ended does not count.
+    pub const fn so_far(&self) -> &Found {
+        &self.found
+    }
+
+    /// What was seen, with a last line that may be cut off.
+    pub fn finish(mut self) -> Found {
+        if let Mode::Stream(lines) = &mut self.mode {
+            lines.end(&mut self.found);
+        }
+        self.found
+    }
+}
+
+impl Found {
+    fn note(&mut self, usage: Result<Usage, BadUsage>) {
+        self.conflicting |= self.usage.is_some_and(|earlier| earlier != usage);
+        self.usage = Some(usage);
+    }
+}

@@ -1,0 +1,6 @@
+//! The whole-system tests, one file per noun.
+mod calls;
+mod fixtures;
+mod keys;
+mod rates;
+mod store;

@@ -1,0 +1,274 @@
+//! The contract of the store: every query, on both engines.
+
+use crate::fixtures::{Fixture, permit, record};
+use louver_domain::access::Action;
+use louver_domain::id::OrganizationId;
+use louver_domain::keys::{KeyStatus, Owner};
+use louver_domain::money::Money;
+use louver_domain::time::{Granularity, Timestamp};
+use louver_domain::users::Membership;
+use louver_proving::database;
+use louver_store::usage::GroupBy;
+use louver_store::{
+    Store, StoreError, admin_keys, audit, keys, model_roles, models, organizations, revision, snapshot,
+    upstreams, usage, users, workspaces,
+};
+
+/// Runs one piece of the contract on a fresh database of each engine.
+macro_rules! contract {
+    ($($name:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$name(super::fresh(&super::database::sqlite(folder.path())).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::fresh(&super::database::postgres()).await).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    migrating_twice_changes_nothing
+    every_noun_reads_back_as_written
+    names_are_unique_and_references_hold
+    lists_of_keys_are_filtered_and_paged
+    a_commit_bumps_the_revision_and_leaves_its_event
+    a_transaction_without_commit_changes_nothing
+    usage_is_summed_by_hour_and_group
+    last_used_never_goes_back
+    the_catalogue_is_replaced_whole
+}
+
+async fn fresh(url: &str) -> Store {
+    let store = Store::open(url).await.unwrap();
+    assert_eq!(store.migrate().await.unwrap(), 1);
+    store
+}
+
+async fn migrating_twice_changes_nothing(store: Store) {
+    assert_eq!(store.migrate().await.unwrap(), 0);
+    let (a, b) = tokio::join!(store.migrate(), store.migrate());
+    assert_eq!((a.unwrap(), b.unwrap()), (0, 0));
+    assert_eq!(revision::current(&store).await.unwrap(), 0);
+}
+
+async fn every_noun_reads_back_as_written(store: Store) {
+    let f = Fixture::write(&store).await;
+    let organization = organizations::get(&store, f.organization.id).await.unwrap().unwrap();
+    assert_eq!(format!("{organization:?}"), format!("{:?}", f.organization));
+    assert_eq!(organizations::list(&store).await.unwrap().len(), 1);
+    let workspace = workspaces::get(&store, f.organization.id, f.workspace.id).await.unwrap().unwrap();
+    assert_eq!(format!("{workspace:?}"), format!("{:?}", f.workspace));
+    assert_eq!(
+        format!("{:?}", workspaces::list(&store, f.organization.id).await.unwrap()),
+        format!("{:?}", [&f.workspace])
+    );
+    assert_eq!(
+        format!("{:?}", users::list(&store, f.organization.id).await.unwrap()),
+        format!("{:?}", [&f.user])
+    );
+    assert_eq!(
+        format!("{:?}", users::list_accounts(&store, f.organization.id).await.unwrap()),
+        format!("{:?}", [&f.account])
+    );
+    let key = keys::get(&store, f.organization.id, f.key.id).await.unwrap().unwrap();
+    assert_eq!(format!("{key:?}"), format!("{:?}", f.key));
+    let admin = admin_keys::find(&store, f.admin_key.public_id).await.unwrap().unwrap();
+    assert_eq!(format!("{admin:?}"), format!("{:?}", f.admin_key));
+    assert_eq!(admin_keys::list(&store, f.organization.id).await.unwrap().len(), 1);
+    assert_eq!(model_roles::list(&store, f.organization.id).await.unwrap(), vec![f.role.clone()]);
+    assert_eq!(
+        format!("{:?}", upstreams::list(&store, f.organization.id).await.unwrap()),
+        format!("{:?}", [&f.upstream])
+    );
+    let rules = snapshot::load(&store).await.unwrap();
+    assert_eq!(
+        (rules.revision, rules.keys.len(), rules.memberships.len(), rules.upstreams.len()),
+        (1, 1, 1, 1)
+    );
+    assert_eq!(rules.memberships[0].role.as_deref(), Some("analyst"));
+    let foreign = OrganizationId::from_bytes([9; 16]);
+    assert!(keys::get(&store, foreign, f.key.id).await.unwrap().is_none(), "always within the organization");
+    assert!(workspaces::get(&store, foreign, f.workspace.id).await.unwrap().is_none());
+}
+
+async fn names_are_unique_and_references_hold(store: Store) {
+    let f = Fixture::write(&store).await;
+    let permit = permit(f.organization.id, Action::CreateWorkspace);
+    let mut tx = store.begin().await.unwrap();
+    let twin = louver_domain::workspaces::Workspace {
+        id: louver_domain::id::WorkspaceId::from_bytes([7; 16]),
+        ..f.workspace.clone()
+    };
+    assert!(matches!(workspaces::insert(&mut tx, &permit, &twin).await, Err(StoreError::Conflict)));
+    drop(tx);
+    let mut tx = store.begin().await.unwrap();
+    let orphan = louver_domain::keys::ApiKey {
+        id: louver_domain::id::KeyId::from_bytes([7; 16]),
+        workspace_id: twin.id,
+        public_id: louver_domain::keys::PublicId::parse("orphanorphan").unwrap(),
+        ..f.key.clone()
+    };
+    let inserted = keys::insert(&mut tx, &permit, &orphan).await;
+    assert!(matches!(inserted, Err(StoreError::Conflict)), "{inserted:?}");
+}
+
+async fn lists_of_keys_are_filtered_and_paged(store: Store) {
+    let f = Fixture::write(&store).await;
+    let now = f.at.plus_seconds(100);
+    let permit = permit(f.organization.id, Action::CreateApiKey);
+    let mut tx = store.begin().await.unwrap();
+    for number in 1..=3_u8 {
+        let mut key = f.key.clone();
+        key.id = louver_domain::id::KeyId::from_bytes([0xf0 + number; 16]);
+        key.public_id = louver_domain::keys::PublicId::parse(&format!("key{number:09}")).unwrap();
+        key.name = format!("key-{number}");
+        key.owner = Owner::Workspace;
+        key.status = if number == 2 { KeyStatus::Disabled } else { KeyStatus::Active };
+        key.expires_at = (number == 3).then(|| f.at.plus_seconds(50));
+        keys::insert(&mut tx, &permit, &key).await.unwrap();
+    }
+    tx.commit(&f.event(permit, 50)).await.unwrap();
+    let names = async |filter: keys::Filter, limit| {
+        let page = keys::list(&store, f.organization.id, filter, limit, now).await.unwrap();
+        page.into_iter().map(|k| k.name).collect::<Vec<_>>()
+    };
+    let all = || keys::Filter::default();
+    assert_eq!(names(all(), 10).await, ["first", "key-1", "key-2", "key-3"]);
+    assert_eq!(names(keys::Filter { after: Some(f.key.id), ..all() }, 2).await, ["key-1", "key-2"]);
+    assert_eq!(names(keys::Filter { status: Some("disabled".into()), ..all() }, 10).await, ["key-2"]);
+    assert_eq!(names(keys::Filter { status: Some("expired".into()), ..all() }, 10).await, ["key-3"]);
+    assert_eq!(names(keys::Filter { status: Some("active".into()), ..all() }, 10).await, ["first", "key-1"]);
+    assert_eq!(names(keys::Filter { name: Some("key-1".into()), ..all() }, 10).await, ["key-1"]);
+    assert_eq!(names(keys::Filter { name: Some("%".into()), ..all() }, 10).await, Vec::<String>::new());
+    assert_eq!(names(keys::Filter { workspace: Some(f.workspace.id), ..all() }, 10).await.len(), 4);
+    assert_eq!(names(keys::Filter { unused_since: Some(f.at), ..all() }, 10).await, Vec::<String>::new());
+    assert_eq!(names(keys::Filter { unused_since: Some(f.at.plus_seconds(1)), ..all() }, 10).await.len(), 4);
+}
+
+async fn a_commit_bumps_the_revision_and_leaves_its_event(store: Store) {
+    let f = Fixture::write(&store).await;
+    let mut commits = store.commits();
+    assert_eq!(*commits.borrow_and_update(), 1);
+    let permit = permit(f.organization.id, Action::UpdateOrganization);
+    let mut tx = store.begin().await.unwrap();
+    let changed =
+        louver_domain::organizations::Organization { billing_active: false, ..f.organization.clone() };
+    organizations::save(&mut tx, &permit, &changed).await.unwrap();
+    assert_eq!(tx.commit(&f.event(permit, 60)).await.unwrap(), 2);
+    assert_eq!(*commits.borrow_and_update(), 2);
+    assert_eq!(revision::current(&store).await.unwrap(), 2);
+    assert!(!organizations::get(&store, f.organization.id).await.unwrap().unwrap().billing_active);
+    let events = audit::newest(&store, f.organization.id, 10).await.unwrap();
+    assert_eq!(
+        events.iter().map(|e| e.action.as_str()).collect::<Vec<_>>(),
+        ["organization.updated", "organization.created"]
+    );
+    assert!(events[0].sequence > events[1].sequence);
+}
+
+async fn a_transaction_without_commit_changes_nothing(store: Store) {
+    let f = Fixture::write(&store).await;
+    let permit = permit(f.organization.id, Action::DeleteModelRole);
+    let mut tx = store.begin().await.unwrap();
+    model_roles::delete(&mut tx, &permit, "analyst").await.unwrap();
+    upstreams::delete(&mut tx, &permit, f.upstream.id).await.unwrap();
+    drop(tx);
+    assert_eq!(model_roles::list(&store, f.organization.id).await.unwrap().len(), 1);
+    assert_eq!(upstreams::list(&store, f.organization.id).await.unwrap().len(), 1);
+    let mut tx = store.begin().await.unwrap();
+    assert_eq!(
+        model_roles::holders(&mut tx, f.organization.id, "analyst").await.unwrap(),
+        2,
+        "a member and a service account"
+    );
+    users::save_membership(
+        &mut tx,
+        &permit,
+        &Membership { workspace_id: f.workspace.id, user_id: f.user.id, role: None },
+    )
+    .await
+    .unwrap();
+    users::save_account_role(&mut tx, &permit, f.account.id, None).await.unwrap();
+    assert_eq!(model_roles::holders(&mut tx, f.organization.id, "analyst").await.unwrap(), 0);
+}
+
+async fn usage_is_summed_by_hour_and_group(store: Store) {
+    let f = Fixture::write(&store).await;
+    let at = Timestamp::parse("2026-11-21T10:59:59Z").unwrap();
+    // More than one statement's worth, over two hours.
+    let records: Vec<_> = (0..300_u32).map(|n| record(&f, n, at.plus_seconds(i64::from(n % 2)))).collect();
+    usage::insert(&store, &records[..290]).await.unwrap();
+    usage::insert(&store, &records[290..]).await.unwrap();
+    assert!(
+        matches!(usage::insert(&store, &records[..1]).await, Err(StoreError::Conflict)),
+        "a request is recorded once"
+    );
+    let sums = async |by: GroupBy| {
+        let (from, to) = (Timestamp::parse("2026-11-21").unwrap(), Timestamp::parse("2026-11-22").unwrap());
+        usage::sums(&store, f.organization.id, from, to, by).await.unwrap()
+    };
+    let all = sums(GroupBy::default()).await;
+    let total = all.values().next().unwrap();
+    assert_eq!(
+        (all.len(), total.requests, total.tokens.input, total.cost),
+        (1, 300, 3000, Money::from_nanos(300 * 1500))
+    );
+    assert_eq!(total.estimated, 100);
+    let hours = sums(GroupBy { granularity: Some(Granularity::Hour), ..GroupBy::default() }).await;
+    assert_eq!(hours.values().map(|s| s.requests).collect::<Vec<_>>(), [150, 150]);
+    let days = sums(GroupBy {
+        granularity: Some(Granularity::Day),
+        model: true,
+        user: true,
+        workspace: true,
+        key: true,
+        role: true,
+        endpoint: true,
+    })
+    .await;
+    assert_eq!(days.len(), 1);
+    let group = days.keys().next().unwrap();
+    assert_eq!(
+        (group.user, group.key, group.model.as_deref()),
+        (Some(f.user.id), Some(f.key.id), Some("mistral-small-2603"))
+    );
+    let other = usage::sums(
+        &store,
+        OrganizationId::from_bytes([9; 16]),
+        at,
+        at.plus_seconds(9999),
+        GroupBy::default(),
+    )
+    .await
+    .unwrap();
+    assert!(other.is_empty());
+}
+
+async fn last_used_never_goes_back(store: Store) {
+    let f = Fixture::write(&store).await;
+    keys::save_last_used(&store, &[(f.key.id, f.at.plus_seconds(9))]).await.unwrap();
+    keys::save_last_used(&store, &[(f.key.id, f.at.plus_seconds(5))]).await.unwrap();
+    let key = keys::get(&store, f.organization.id, f.key.id).await.unwrap().unwrap();
+    assert_eq!(key.last_used_at, Some(f.at.plus_seconds(9)));
+    assert_eq!(revision::current(&store).await.unwrap(), 1, "it is no admin deed");
+}
+
+async fn the_catalogue_is_replaced_whole(store: Store) {
+    let f = Fixture::write(&store).await;
+    let permit = permit(f.organization.id, Action::UpdateModel);
+    let mut catalogue = models::builtin().unwrap();
+    catalogue.truncate(2);
+    for round in 70..72 {
+        let mut tx = store.begin().await.unwrap();
+        models::replace(&mut tx, &permit, &catalogue).await.unwrap();
+        tx.commit(&f.event(permit, round)).await.unwrap();
+        assert_eq!(models::list(&store).await.unwrap(), catalogue);
+    }
+}

@@ -1,0 +1,68 @@
+//! What a simulator is told when it starts: its seed, its models, its clock and its pace.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::route::Endpoint;
+
+/// Gives the current time in unix seconds.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// One model the simulator serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The model's own id, such as `mistral-small-2603`.
+    pub id: String,
+    /// Further names it answers to, such as `mistral-small-latest`.
+    pub aliases: Vec<String>,
+    /// How many tokens prompt and completion may have together.
+    pub context: u64,
+    /// Where the model may be named: any of `Chat`, `Fim`, `Embeddings`.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl Model {
+    /// A model without aliases.
+    pub fn new(id: impl Into<String>, context: u64, endpoints: &[Endpoint]) -> Self {
+        Self { id: id.into(), aliases: Vec::new(), context, endpoints: endpoints.to_vec() }
+    }
+
+    /// The same model with one more alias.
+    #[must_use]
+    pub fn alias(mut self, name: impl Into<String>) -> Self {
+        self.aliases.push(name.into());
+        self
+    }
+
+    /// Its id and then its aliases.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.id.as_str()).chain(self.aliases.iter().map(String::as_str))
+    }
+}
+
+/// How a simulator behaves.
+#[derive(Clone)]
+pub struct Config {
+    /// From it all texts, vectors and ids are made.
+    pub seed: u64,
+    /// The models it serves.
+    pub models: Vec<Model>,
+    /// Where `created` comes from.
+    pub now: Clock,
+    /// How long it waits between two events of a stream; zero by default.
+    pub pace: Duration,
+    /// Whether the ledger keeps entries; calls are counted in any case. True by default.
+    pub record: bool,
+}
+
+impl Config {
+    /// A recording simulator without pace.
+    pub fn new(seed: u64, models: Vec<Model>, now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self { seed, models, now: Arc::new(now), pace: Duration::ZERO, record: true }
+    }
+
+    /// The model of this name, if it is served at this endpoint.
+    pub(crate) fn model(&self, name: &str, endpoint: Endpoint) -> Option<&Model> {
+        let named = |model: &&Model| model.names().any(|known| known == name);
+        self.models.iter().find(named).filter(|model| model.endpoints.contains(&endpoint))
+    }
+}

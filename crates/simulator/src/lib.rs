@@ -1,0 +1,47 @@
+//! A simulated Mistral upstream: answers made from a seed, faults on demand and a ledger of all it was asked.
+//!
+//! It reads requests leniently, as a Python service would (of a key given twice the last one counts, `"5"`
+//! passes for `5` and `"yes"` for `true`), and shares no code with the gateway, so that its ledger shows what
+//! a real upstream would have understood. Wherever it can be met it says that it is a simulator: every answer
+//! carries `x-louver-simulator: true` and `server: louver-simulator`, and its prose begins with `Simulated`.
+//!
+//! # The token rule
+//!
+//! A text has one token per started four bytes of each of its words, words being parted by ASCII whitespace.
+//! So a text never has more tokens than bytes, and a text cut between two tokens has the sum of its parts.
+//!
+//! # Steering one request: `metadata.simulator`
+//!
+//! A request's `metadata.simulator` object may hold a fault (see [`Fault`]) and settings (see [`Directions`]):
+//! `{"fault": "status", "status": 503, "retry_after": 2}`, `{"pace_ms": 20, "chunks": 50}`.
+
+mod body;
+mod completion;
+mod config;
+mod embedding;
+mod fault;
+mod ledger;
+mod lenient;
+mod listing;
+mod prose;
+mod refusal;
+mod reply;
+mod request;
+mod route;
+mod sample;
+mod serve;
+mod simulator;
+mod stream;
+mod token;
+mod wire;
+
+pub use body::Answer;
+pub use config::{Clock, Config, Model};
+pub use fault::{Directions, Fault, Rule};
+pub use ledger::{Billed, End, Entry};
+pub use route::Endpoint;
+pub use simulator::Simulator;
+pub use token::count as count_tokens;
+
+#[cfg(test)]
+mod tests;

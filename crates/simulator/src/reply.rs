@@ -1,0 +1,116 @@
+//! An answer before it is sent: status, headers and what the body is made of.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::{
+    fault::{Fault, Plan},
+    ledger::Billed,
+    refusal,
+};
+
+/// The media type of a whole answer.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The media type of a stream.
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+
+/// What a body is made of.
+pub(crate) enum Content {
+    /// All at once, with a length.
+    Whole(Bytes),
+    /// Event by event, each with the tokens generated for it.
+    Events(Vec<(Bytes, u64)>),
+}
+
+/// An answer.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) content: Content,
+    /// What is billed when the head goes out.
+    pub(crate) billed: Billed,
+}
+
+impl Reply {
+    /// A whole answer of these bytes.
+    pub(crate) fn whole(status: StatusCode, bytes: impl Into<Bytes>) -> Self {
+        let headers = vec![(header::CONTENT_TYPE, JSON)];
+        Self { status, headers, content: Content::Whole(bytes.into()), billed: Billed::default() }
+    }
+
+    /// A whole answer in JSON.
+    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
+        // The simulator's own shapes have string keys only, so that serializing cannot fail.
+        Self::whole(status, serde_json::to_vec(value).unwrap_or_default())
+    }
+
+    /// A stream of events.
+    pub(crate) fn events(events: Vec<(Bytes, u64)>) -> Self {
+        let headers = vec![
+            (header::CONTENT_TYPE, EVENTS),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        ];
+        Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Billed::default() }
+    }
+
+    pub(crate) fn billed(mut self, prompt: u64, completion: u64) -> Self {
+        self.billed = Billed::new(prompt, completion);
+        self
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// The answer a fault puts in place of any other, if one does.
+    pub(crate) fn instead(plan: &Plan, stream: bool, bearer: &str) -> Option<Self> {
+        plan.faults.iter().find_map(|fault| match fault {
+            Fault::Status { status, retry_after, body } => {
+                let reply = refusal::status(*status, body.as_ref());
+                Some(match retry_after {
+                    Some(seconds) => reply.with(header::RETRY_AFTER, &seconds.to_string()),
+                    None => reply,
+                })
+            }
+            Fault::Garbage if stream => Some(Self::events(vec![(Bytes::from_static(GARBAGE), 0)])),
+            Fault::Garbage => Some(Self::whole(StatusCode::OK, GARBAGE)),
+            Fault::ErrorInStream { .. } if !stream => {
+                Some(Self { status: StatusCode::OK, ..refusal::status(500, None) })
+            }
+            Fault::Redirect { location } => {
+                let location = location.as_deref().unwrap_or("https://simulator.invalid/elsewhere");
+                let body = serde_json::json!({"message": "simulated redirect"});
+                Some(Self::json(StatusCode::TEMPORARY_REDIRECT, &body).with(header::LOCATION, location))
+            }
+            Fault::EchoCredential => {
+                let body = serde_json::json!({"detail": format!("Unauthorized: Bearer {bearer}")});
+                Some(Self::json(StatusCode::UNAUTHORIZED, &body))
+            }
+            _ => None,
+        })
+    }
+
+    /// The same answer with the headers that faults add.
+    pub(crate) fn adorned(mut self, plan: &Plan) -> Self {
+        for fault in &plan.faults {
+            self = match fault {
+                Fault::BigHeader { bytes } => {
+                    self.with(HeaderName::from_static("x-simulated-big"), &"a".repeat((*bytes).min(BIGGEST)))
+                }
+                Fault::SetCookie => self.with(header::SET_COOKIE, "simulated=1; Path=/; HttpOnly"),
+                _ => self,
+            };
+        }
+        self
+    }
+}
+
+/// No header is bigger.
+const BIGGEST: usize = 1 << 20;
+/// Neither JSON nor an event nor UTF-8.
+const GARBAGE: &[u8] =
+    b"\x00\xff<<< simulated garbage >>>\x80\xfe {\"usage\": {\"prompt_tokens\": nope\r\r\n";

@@ -1,0 +1,86 @@
+//! Admin keys in the database: everything but their secrets.
+
+use crate::db::{Row, Store, Tx};
+use crate::error::StoreError;
+use louver_domain::access::Permit;
+use louver_domain::id::{AdminKeyId, OrganizationId};
+use louver_domain::keys::{AdminKey, KeyStatus, PublicId};
+use louver_domain::time::Timestamp;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, organization_id, name, public_id, fingerprint, last_four, created_at, expires_at, status ",
+            "FROM admin_keys ",
+            $rest
+        )
+    };
+}
+
+/// The admin keys of an organization, in the order they were made.
+pub async fn list(store: &Store, organization: OrganizationId) -> Result<Vec<AdminKey>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 ORDER BY id");
+    store.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read).collect()
+}
+
+/// The admin key with that public id, of whatever organization.
+pub async fn find(store: &Store, public_id: PublicId) -> Result<Option<AdminKey>, StoreError> {
+    let sql = select!("WHERE public_id = $1");
+    store.fetch(sql, vec![public_id.as_str().into()]).await?.first().map(read).transpose()
+}
+
+/// One admin key of an organization, inside a transaction.
+pub async fn load(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: AdminKeyId,
+) -> Result<Option<AdminKey>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 AND id = $2");
+    tx.fetch(sql, vec![organization.bytes().into(), id.bytes().into()]).await?.first().map(read).transpose()
+}
+
+/// Adds an admin key.
+pub async fn insert(tx: &mut Tx, permit: &Permit, key: &AdminKey) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO admin_keys (id, organization_id, name, public_id, fingerprint, last_four, created_at, \
+         expires_at, status) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        vec![
+            key.id.bytes().into(),
+            permit.organization_id().bytes().into(),
+            key.name.clone().into(),
+            key.public_id.as_str().into(),
+            key.fingerprint.into(),
+            key.last_four.clone().into(),
+            key.created_at.micros().into(),
+            key.expires_at.map(Timestamp::micros).into(),
+            key.status.as_str().into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes the status of an admin key.
+pub async fn save_status(tx: &mut Tx, permit: &Permit, key: &AdminKey) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE admin_keys SET status = $1 WHERE organization_id = $2 AND id = $3",
+        vec![key.status.as_str().into(), permit.organization_id().bytes().into(), key.id.bytes().into()],
+    )
+    .await?;
+    Ok(())
+}
+
+fn read(row: &Row) -> Result<AdminKey, StoreError> {
+    let corrupt = |what: &str| StoreError::Corrupt(format!("the {what} of an admin key"));
+    Ok(AdminKey {
+        id: AdminKeyId::from_bytes(row.id(0)?),
+        organization_id: OrganizationId::from_bytes(row.id(1)?),
+        name: row.text(2)?,
+        public_id: PublicId::parse(&row.text(3)?).ok_or_else(|| corrupt("public id"))?,
+        fingerprint: row.array(4)?,
+        last_four: row.text(5)?,
+        created_at: Timestamp::from_micros(row.int(6)?),
+        expires_at: row.opt_int(7)?.map(Timestamp::from_micros),
+        status: KeyStatus::parse(&row.text(8)?).ok_or_else(|| corrupt("status"))?,
+    })
+}

@@ -1,0 +1,337 @@
+//! The seam: the only file that names a database driver.
+//!
+//! SQL is written once with `$1` parameters and values of three types. SQLite writes through one connection, so that
+//! writers queue here and not at the file's lock; reads have connections of their own (WAL).
+
+use crate::dialect::Dialect;
+use crate::error::StoreError;
+use crate::migrations;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Row as _, SqlitePool};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A value that goes into a statement.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// A 64-bit integer.
+    Int(Option<i64>),
+    /// Text.
+    Text(Option<String>),
+    /// Bytes.
+    Bytes(Option<Vec<u8>>),
+}
+
+macro_rules! value_from {
+    ($($from:ty => |$v:ident| $to:expr;)*) => {$(
+        impl From<$from> for Value {
+            fn from($v: $from) -> Self {
+                $to
+            }
+        }
+    )*};
+}
+
+value_from! {
+    i64 => |v| Self::Int(Some(v));
+    Option<i64> => |v| Self::Int(v);
+    u64 => |v| Self::Int(Some(i64::try_from(v).unwrap_or(i64::MAX)));
+    Option<u64> => |v| Self::Int(v.map(|n| i64::try_from(n).unwrap_or(i64::MAX)));
+    bool => |v| Self::Int(Some(i64::from(v)));
+    &str => |v| Self::Text(Some(v.to_owned()));
+    String => |v| Self::Text(Some(v));
+    Option<String> => |v| Self::Text(v);
+    [u8; 16] => |v| Self::Bytes(Some(v.to_vec()));
+    Option<[u8; 16]> => |v| Self::Bytes(v.map(|b| b.to_vec()));
+    [u8; 32] => |v| Self::Bytes(Some(v.to_vec()));
+    Vec<u8> => |v| Self::Bytes(Some(v));
+}
+
+/// One row of an answer; columns are read by their place.
+pub enum Row {
+    /// Of SQLite.
+    Sqlite(SqliteRow),
+    /// Of PostgreSQL.
+    Postgres(PgRow),
+}
+
+macro_rules! row_get {
+    ($($(#[$doc:meta])* $name:ident -> $type:ty;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(&self, column: usize) -> Result<$type, StoreError> {
+            Ok(match self {
+                Self::Sqlite(row) => row.try_get::<$type, usize>(column)?,
+                Self::Postgres(row) => row.try_get::<$type, usize>(column)?,
+            })
+        }
+    )*};
+}
+
+impl Row {
+    row_get! {
+        /// An integer.
+        int -> i64;
+        /// An integer or null.
+        opt_int -> Option<i64>;
+        /// Text.
+        text -> String;
+        /// Text or null.
+        opt_text -> Option<String>;
+        /// Bytes.
+        bytes -> Vec<u8>;
+        /// Bytes or null.
+        opt_bytes -> Option<Vec<u8>>;
+    }
+
+    /// The 16 bytes of an id.
+    pub fn id(&self, column: usize) -> Result<[u8; 16], StoreError> {
+        self.array(column)
+    }
+
+    /// The 16 bytes of an id, or null.
+    pub fn opt_id(&self, column: usize) -> Result<Option<[u8; 16]>, StoreError> {
+        let bytes = self.opt_bytes(column)?;
+        bytes
+            .map(|b| b.try_into().map_err(|_| StoreError::Corrupt(format!("an id in column {column}"))))
+            .transpose()
+    }
+
+    /// Bytes of a known number.
+    pub fn array<const N: usize>(&self, column: usize) -> Result<[u8; N], StoreError> {
+        self.bytes(column)?
+            .try_into()
+            .map_err(|_| StoreError::Corrupt(format!("{N} bytes in column {column}")))
+    }
+
+    /// A count, never negative.
+    pub fn count(&self, column: usize) -> Result<u64, StoreError> {
+        u64::try_from(self.int(column)?)
+            .map_err(|_| StoreError::Corrupt(format!("a count in column {column}")))
+    }
+
+    /// A count or null.
+    pub fn opt_count(&self, column: usize) -> Result<Option<u64>, StoreError> {
+        let value = self.opt_int(column)?;
+        value
+            .map(|v| u64::try_from(v).map_err(|_| StoreError::Corrupt(format!("a count in column {column}"))))
+            .transpose()
+    }
+}
+
+macro_rules! bind {
+    ($sql:expr, $values:expr) => {{
+        let mut query = sqlx::query($sql);
+        for value in $values {
+            query = match value {
+                Value::Int(v) => query.bind(v),
+                Value::Text(v) => query.bind(v),
+                Value::Bytes(v) => query.bind(v),
+            };
+        }
+        query
+    }};
+}
+
+#[derive(Clone)]
+enum Db {
+    Sqlite { write: SqlitePool, read: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// The database behind Louver. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    commits: Arc<watch::Sender<i64>>,
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` or `postgres://…` without touching the schema.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let db = match url.strip_prefix("sqlite:") {
+            Some(path) => open_sqlite(path).await?,
+            None if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                open_postgres(url).await?
+            }
+            None => {
+                return Err(StoreError::Configuration(
+                    "a database URL starts with sqlite: or postgres://".into(),
+                ));
+            }
+        };
+        Ok(Self { db, commits: Arc::new(watch::Sender::new(0)) })
+    }
+
+    /// Brings the schema up to date, under a lock, in one transaction; answers how many steps were new.
+    pub async fn migrate(&self) -> Result<usize, StoreError> {
+        let mut tx = self.begin().await?;
+        let steps = migrations::run(&mut tx, self.dialect()).await?;
+        tx.commit_plain().await?;
+        Ok(steps)
+    }
+
+    pub(crate) const fn dialect(&self) -> Dialect {
+        match self.db {
+            Db::Sqlite { .. } => Dialect::Sqlite,
+            Db::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Runs a query outside a transaction.
+    pub(crate) async fn fetch(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        Ok(match &self.db {
+            Db::Sqlite { read, .. } => {
+                bind!(sql, values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Db::Postgres(pool) => {
+                bind!(sql, values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// Begins a transaction for writing.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let inner = match &self.db {
+            Db::Sqlite { write, .. } => TxInner::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Db::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { inner, commits: Arc::clone(&self.commits) })
+    }
+
+    /// Begins a transaction whose reads all see one state.
+    pub(crate) async fn begin_read(&self) -> Result<Tx, StoreError> {
+        let inner = match &self.db {
+            Db::Sqlite { read, .. } => TxInner::Sqlite(read.begin().await?),
+            Db::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+        };
+        let mut tx = Tx { inner, commits: Arc::clone(&self.commits) };
+        if let Some(sql) = self.dialect().one_state() {
+            tx.execute(sql, vec![]).await?;
+        }
+        Ok(tx)
+    }
+
+    /// The newest revision that was committed through this handle; a gateway in the same process listens to it.
+    pub fn commits(&self) -> watch::Receiver<i64> {
+        self.commits.subscribe()
+    }
+
+    /// Waits for the work of all connections and closes them.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn open_sqlite(path: &str) -> Result<Db, StoreError> {
+    let options = SqliteConnectOptions::from_str(&format!("sqlite:{path}"))?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .disable_statement_logging();
+    let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+    Ok(Db::Sqlite { write, read })
+}
+
+async fn open_postgres(url: &str) -> Result<Db, StoreError> {
+    let options = PgConnectOptions::from_str(url)?.disable_statement_logging();
+    let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(5));
+    Ok(Db::Postgres(pool.connect_with(options).await?))
+}
+
+enum TxInner {
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+/// A transaction; dropped without a commit it changes nothing.
+pub struct Tx {
+    inner: TxInner,
+    commits: Arc<watch::Sender<i64>>,
+}
+
+impl Tx {
+    /// Runs a query.
+    pub(crate) async fn fetch(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        Ok(match &mut self.inner {
+            TxInner::Sqlite(tx) => {
+                bind!(sql, values).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            TxInner::Postgres(tx) => {
+                bind!(sql, values).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// Runs a statement and answers how many rows it touched.
+    pub(crate) async fn execute(&mut self, sql: &'static str, values: Vec<Value>) -> Result<u64, StoreError> {
+        Ok(match &mut self.inner {
+            TxInner::Sqlite(tx) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
+            TxInner::Postgres(tx) => bind!(sql, values).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    /// Runs a statement whose text was put together by this crate (never from input): migrations and inserts of
+    /// many rows.
+    pub(crate) async fn execute_made(&mut self, sql: String, values: Vec<Value>) -> Result<u64, StoreError> {
+        Ok(match &mut self.inner {
+            TxInner::Sqlite(tx) => {
+                bind!(AssertSqlSafe(sql), values).execute(&mut **tx).await?.rows_affected()
+            }
+            TxInner::Postgres(tx) => {
+                bind!(AssertSqlSafe(sql), values).execute(&mut **tx).await?.rows_affected()
+            }
+        })
+    }
+
+    /// Commits what is no admin deed: migrations, usage, last-used times.
+    pub(crate) async fn commit_plain(self) -> Result<(), StoreError> {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.commit().await?,
+            TxInner::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Commits and tells the listeners of [`Store::commits`].
+    pub(crate) async fn commit_revision(self, revision: i64) -> Result<(), StoreError> {
+        let commits = Arc::clone(&self.commits);
+        self.commit_plain().await?;
+        commits.send_if_modified(|newest| {
+            let newer = revision > *newest;
+            if newer {
+                *newest = revision;
+            }
+            newer
+        });
+        Ok(())
+    }
+}
+
+/// `VALUES ($1, $2), ($3, $4)` for `rows` rows of `columns` columns.
+pub(crate) fn placeholders(rows: usize, columns: usize) -> String {
+    let row = |r: usize| {
+        let marks: Vec<String> =
+            (1..=columns).map(|c| format!("${}", r.saturating_mul(columns).saturating_add(c))).collect();
+        format!("({})", marks.join(","))
+    };
+    let all: Vec<String> = (0..rows).map(row).collect();
+    format!("VALUES {}", all.join(","))
+}

@@ -1,0 +1,205 @@
+//! API keys in the database: everything but their secrets.
+
+use crate::db::{Row, Store, Tx, Value};
+use crate::error::StoreError;
+use crate::organizations::{read_json, write_json};
+use louver_domain::access::Permit;
+use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UserId, WorkspaceId};
+use louver_domain::keys::{ApiKey, KeyStatus, Owner, PublicId};
+use louver_domain::limits::Limits;
+use louver_domain::time::Timestamp;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, organization_id, workspace_id, user_id, service_account_id, name, description, public_id, ",
+            "fingerprint, last_four, limits, role, allowed_endpoints, allowed_cidrs, created_at, expires_at, ",
+            "last_used_at, status FROM api_keys ",
+            $rest
+        )
+    };
+}
+
+const ONE: &str = select!("WHERE organization_id = $1 AND id = $2");
+
+/// Which keys a list shows; `None` does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of one workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Of exactly this name.
+    pub name: Option<String>,
+    /// Of this status: `active`, `disabled`, `revoked` or `expired`.
+    pub status: Option<String>,
+    /// Not used (nor made) since then.
+    pub unused_since: Option<Timestamp>,
+    /// Made after this key, in the order of ids.
+    pub after: Option<KeyId>,
+}
+
+/// One page of the keys of an organization in the order they were made; at most `limit`. `now` decides what has
+/// expired.
+pub async fn list(
+    store: &Store,
+    organization: OrganizationId,
+    filter: Filter,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Vec<ApiKey>, StoreError> {
+    // Each filter has a flag beside it, so that one statement serves them all; SQLite and PostgreSQL plan it alike.
+    let values: Vec<Value> = vec![
+        organization.bytes().into(),
+        filter.workspace.map(|w| w.bytes()).unwrap_or_default().into(),
+        filter.workspace.is_some().into(),
+        filter.name.clone().unwrap_or_default().into(),
+        filter.name.is_some().into(),
+        filter.status.clone().unwrap_or_default().into(),
+        filter.status.is_some().into(),
+        filter.unused_since.map_or(i64::MAX, Timestamp::micros).into(),
+        filter.after.map(|k| k.bytes()).unwrap_or_default().into(),
+        now.micros().into(),
+        i64::from(limit).into(),
+    ];
+    let sql = select!(
+        "WHERE organization_id = $1 AND (workspace_id = $2 OR $3 = 0) AND (name = $4 OR $5 = 0) \
+         AND ($7 = 0 OR $6 = CASE WHEN status = 'active' AND expires_at <= $10 THEN 'expired' ELSE status END) \
+         AND COALESCE(last_used_at, created_at) < $8 AND id > $9 ORDER BY id LIMIT $11"
+    );
+    store.fetch(sql, values).await?.iter().map(read).collect()
+}
+
+/// Every key that is not revoked.
+pub(crate) async fn all_live(tx: &mut Tx) -> Result<Vec<ApiKey>, StoreError> {
+    tx.fetch(select!("WHERE status <> 'revoked'"), vec![]).await?.iter().map(read).collect()
+}
+
+/// One key of an organization.
+pub async fn get(
+    store: &Store,
+    organization: OrganizationId,
+    id: KeyId,
+) -> Result<Option<ApiKey>, StoreError> {
+    store
+        .fetch(ONE, vec![organization.bytes().into(), id.bytes().into()])
+        .await?
+        .first()
+        .map(read)
+        .transpose()
+}
+
+/// One key of an organization, inside a transaction.
+pub async fn load(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: KeyId,
+) -> Result<Option<ApiKey>, StoreError> {
+    tx.fetch(ONE, vec![organization.bytes().into(), id.bytes().into()]).await?.first().map(read).transpose()
+}
+
+/// Adds a key.
+pub async fn insert(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), StoreError> {
+    let (user, account) = owner_ids(key.owner);
+    let values: Vec<Value> = vec![
+        key.id.bytes().into(),
+        permit.organization_id().bytes().into(),
+        key.workspace_id.bytes().into(),
+        user.into(),
+        account.into(),
+        key.name.clone().into(),
+        key.description.clone().into(),
+        key.public_id.as_str().into(),
+        key.fingerprint.into(),
+        key.last_four.clone().into(),
+        write_json(&key.limits)?.into(),
+        key.role.clone().into(),
+        optional_json(key.allowed_endpoints.as_ref())?.into(),
+        optional_json(key.allowed_cidrs.as_ref())?.into(),
+        key.created_at.micros().into(),
+        key.expires_at.map(Timestamp::micros).into(),
+        key.status.as_str().into(),
+    ];
+    tx.execute(
+        "INSERT INTO api_keys (id, organization_id, workspace_id, user_id, service_account_id, name, description, \
+         public_id, fingerprint, last_four, limits, role, allowed_endpoints, allowed_cidrs, created_at, expires_at, \
+         status) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        values,
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes what can change of a key.
+pub async fn save(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), StoreError> {
+    let values: Vec<Value> = vec![
+        key.name.clone().into(),
+        key.description.clone().into(),
+        write_json(&key.limits)?.into(),
+        key.role.clone().into(),
+        optional_json(key.allowed_endpoints.as_ref())?.into(),
+        optional_json(key.allowed_cidrs.as_ref())?.into(),
+        key.expires_at.map(Timestamp::micros).into(),
+        key.status.as_str().into(),
+        permit.organization_id().bytes().into(),
+        key.id.bytes().into(),
+    ];
+    tx.execute(
+        "UPDATE api_keys SET name = $1, description = $2, limits = $3, role = $4, allowed_endpoints = $5, \
+         allowed_cidrs = $6, expires_at = $7, status = $8 WHERE organization_id = $9 AND id = $10",
+        values,
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes when keys were last used, all in one transaction; a time never goes back.
+pub async fn save_last_used(store: &Store, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
+    if used.is_empty() {
+        return Ok(());
+    }
+    let mut tx = store.begin().await?;
+    for (key, at) in used {
+        tx.execute(
+            "UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND COALESCE(last_used_at, 0) < $1",
+            vec![at.micros().into(), key.bytes().into()],
+        )
+        .await?;
+    }
+    tx.commit_plain().await
+}
+
+fn owner_ids(owner: Owner) -> (Option<[u8; 16]>, Option<[u8; 16]>) {
+    match owner {
+        Owner::Workspace => (None, None),
+        Owner::User(id) => (Some(id.bytes()), None),
+        Owner::ServiceAccount(id) => (None, Some(id.bytes())),
+    }
+}
+
+fn optional_json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>, StoreError> {
+    value.map(write_json).transpose()
+}
+
+fn read(row: &Row) -> Result<ApiKey, StoreError> {
+    let user = row.opt_id(3)?.map(UserId::from_bytes).map(Owner::User);
+    let account = row.opt_id(4)?.map(ServiceAccountId::from_bytes).map(Owner::ServiceAccount);
+    let corrupt = |what: &str| StoreError::Corrupt(format!("the {what} of an API key"));
+    Ok(ApiKey {
+        id: KeyId::from_bytes(row.id(0)?),
+        organization_id: OrganizationId::from_bytes(row.id(1)?),
+        workspace_id: WorkspaceId::from_bytes(row.id(2)?),
+        owner: user.or(account).unwrap_or(Owner::Workspace),
+        name: row.text(5)?,
+        description: row.opt_text(6)?,
+        public_id: PublicId::parse(&row.text(7)?).ok_or_else(|| corrupt("public id"))?,
+        fingerprint: row.array(8)?,
+        last_four: row.text(9)?,
+        limits: read_json::<Limits>(&row.text(10)?)?,
+        role: row.opt_text(11)?,
+        allowed_endpoints: row.opt_text(12)?.map(|text| read_json(&text)).transpose()?,
+        allowed_cidrs: row.opt_text(13)?.map(|text| read_json(&text)).transpose()?,
+        created_at: Timestamp::from_micros(row.int(14)?),
+        expires_at: row.opt_int(15)?.map(Timestamp::from_micros),
+        last_used_at: row.opt_int(16)?.map(Timestamp::from_micros),
+        status: KeyStatus::parse(&row.text(17)?).ok_or_else(|| corrupt("status"))?,
+    })
+}

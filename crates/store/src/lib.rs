@@ -1,0 +1,26 @@
+//! The only crate that names a database: one set of SQL for SQLite and PostgreSQL, one file per noun.
+//!
+//! Reads take the [`Store`]; admin writes take a [`Tx`], which commits only together with its audit event and bumps
+//! the revision in the same transaction, so that every gateway learns of it.
+
+pub mod admin_keys;
+pub mod audit;
+pub mod counters;
+pub mod db;
+mod dialect;
+pub mod error;
+pub mod keys;
+mod migrations;
+pub mod model_roles;
+pub mod models;
+pub mod organizations;
+pub mod revision;
+pub mod seal;
+pub mod snapshot;
+pub mod upstreams;
+pub mod usage;
+pub mod users;
+pub mod workspaces;
+
+pub use db::{Store, Tx};
+pub use error::StoreError;

@@ -1,0 +1,39 @@
+//! The steps of the schema, each run once, in order, under a lock.
+
+use crate::db::{Tx, Value};
+use crate::dialect::Dialect;
+use crate::error::StoreError;
+
+const STEPS: [&str; 1] = [include_str!("../migrations/0001_foundation.sql")];
+
+/// Runs the steps that this database has not seen yet and answers how many.
+pub(crate) async fn run(tx: &mut Tx, dialect: Dialect) -> Result<usize, StoreError> {
+    if let Some(lock) = dialect.migration_lock() {
+        tx.fetch(lock, vec![]).await?;
+    }
+    tx.execute_made(
+        words("CREATE TABLE IF NOT EXISTS schema_steps (step {int} NOT NULL PRIMARY KEY) {strict}", dialect),
+        vec![],
+    )
+    .await?;
+    let rows = tx.fetch("SELECT COUNT(*) FROM schema_steps", vec![]).await?;
+    let done = rows.first().map(|row| row.count(0)).transpose()?.unwrap_or(0);
+    let done = usize::try_from(done).unwrap_or(usize::MAX);
+    if done > STEPS.len() {
+        return Err(StoreError::Configuration("the database is newer than this program".into()));
+    }
+    for (index, step) in STEPS.iter().enumerate().skip(done) {
+        for statement in words(step, dialect).split(";\n").map(str::trim).filter(|s| !s.is_empty()) {
+            tx.execute_made(statement.to_owned(), vec![]).await?;
+        }
+        let number = i64::try_from(index).unwrap_or(i64::MAX);
+        tx.execute("INSERT INTO schema_steps (step) VALUES ($1)", vec![Value::from(number)]).await?;
+    }
+    Ok(STEPS.len().saturating_sub(done))
+}
+
+fn words(text: &str, dialect: Dialect) -> String {
+    let without_comments: Vec<&str> = text.lines().filter(|line| !line.starts_with("--")).collect();
+    let text = without_comments.join("\n");
+    dialect.words().iter().fold(text, |text, (word, meaning)| text.replace(word, meaning))
+}

@@ -1,0 +1,112 @@
+//! Upstream credentials in the database, sealed.
+
+use crate::db::{Row, Store, Tx};
+use crate::error::StoreError;
+use louver_domain::access::Permit;
+use louver_domain::id::{OrganizationId, UpstreamId, WorkspaceId};
+use louver_domain::time::Timestamp;
+
+/// An upstream credential as stored. Its key is never shown again, not even in part.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its id.
+    pub id: UpstreamId,
+    /// The organization whose calls it pays for.
+    pub organization_id: OrganizationId,
+    /// The one workspace it serves; `None` serves those that have none of their own.
+    pub workspace_id: Option<WorkspaceId>,
+    /// A name for people, unique in the organization.
+    pub name: String,
+    /// The key, sealed for this row.
+    pub sealed_key: Vec<u8>,
+    /// Whether calls use it.
+    pub enabled: bool,
+    /// When it was stored.
+    pub created_at: Timestamp,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, organization_id, workspace_id, name, sealed_key, enabled, created_at FROM upstreams ",
+            $rest
+        )
+    };
+}
+
+/// The upstream credentials of an organization, by name.
+pub async fn list(store: &Store, organization: OrganizationId) -> Result<Vec<Upstream>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 ORDER BY name");
+    store.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read).collect()
+}
+
+pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<Upstream>, StoreError> {
+    tx.fetch(select!("ORDER BY id"), vec![]).await?.iter().map(read).collect()
+}
+
+/// One upstream credential of an organization, inside a transaction.
+pub async fn load(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: UpstreamId,
+) -> Result<Option<Upstream>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 AND id = $2");
+    tx.fetch(sql, vec![organization.bytes().into(), id.bytes().into()]).await?.first().map(read).transpose()
+}
+
+/// Adds an upstream credential; its name must be new in the organization.
+pub async fn insert(tx: &mut Tx, permit: &Permit, upstream: &Upstream) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO upstreams (id, organization_id, workspace_id, name, sealed_key, enabled, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        vec![
+            upstream.id.bytes().into(),
+            permit.organization_id().bytes().into(),
+            upstream.workspace_id.map(|id| id.bytes()).into(),
+            upstream.name.clone().into(),
+            upstream.sealed_key.clone().into(),
+            upstream.enabled.into(),
+            upstream.created_at.micros().into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes what can change of an upstream credential.
+pub async fn save(tx: &mut Tx, permit: &Permit, upstream: &Upstream) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE upstreams SET name = $1, sealed_key = $2, enabled = $3 WHERE organization_id = $4 AND id = $5",
+        vec![
+            upstream.name.clone().into(),
+            upstream.sealed_key.clone().into(),
+            upstream.enabled.into(),
+            permit.organization_id().bytes().into(),
+            upstream.id.bytes().into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Removes an upstream credential.
+pub async fn delete(tx: &mut Tx, permit: &Permit, id: UpstreamId) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM upstreams WHERE organization_id = $1 AND id = $2",
+        vec![permit.organization_id().bytes().into(), id.bytes().into()],
+    )
+    .await?;
+    Ok(())
+}
+
+fn read(row: &Row) -> Result<Upstream, StoreError> {
+    Ok(Upstream {
+        id: UpstreamId::from_bytes(row.id(0)?),
+        organization_id: OrganizationId::from_bytes(row.id(1)?),
+        workspace_id: row.opt_id(2)?.map(WorkspaceId::from_bytes),
+        name: row.text(3)?,
+        sealed_key: row.bytes(4)?,
+        enabled: row.int(5)? != 0,
+        created_at: Timestamp::from_micros(row.int(6)?),
+    })
+}

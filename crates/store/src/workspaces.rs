@@ -1,0 +1,114 @@
+//! Workspaces in the database.
+
+use crate::db::{Row, Store, Tx};
+use crate::error::StoreError;
+use crate::organizations::{read_json, write_json};
+use louver_domain::access::Permit;
+use louver_domain::id::{OrganizationId, WorkspaceId};
+use louver_domain::limits::Limits;
+use louver_domain::time::Timestamp;
+use louver_domain::workspaces::Workspace;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, organization_id, name, description, is_default, limits, created_at, archived_at FROM workspaces ",
+            $rest
+        )
+    };
+}
+
+const ONE: &str = select!("WHERE organization_id = $1 AND id = $2");
+
+/// The workspaces of an organization, by name.
+pub async fn list(store: &Store, organization: OrganizationId) -> Result<Vec<Workspace>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 ORDER BY name");
+    store.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read).collect()
+}
+
+pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<Workspace>, StoreError> {
+    tx.fetch(select!("ORDER BY id"), vec![]).await?.iter().map(read).collect()
+}
+
+/// One workspace of an organization.
+pub async fn get(
+    store: &Store,
+    organization: OrganizationId,
+    id: WorkspaceId,
+) -> Result<Option<Workspace>, StoreError> {
+    store
+        .fetch(ONE, vec![organization.bytes().into(), id.bytes().into()])
+        .await?
+        .first()
+        .map(read)
+        .transpose()
+}
+
+/// One workspace of an organization, inside a transaction.
+pub async fn load(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: WorkspaceId,
+) -> Result<Option<Workspace>, StoreError> {
+    tx.fetch(ONE, vec![organization.bytes().into(), id.bytes().into()]).await?.first().map(read).transpose()
+}
+
+/// The workspace that keys go to when none is named.
+pub async fn load_default(
+    tx: &mut Tx,
+    organization: OrganizationId,
+) -> Result<Option<Workspace>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 AND is_default = 1");
+    tx.fetch(sql, vec![organization.bytes().into()]).await?.first().map(read).transpose()
+}
+
+/// Adds a workspace; its name must be new in the organization.
+pub async fn insert(tx: &mut Tx, permit: &Permit, workspace: &Workspace) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO workspaces (id, organization_id, name, description, is_default, limits, created_at, archived_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        vec![
+            workspace.id.bytes().into(),
+            permit.organization_id().bytes().into(),
+            workspace.name.clone().into(),
+            workspace.description.clone().into(),
+            workspace.is_default.into(),
+            write_json(&workspace.limits)?.into(),
+            workspace.created_at.micros().into(),
+            workspace.archived_at.map(Timestamp::micros).into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes what can change of a workspace.
+pub async fn save(tx: &mut Tx, permit: &Permit, workspace: &Workspace) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE workspaces SET name = $1, description = $2, limits = $3, archived_at = $4 \
+         WHERE organization_id = $5 AND id = $6",
+        vec![
+            workspace.name.clone().into(),
+            workspace.description.clone().into(),
+            write_json(&workspace.limits)?.into(),
+            workspace.archived_at.map(Timestamp::micros).into(),
+            permit.organization_id().bytes().into(),
+            workspace.id.bytes().into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+fn read(row: &Row) -> Result<Workspace, StoreError> {
+    Ok(Workspace {
+        id: WorkspaceId::from_bytes(row.id(0)?),
+        organization_id: OrganizationId::from_bytes(row.id(1)?),
+        name: row.text(2)?,
+        description: row.opt_text(3)?,
+        is_default: row.int(4)? != 0,
+        limits: read_json::<Limits>(&row.text(5)?)?,
+        created_at: Timestamp::from_micros(row.int(6)?),
+        archived_at: row.opt_int(7)?.map(Timestamp::from_micros),
+    })
+}
