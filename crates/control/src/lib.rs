@@ -89,3 +89,6 @@ pub fn router(control: Arc<Control>) -> Router {
         .layer(middleware::from_fn(error::funnel))
         .with_state(control)
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ pub async fn found(control: &Control, name: &str, now: Timestamp) -> Result<Foun
 }
 
 /// Adds the context's organization with its default workspace and the built-in model roles.
-async fn add_organization(
+pub(crate) async fn add_organization(
     control: &Control,
     context: &Context,
     tx: &mut Tx,

@@ -1,4 +1,5 @@
 //! The whole-system tests, one file per noun.
+mod attacks;
 mod calls;
 mod fixtures;
 mod keys;
