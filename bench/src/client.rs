@@ -13,6 +13,7 @@ use crate::http1::{Connection, Head};
 pub struct Client {
     address: SocketAddr,
     connection: Option<Connection>,
+    refusal: Vec<u8>,
 }
 
 /// What came back.
@@ -29,7 +30,7 @@ pub struct Answer {
 impl Client {
     /// A client that has not connected yet.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, connection: None }
+        Self { address, connection: None, refusal: Vec::new() }
     }
 
     /// Connects now where there is no connection.
@@ -43,6 +44,11 @@ impl Client {
     /// Sends one request and reads its answer; every event of a stream is counted in `live` as it comes.
     pub async fn call(&mut self, request: &[u8], live: &Cell<u64>) -> io::Result<Answer> {
         self.exchange(request, live, &mut |_| ()).await
+    }
+
+    /// The beginning of the body of the last answer that was not of status 200.
+    pub fn refusal(&self) -> String {
+        String::from_utf8_lossy(&self.refusal).chars().take(300).collect()
     }
 
     /// Sends one request and keeps the body of its answer.
@@ -65,11 +71,17 @@ impl Client {
         };
         let mut answer = Answer { status: head.status(), ..Answer::default() };
         let mut after_newline = false;
+        let refusal = &mut self.refusal;
+        refusal.clear();
+        let refused = answer.status != 200;
         let mut taking_stock = |piece: &[u8]| {
             let events = blank_lines(piece, &mut after_newline);
             answer.bytes = answer.bytes.saturating_add(piece.len());
             answer.events = answer.events.saturating_add(events);
             live.set(live.get().saturating_add(events));
+            if refused {
+                refusal.extend_from_slice(piece);
+            }
             sink(piece);
         };
         connection.body(&head, &mut taking_stock).await?;

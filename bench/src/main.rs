@@ -22,6 +22,7 @@ mod process;
 mod procfs;
 mod prompts;
 mod rounds;
+mod stretch;
 mod table;
 mod upstream;
 

@@ -11,6 +11,8 @@ pub enum Metric {
     CpuSmall,
     /// The same at the fixed rate.
     CpuRate,
+    /// Seconds of work left when the last answer of a saturated stretch was given.
+    PutOff,
     /// Answers per second to large prompts.
     PerSecondLarge,
     /// Processor time for each of those.
@@ -45,9 +47,10 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of the table.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::PerSecond,
         Self::CpuSmall,
+        Self::PutOff,
         Self::CpuRate,
         Self::PerSecondLarge,
         Self::CpuLarge,
@@ -72,6 +75,7 @@ impl Metric {
         match self {
             Self::PerSecond => "requests/s, saturated".to_owned(),
             Self::CpuSmall => "CPU µs/request, saturated".to_owned(),
+            Self::PutOff => "s of work put off after saturation".to_owned(),
             Self::CpuRate => format!("CPU µs/request at {rate}/s"),
             Self::PerSecondLarge => "requests/s, 17 kB prompt".to_owned(),
             Self::CpuLarge => "CPU µs/request, 17 kB prompt".to_owned(),

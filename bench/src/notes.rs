@@ -11,14 +11,23 @@ use crate::rounds::Column;
 use crate::table::median;
 use crate::{api, procfs, upstream};
 
-/// All notes, as lines; `before` is the machine's clock when the rounds began.
-pub async fn all(
-    options: &Options,
-    columns: &[Column],
-    upstream: SocketAddr,
-    before: (u64, u64),
-) -> Vec<String> {
-    let mut notes = vec![String::new(), measured(options), noise(columns, before)];
+/// How things stood when the rounds began.
+pub struct Before {
+    machine: (u64, u64),
+    /// Calls the upstream answered, and answers the clients got.
+    calls: Result<(u64, u64), String>,
+}
+
+impl Before {
+    /// Reads the clocks and the books.
+    pub async fn now(columns: &[Column], upstream: SocketAddr) -> Self {
+        Self { machine: procfs::machine(), calls: calls(columns, upstream).await }
+    }
+}
+
+/// All notes, as lines.
+pub async fn all(options: &Options, columns: &[Column], upstream: SocketAddr, before: Before) -> Vec<String> {
+    let mut notes = vec![String::new(), measured(options), noise(columns, before.machine)];
     for column in columns {
         match &column.state {
             Err(reason) => notes.push(format!("- {}: {}", column.kind.name(), reason.replace('\n', " "))),
@@ -30,7 +39,7 @@ pub async fn all(
             }
         }
     }
-    notes.push(upstream_book(columns, upstream).await);
+    notes.push(upstream_book(columns, upstream, before.calls).await);
     notes.extend(louver_book(columns).await);
     notes
 }
@@ -62,19 +71,31 @@ fn noise(columns: &[Column], before: (u64, u64)) -> String {
     )
 }
 
-async fn upstream_book(columns: &[Column], upstream: SocketAddr) -> String {
+async fn calls(columns: &[Column], upstream: SocketAddr) -> Result<(u64, u64), String> {
     let present = columns.iter().filter_map(|column| column.state.as_ref().ok());
-    let calls: u64 = present.map(|contestant| contestant.subject.calls.get()).sum();
-    match api::call("GET", upstream, upstream::COUNT_PATH, "", None).await {
-        Ok(Value::Object(fields)) => {
-            let seen = fields.get("calls").and_then(Value::as_u64).unwrap_or(0);
-            let verdict = if seen == calls { "equal" } else { "NOT EQUAL" };
-            format!(
-                "- The upstream answered {seen} calls, the clients got {calls} answers of 200: {verdict}."
-            )
+    let got = present.map(|contestant| contestant.subject.calls.get()).sum();
+    let count = api::call("GET", upstream, upstream::COUNT_PATH, "", None).await;
+    let count = count.map_err(|fault| fault.to_string())?;
+    let seen = count.get("calls").and_then(Value::as_u64).ok_or("no count")?;
+    Ok((seen, got))
+}
+
+async fn upstream_book(
+    columns: &[Column],
+    upstream: SocketAddr,
+    before: Result<(u64, u64), String>,
+) -> String {
+    let (before, after) = match (before, calls(columns, upstream).await) {
+        (Ok(before), Ok(after)) => (before, after),
+        (Err(fault), _) | (_, Err(fault)) => {
+            return format!("- The upstream's count could not be read: {fault}.");
         }
-        other => format!("- The upstream's count could not be read: {other:?}."),
-    }
+    };
+    let (seen, got) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
+    let verdict = if seen == got { "equal" } else { "NOT EQUAL" };
+    format!(
+        "- In the rounds the upstream answered {seen} calls and the clients got {got} answers of 200: {verdict}."
+    )
 }
 
 async fn louver_book(columns: &[Column]) -> Option<String> {

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::Fault;
 use crate::client::Client;
-use crate::closed_loop::{DRAIN, Moment, Outcome, Shared, WARM_UP, call_and_check};
+use crate::closed_loop::call_and_check;
 use crate::contestant::{Contestant, Subject};
 use crate::prompts::Prompt;
+use crate::stretch::{Outcome, Shared, Stretch, WARM_UP};
 
 /// Connections over which the calls of a schedule go; a call waits, on the clock, where all are busy.
 const CONNECTIONS: u32 = 64;
@@ -25,17 +26,20 @@ pub async fn run(
     rate: u32,
     seconds: Duration,
 ) -> Result<Outcome, Fault> {
-    let shared = Rc::new(Shared::default());
+    let stretch = Stretch::begin(contestant);
+    let begin = Instant::now() + Duration::from_millis(50);
     let (sender, receiver) = unbounded_channel();
     let due = Rc::new(Mutex::new(receiver));
     let mut tasks = JoinSet::new();
     for _ in 0..CONNECTIONS {
         let mut client = Client::new(contestant.subject.target.address);
         client.connect().await?;
-        let (subject, shared, due) = (Rc::clone(&contestant.subject), Rc::clone(&shared), Rc::clone(&due));
-        tasks.spawn_local(async move { keep_calling(&subject, client, prompt, &shared, &due).await });
+        let (subject, shared, due) =
+            (Rc::clone(&contestant.subject), Rc::clone(&stretch.shared), Rc::clone(&due));
+        tasks.spawn_local(async move {
+            keep_calling(&subject, client, prompt, &shared, &due, begin + WARM_UP).await
+        });
     }
-    let begin = Instant::now() + Duration::from_millis(20);
     // A thread of its own: the runtime's timers know milliseconds only.
     thread::spawn(move || {
         let calls = (f64::from(rate) * (WARM_UP + seconds).as_secs_f64()) as u32;
@@ -48,13 +52,7 @@ pub async fn run(
         }
     });
     sleep((begin + WARM_UP).saturating_duration_since(Instant::now())).await;
-    shared.recording.set(true);
-    let first = Moment::now(contestant, &shared);
-    sleep(seconds).await;
-    let last = Moment::now(contestant, &shared);
-    // Calls that were due within the stretch count even where they are answered after it.
-    timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await?;
-    Ok(last.since(&first, &shared))
+    stretch.measure(seconds, tasks).await
 }
 
 async fn keep_calling(
@@ -63,14 +61,15 @@ async fn keep_calling(
     prompt: Prompt,
     shared: &Shared,
     due: &Mutex<UnboundedReceiver<Instant>>,
+    from: Instant,
 ) {
     let request = prompt.request(subject.target.address, &subject.target.headers);
     loop {
         let next = due.lock().await.recv().await;
         let Some(at) = next else { return };
-        let counts = shared.recording.get();
         let good = call_and_check(subject, &mut client, prompt, &request, shared).await;
-        if good && counts {
+        // By when it was due: what waits past the end of the window counts too.
+        if good && at >= from {
             shared.latencies.borrow_mut().record(at.elapsed().as_nanos() as u64);
         }
     }

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::closed_loop::{self, Outcome};
+use crate::closed_loop;
 use crate::contestant::{Contestant, Kind, Place};
 use crate::metric::Metric;
 use crate::options::Options;
 use crate::process::Process;
 use crate::prompts::Prompt;
+use crate::stretch::Outcome;
 use crate::{Fault, answers, notes, open_loop, procfs, table, upstream};
 
 /// Clients at saturation.
@@ -51,7 +52,7 @@ pub async fn run(options: &Options) -> Result<(), Fault> {
         eprintln!("bringing up {}", kind.name());
         columns.push(Column::bring_up(kind, &place).await);
     }
-    let before = procfs::machine();
+    let before = notes::Before::now(&columns, address).await;
     for round in 0..options.rounds {
         eprintln!("round {} of {}", round.saturating_add(1), options.rounds);
         go_round(options, &mut columns, round).await;
@@ -113,17 +114,23 @@ impl Column {
         let cpu_us = |count: f64| Some(outcome.cpu_ns? as f64 / 1e3 / count);
         let at = |quantile: f64| outcome.latencies.quantile_us(quantile);
         let answers = outcome.answers as f64;
+        let all_answers = outcome.all_answers as f64;
         // A stream's events are its chunks and the [DONE].
-        let chunks = outcome.events as f64 * answers::CHUNKS as f64 / (answers::CHUNKS as f64 + 1.0);
+        let chunks_in = |events: u64| events as f64 * answers::CHUNKS as f64 / (answers::CHUNKS as f64 + 1.0);
+        let (chunks, all_chunks) = (chunks_in(outcome.events), chunks_in(outcome.all_events));
         let values = match phase {
             Phase::Small => {
-                vec![(Metric::PerSecond, per_second(answers)), (Metric::CpuSmall, cpu_us(answers))]
+                vec![
+                    (Metric::PerSecond, per_second(answers)),
+                    (Metric::CpuSmall, cpu_us(all_answers)),
+                    (Metric::PutOff, outcome.put_off),
+                ]
             }
             Phase::Large => {
-                vec![(Metric::PerSecondLarge, per_second(answers)), (Metric::CpuLarge, cpu_us(answers))]
+                vec![(Metric::PerSecondLarge, per_second(answers)), (Metric::CpuLarge, cpu_us(all_answers))]
             }
             Phase::Rate => vec![
-                (Metric::CpuRate, cpu_us(answers)),
+                (Metric::CpuRate, cpu_us(all_answers)),
                 (Metric::P50, at(0.5)),
                 (Metric::P99, at(0.99)),
                 (Metric::P999, at(0.999)),
@@ -131,8 +138,10 @@ impl Column {
             Phase::LowRate => {
                 vec![(Metric::LowP50, at(0.5)), (Metric::LowP99, at(0.99)), (Metric::LowP999, at(0.999))]
             }
-            Phase::Burst => vec![(Metric::Chunks, per_second(chunks)), (Metric::CpuBurst, cpu_us(chunks))],
-            Phase::Paced => vec![(Metric::CpuPaced, cpu_us(chunks)), (Metric::PacedEnd, at(0.5))],
+            Phase::Burst => {
+                vec![(Metric::Chunks, per_second(chunks)), (Metric::CpuBurst, cpu_us(all_chunks))]
+            }
+            Phase::Paced => vec![(Metric::CpuPaced, cpu_us(all_chunks)), (Metric::PacedEnd, at(0.5))],
         };
         for (metric, value) in values {
             self.push(metric, value);

@@ -169,24 +169,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
             String::new()
         })
     };
-    let seconds = |value: Option<u64>, default: u64, name: &str, errors: &mut Vec<String>| {
-        let value = value.unwrap_or(default);
-        if value == 0 || value > 86_400 {
-            errors.push(format!("timeouts.{name} must be from 1 to 86400 seconds"));
-        }
-        std::time::Duration::from_secs(value)
-    };
-    let t = &file.timeouts;
-    let timeouts = louver_gateway::Timeouts {
-        head: seconds(t.head, 30, "head", errors),
-        body_grace: seconds(t.body_grace, 10, "body_grace", errors),
-        connect: seconds(t.connect, 10, "connect", errors),
-        first_byte: seconds(t.first_byte, 300, "first_byte", errors),
-        idle: seconds(t.idle, 120, "idle", errors),
-        total: seconds(t.total, 900, "total", errors),
-        write: seconds(t.write, 30, "write", errors),
-        drain: seconds(t.drain, 30, "drain", errors),
-    };
+    let timeouts = timeouts(&file.timeouts, errors);
     let database_url = required(file.database_url, "database_url (LOUVER_DATABASE_URL)", errors);
     if !database_url.is_empty()
         && !["sqlite:", "postgres://", "postgresql://"].iter().any(|p| database_url.starts_with(p))
@@ -239,6 +222,26 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         credential_rest_seconds: file.credential_rest_seconds.unwrap_or(5),
         tls,
         timeouts,
+    }
+}
+
+fn timeouts(t: &TimeoutSeconds, errors: &mut Vec<String>) -> louver_gateway::Timeouts {
+    let mut seconds = |value: Option<u64>, default: u64, name: &str| {
+        let value = value.unwrap_or(default);
+        if value == 0 || value > 86_400 {
+            errors.push(format!("timeouts.{name} must be from 1 to 86400 seconds"));
+        }
+        std::time::Duration::from_secs(value)
+    };
+    louver_gateway::Timeouts {
+        head: seconds(t.head, 30, "head"),
+        body_grace: seconds(t.body_grace, 10, "body_grace"),
+        connect: seconds(t.connect, 10, "connect"),
+        first_byte: seconds(t.first_byte, 300, "first_byte"),
+        idle: seconds(t.idle, 120, "idle"),
+        total: seconds(t.total, 900, "total"),
+        write: seconds(t.write, 30, "write"),
+        drain: seconds(t.drain, 30, "drain"),
     }
 }
 

@@ -200,10 +200,7 @@ impl ControlError {
     }
 
     fn louver_body(&self, context: RequestContext) -> Value {
-        let param = match self {
-            Self::Invalid(fault) => Some(fault.param()),
-            _ => None,
-        };
+        let param = if let Self::Invalid(fault) = self { Some(fault.param()) } else { None };
         let mut body = json!({
             "object": "error",
             "message": self.public_message(),

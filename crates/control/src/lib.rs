@@ -19,8 +19,9 @@ use axum::middleware;
 use louver_domain::entropy::Entropy;
 use louver_domain::keys::Pepper;
 use louver_domain::time::Clock;
-use louver_store::Store;
+use louver_store::revision;
 use louver_store::seal::MasterKey;
+use louver_store::{Store, StoreError, Tx};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -55,6 +56,11 @@ impl Control {
     ) -> Self {
         let (_, applied) = watch::channel(i64::MAX);
         Self { store, clock, entropy, pepper, master, applied }
+    }
+
+    /// Begins a deed: what is loaded from here on stays true until the commit.
+    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+        revision::begin_deed(&self.store).await
     }
 
     /// Waits until the gateway beside us decides by `revision`, so that the caller's next request meets the change.

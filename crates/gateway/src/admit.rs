@@ -70,7 +70,7 @@ pub(crate) fn admit(
         place: Some(place),
         clock: Arc::clone(gateway.clock()),
         started_micros: now_micros,
-        visitor: visitor.clone(),
+        visitor: *visitor,
         key: Arc::clone(&caller.key),
         endpoint,
         model_asked: ask.request.model,

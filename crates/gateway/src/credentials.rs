@@ -65,7 +65,10 @@ pub(crate) fn choose(credentials: &[Arc<Credential>], now_micros: i64) -> Option
 
 /// The credentials known so far, so that a new snapshot finds the same ones again.
 #[derive(Default)]
-pub(crate) struct Known(Mutex<HashMap<UpstreamId, (Vec<u8>, Arc<Credential>)>>);
+pub(crate) struct Known(Mutex<HashMap<UpstreamId, Opened>>);
+
+/// A sealed key, and the credential that it opened to.
+type Opened = (Vec<u8>, Arc<Credential>);
 
 impl Known {
     /// The credential of that id and sealed key; `open` makes it when it is new or its key has changed.

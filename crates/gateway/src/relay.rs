@@ -39,6 +39,7 @@ pub(crate) struct Relay {
     first: Option<Bytes>,
     yielded: bool,
     broken: Option<Broken>,
+    flushed: bool,
     timer: Timer,
 }
 
@@ -54,6 +55,7 @@ impl Relay {
             first: None,
             yielded: false,
             broken: None,
+            flushed: false,
             timer: Timer::new(timeouts),
         }
     }
@@ -112,6 +114,11 @@ impl Body for Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
+        if this.broken.is_some() && !std::mem::replace(&mut this.flushed, true) {
+            // An error drops what is still in the connection's buffer: one turn for the last event to go out.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if let Some(broken) = this.broken.take() {
             return Poll::Ready(Some(Err(broken)));
         }

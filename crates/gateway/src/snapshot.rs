@@ -36,7 +36,7 @@ pub struct KeyEntry {
     pub(crate) rules: CallRules,
     pub(crate) role: Option<Arc<str>>,
     pub(crate) rates: Vec<Rate>,
-    pub(crate) credentials: Arc<[Arc<Credential>]>,
+    pub(crate) credentials: Credentials,
     pub(crate) last_used: Arc<AtomicI64>,
 }
 
@@ -179,8 +179,10 @@ struct Builder<'a> {
     roles: HashMap<(OrganizationId, &'a str), &'a ModelRole>,
     member_roles: HashMap<(WorkspaceId, UserId), &'a str>,
     account_roles: HashMap<ServiceAccountId, &'a str>,
-    credentials: HashMap<(OrganizationId, Option<WorkspaceId>), Arc<[Arc<Credential>]>>,
+    credentials: HashMap<(OrganizationId, Option<WorkspaceId>), Credentials>,
 }
+
+type Credentials = Arc<[Arc<Credential>]>;
 
 impl<'a> Builder<'a> {
     fn new(source: &'a Source, rules: &'a Rules, catalogue: &'a Catalogue) -> Self {
@@ -314,7 +316,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A workspace's own credentials, else its organization's, else the one from the settings.
-    fn credentials(&self, key: &ApiKey) -> Arc<[Arc<Credential>]> {
+    fn credentials(&self, key: &ApiKey) -> Credentials {
         let own = self.credentials.get(&(key.organization_id, Some(key.workspace_id)));
         let shared = || self.credentials.get(&(key.organization_id, None));
         own.or_else(shared)

@@ -120,7 +120,7 @@ pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result
     let permit = decide(&context.actor, Action::CreateApiKey, context.organization_id())?;
     names::check("name", &new.name)?;
     names::check_description(new.description.as_deref())?;
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     let place = rules::place_of(&mut tx, context, new.workspace_id).await?;
     let (owner, owner_limits) =
         rules::owner(&mut tx, &place, new.owner_user_id, new.service_account_id).await?;
@@ -166,7 +166,7 @@ pub async fn update(
     id: KeyId,
     patch: KeyPatch,
 ) -> Result<ApiKey, ControlError> {
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     let (permit, before) = load(&mut tx, context, id, Action::UpdateApiKey).await?;
     if before.status == KeyStatus::Revoked {
         return Err(ControlError::Conflict("a revoked key cannot be changed".into()));
@@ -219,7 +219,7 @@ async fn turn(
     action: Action,
     status: KeyStatus,
 ) -> Result<ApiKey, ControlError> {
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     let (permit, before) = load(&mut tx, context, id, action).await?;
     if before.status == status {
         return Ok(before);

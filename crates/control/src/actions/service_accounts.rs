@@ -36,7 +36,7 @@ pub async fn create(
 ) -> Result<ServiceAccount, ControlError> {
     let permit = decide(&context.actor, Action::CreateServiceAccount, context.organization_id())?;
     names::check("name", &new.name)?;
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     let found = workspaces::load(&mut tx, context.organization_id(), new.workspace_id).await?;
     let workspace = found.filter(|w| w.archived_at.is_none());
     let workspace =
@@ -66,7 +66,7 @@ pub async fn assign_role(
     id: ServiceAccountId,
     role: Option<String>,
 ) -> Result<ServiceAccount, ControlError> {
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     let found = store::load_account(&mut tx, context.organization_id(), id).await?;
     let mut account = found.filter(|a| a.workspace_id == workspace).ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::AssignModelRole, account.organization_id)?;

@@ -30,7 +30,7 @@ pub struct Founded {
 /// organization already.
 pub async fn found(control: &Control, name: &str, now: Timestamp) -> Result<Founded, ControlError> {
     names::check("name", name)?;
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     if !organizations::list(&control.store).await?.is_empty() {
         return Err(ControlError::Conflict("there is an organization already".into()));
     }

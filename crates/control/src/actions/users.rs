@@ -44,7 +44,7 @@ pub async fn create(
     if new.is_empty() {
         return Ok(vec![]);
     }
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     let (mut users, mut deeds) = (vec![], vec![]);
     for person in new {
         let memberships = person.memberships.clone();
@@ -93,7 +93,7 @@ pub async fn update_limits(
     id: UserId,
     patch: LimitsPatch,
 ) -> Result<User, ControlError> {
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     let mut user =
         store::load(&mut tx, context.organization_id(), id).await?.ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::UpdateUserLimits, user.organization_id)?;
@@ -117,7 +117,7 @@ pub async fn assign_role(
     user: UserId,
     role: Option<String>,
 ) -> Result<Membership, ControlError> {
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     let user = store::load(&mut tx, context.organization_id(), user).await?.ok_or(ControlError::NotFound)?;
     let (membership, deed) = place(context, &mut tx, workspace, &user, role).await?;
     commit(control, context, tx, deed).await?;

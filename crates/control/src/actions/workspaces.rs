@@ -46,7 +46,7 @@ pub async fn create(
     let permit = decide(&context.actor, Action::CreateWorkspace, context.organization_id())?;
     names::check("name", &new.name)?;
     names::check_description(new.description.as_deref())?;
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     let parent =
         organizations::load(&mut tx, context.organization_id()).await?.ok_or(ControlError::NotFound)?;
     limits::check(&mut tx, &new.limits, &[("organization", &parent.limits)], limits::nested).await?;
@@ -93,7 +93,7 @@ pub async fn update_limits(
     id: WorkspaceId,
     patch: LimitsPatch,
 ) -> Result<Workspace, ControlError> {
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.begin().await?;
     let found = store::load(&mut tx, context.organization_id(), id).await?;
     let mut workspace = found.ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::UpdateWorkspaceLimits, workspace.organization_id)?;

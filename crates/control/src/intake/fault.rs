@@ -24,6 +24,7 @@ pub(crate) fn of(error: &Error<serde_json::Error>) -> Fault {
     }
     // serde says "invalid type: <the value>, expected <what>"; only the last part is ours to repeat.
     let said = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
+    let text = text.replace("expected u64", "expected a whole number, zero or more");
     let message = match said.iter().any(|start| text.starts_with(start)) {
         true => {
             format!("expected {}", text.rsplit_once("expected ").map_or("something else", |(_, what)| what))

@@ -25,7 +25,9 @@ async fn a_key_lives_and_its_secret_is_seen_once() {
     assert_eq!(made["created_at"], "2026-11-21T02:31:58Z");
     assert_eq!(made["object"], "api_key");
     assert_eq!(made["status"], "active");
-    for null in ["description", "last_used_at", "expires_at", "role", "tokens_per_minute", "monthly_budget_usd"] {
+    for null in
+        ["description", "last_used_at", "expires_at", "role", "tokens_per_minute", "monthly_budget_usd"]
+    {
         assert!(made.as_object().unwrap()[null].is_null(), "{null}");
     }
 
@@ -38,7 +40,11 @@ async fn a_key_lives_and_its_secret_is_seen_once() {
     assert_eq!(changed["name"], "renamed");
     assert_eq!(changed["rate_limit_rpm"], json!(null));
     assert_eq!(changed["monthly_budget_usd"], json!(12.5));
-    assert_eq!(changed["allowed_models"], json!(["mistral-small-latest", "codestral-latest"]), "absent leaves");
+    assert_eq!(
+        changed["allowed_models"],
+        json!(["mistral-small-latest", "codestral-latest"]),
+        "absent leaves"
+    );
     assert_eq!(house.call("POST", &format!("{path}/disable"), "").await.json()["status"], "disabled");
     assert_eq!(house.call("POST", &format!("{path}/enable"), "").await.json()["status"], "active");
     for _ in 0..2 {
@@ -46,9 +52,15 @@ async fn a_key_lives_and_its_secret_is_seen_once() {
         assert_eq!(gone.status, 200);
         assert_eq!(gone.json(), json!({"id": id, "object": "api_key.deleted", "deleted": true}));
     }
-    for (method, path) in [("PATCH", path.clone()), ("POST", format!("{path}/enable")), ("POST", format!("{path}/disable"))] {
+    for (method, path) in
+        [("PATCH", path.clone()), ("POST", format!("{path}/enable")), ("POST", format!("{path}/disable"))]
+    {
         let answer = house.call(method, &path, r#"{"name":"x"}"#).await;
-        assert_eq!((answer.status.as_u16(), answer.json()["type"].clone()), (409, json!("conflict")), "{method} {path}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["type"].clone()),
+            (409, json!("conflict")),
+            "{method} {path}"
+        );
     }
     let list = house.get("/v1/api-keys?status=revoked").await;
     assert_eq!(list.json()["data"][0]["status"], "revoked");
@@ -56,7 +68,10 @@ async fn a_key_lives_and_its_secret_is_seen_once() {
 
     let actions: Vec<String> = house.audit().await.into_iter().rev().map(|event| event.action).collect();
     let tail = &actions[actions.len() - 5..];
-    assert_eq!(tail, ["api_key.created", "api_key.updated", "api_key.disabled", "api_key.enabled", "api_key.revoked"]);
+    assert_eq!(
+        tail,
+        ["api_key.created", "api_key.updated", "api_key.disabled", "api_key.enabled", "api_key.revoked"]
+    );
     let disk = house.disk().await;
     assert!(holds(&disk, "renamed"));
     assert!(!holds(&disk, secret) && !holds(&disk, &secret[17..]), "no secret on disk");
@@ -75,7 +90,13 @@ async fn both_forms_of_ids_are_read_everywhere() {
         let list = house.get(&format!("/v1/api-keys?workspace_id={workspace}&after={uuid}")).await;
         assert_eq!(list.json()["data"], json!([]));
     }
-    assert_eq!(house.get(&format!("/v1/api-keys?workspace_id={}", house.workspace)).await.json()["data"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        house.get(&format!("/v1/api-keys?workspace_id={}", house.workspace)).await.json()["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -114,7 +135,16 @@ async fn lists_come_in_pages() {
     let rest = house.get(&format!("/v1/api-keys?limit=1000&after={last}")).await.json();
     assert_eq!((rest["data"].as_array().unwrap().len(), &rest["has_more"]), (5, &json!(false)));
     assert_eq!(house.get("/v1/api-keys").await.json()["data"].as_array().unwrap().len(), 100);
-    for bad in ["limit=0", "limit=-1", "limit=1001", "limit=1000000000", "limit=x", "limit=+5", "limit=", "limit=5&limit=5"] {
+    for bad in [
+        "limit=0",
+        "limit=-1",
+        "limit=1001",
+        "limit=1000000000",
+        "limit=x",
+        "limit=+5",
+        "limit=",
+        "limit=5&limit=5",
+    ] {
         assert_eq!(house.get(&format!("/v1/api-keys?{bad}")).await.refused(), (422, "limit".into()), "{bad}");
     }
     for (bad, param) in [
@@ -173,9 +203,14 @@ async fn bodies_of_the_wrong_shape_name_the_field_and_make_nothing() {
         assert_eq!(answer.refused(), (422, param.into()), "{body}: {}", answer.text);
         let shown = answer.json();
         assert_eq!(shown["detail"][0]["loc"][0], "body", "{body}");
-        assert_eq!((&shown["object"], &shown["type"], &shown["code"]), (&json!("error"), &json!("invalid_request"), &json!("invalid_request")));
+        assert_eq!(
+            (&shown["object"], &shown["type"], &shown["code"]),
+            (&json!("error"), &json!("invalid_request"), &json!("invalid_request"))
+        );
     }
-    let answer = house.call("POST", "/v1/api-keys", r#"{"name":"a","allowed_models":["mistral-small","gpt-4"]}"#).await;
+    let answer = house
+        .call("POST", "/v1/api-keys", r#"{"name":"a","allowed_models":["mistral-small","gpt-4"]}"#)
+        .await;
     assert_eq!(answer.json()["detail"][0]["loc"], json!(["body", "allowed_models", 1]));
     let answer = house.call("POST", "/v1/api-keys", r#"{"name":"a","rate_limit_rpm":"swordfish"}"#).await;
     assert!(!answer.text.contains("swordfish"), "values are not repeated: {}", answer.text);
@@ -203,7 +238,8 @@ async fn a_key_never_stands_above_its_parents() {
     let limits = Limits { tokens_per_minute: Some(1000), ..Limits::default() };
     let new = users::NewUser { email: "ann@example.org".into(), limits, ..users::NewUser::default() };
     let ann = users::create(&house.control, &house.system(), vec![new]).await.unwrap()[0].id;
-    let patched = house.call("PATCH", "/v1/gateway/organization", r#"{"limits":{"monthly_budget_usd":100}}"#).await;
+    let patched =
+        house.call("PATCH", "/v1/gateway/organization", r#"{"limits":{"monthly_budget_usd":100}}"#).await;
     assert_eq!(patched.status, 200);
     for (field, value, wanted) in [
         ("rate_limit_rpm", json!(61), 422),
@@ -213,7 +249,8 @@ async fn a_key_never_stands_above_its_parents() {
         ("monthly_budget_usd", json!(50), 200),
         ("tokens_per_minute", json!(1001), 422),
     ] {
-        let body = json!({"name": "a", "workspace_id": workspace.id, "owner_user_id": ann, field: value}).to_string();
+        let body = json!({"name": "a", "workspace_id": workspace.id, "owner_user_id": ann, field: value})
+            .to_string();
         let answer = house.call("POST", "/v1/api-keys", &body).await;
         assert_eq!(answer.status, wanted, "{body}: {}", answer.text);
         if wanted == 422 {
@@ -224,12 +261,20 @@ async fn a_key_never_stands_above_its_parents() {
     assert_eq!(above.refused(), (422, "monthly_budget_usd".into()), "the organization's limit holds too");
 
     // A lowered parent is allowed, and what was set before does not block other changes.
-    let key = house.make("/v1/api-keys", &json!({"name": "b", "workspace_id": workspace.id, "rate_limit_rpm": 60}).to_string()).await;
+    let key = house
+        .make(
+            "/v1/api-keys",
+            &json!({"name": "b", "workspace_id": workspace.id, "rate_limit_rpm": 60}).to_string(),
+        )
+        .await;
     let path = format!("/v1/gateway/workspaces/{}/limits", workspace.id);
     assert_eq!(house.call("PATCH", &path, r#"{"requests_per_minute":10}"#).await.status, 200);
     let key = format!("/v1/api-keys/{}", key["id"].as_str().unwrap());
     assert_eq!(house.call("PATCH", &key, r#"{"description":"kept"}"#).await.status, 200);
-    assert_eq!(house.call("PATCH", &key, r#"{"rate_limit_rpm":11}"#).await.refused(), (422, "rate_limit_rpm".into()));
+    assert_eq!(
+        house.call("PATCH", &key, r#"{"rate_limit_rpm":11}"#).await.refused(),
+        (422, "rate_limit_rpm".into())
+    );
 }
 
 #[tokio::test]
@@ -242,16 +287,23 @@ async fn keys_have_one_owner_and_a_bounded_life() {
         workspace_id,
         role: Some("analyst".into()),
     };
-    let bot = service_accounts::create(&house.control, &house.system(), account("bot", house.workspace)).await.unwrap();
+    let bot = service_accounts::create(&house.control, &house.system(), account("bot", house.workspace))
+        .await
+        .unwrap();
     let new = workspaces::NewWorkspace { name: "other".into(), ..workspaces::NewWorkspace::default() };
     let other = workspaces::create(&house.control, &house.system(), new).await.unwrap();
-    let stranger = service_accounts::create(&house.control, &house.system(), account("bot", other.id)).await.unwrap();
+    let stranger =
+        service_accounts::create(&house.control, &house.system(), account("bot", other.id)).await.unwrap();
 
     let both = json!({"name": "a", "owner_user_id": ann, "service_account_id": bot.id}).to_string();
     assert_eq!(house.call("POST", "/v1/api-keys", &both).await.refused(), (422, "service_account_id".into()));
     let foreign = json!({"name": "a", "service_account_id": stranger.id}).to_string();
-    assert_eq!(house.call("POST", "/v1/api-keys", &foreign).await.refused(), (422, "service_account_id".into()));
-    let own = house.make("/v1/api-keys", &json!({"name": "a", "service_account_id": bot.id}).to_string()).await;
+    assert_eq!(
+        house.call("POST", "/v1/api-keys", &foreign).await.refused(),
+        (422, "service_account_id".into())
+    );
+    let own =
+        house.make("/v1/api-keys", &json!({"name": "a", "service_account_id": bot.id}).to_string()).await;
     assert_eq!(own["service_account_id"], bot.id.to_string());
 
     house.call("PATCH", "/v1/gateway/organization", r#"{"limits":{"max_key_lifetime_days":90}}"#).await;
@@ -261,7 +313,12 @@ async fn keys_have_one_owner_and_a_bounded_life() {
         (json!("2030-01-01T00:00:00Z"), clamped),
         (json!("2026-12-01T00:00:00+01:00"), "2026-11-30T23:00:00Z"),
     ] {
-        let made = house.make("/v1/api-keys", &json!({"name": "a", "owner_user_id": ann, "expires_at": asked}).to_string()).await;
+        let made = house
+            .make(
+                "/v1/api-keys",
+                &json!({"name": "a", "owner_user_id": ann, "expires_at": asked}).to_string(),
+            )
+            .await;
         assert_eq!(made["expires_at"], given);
     }
     house.pass_days(91);

@@ -14,20 +14,39 @@ async fn workspaces_and_people_in_mistrals_shapes() {
     assert_eq!((again.status.as_u16(), again.json()["detail"].is_string()), (409, true));
     let admin = r#"[{"email":"b@example.org","first_name":"","last_name":"","role":"A"}]"#;
     let refused = house.call("POST", "/v1/admin/users", admin).await;
-    assert_eq!((refused.status.as_u16(), refused.json()["detail"][0]["loc"].clone()), (422, json!(["body", 0, "role"])));
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["detail"][0]["loc"].clone()),
+        (422, json!(["body", 0, "role"]))
+    );
     let people = house.get("/v1/admin/users?email=ANN").await.json();
-    assert_eq!((&people["total"], &people["page"], &people["page_size"], &people["invites"]), (&json!(1), &json!(1), &json!(25), &json!([])));
-    assert_eq!((&people["members"][0]["uuid"], &people["members"][0]["name"]), (&json!(ann), &json!("Ann Lee")));
+    assert_eq!(
+        (&people["total"], &people["page"], &people["page_size"], &people["invites"]),
+        (&json!(1), &json!(1), &json!(25), &json!([]))
+    );
+    assert_eq!(
+        (&people["members"][0]["uuid"], &people["members"][0]["name"]),
+        (&json!(ann), &json!("Ann Lee"))
+    );
 
-    let body = json!({"name": "ml", "description": "d", "admin_user_id": ann, "add_all_org_members": true}).to_string();
+    let body = json!({"name": "ml", "description": "d", "admin_user_id": ann, "add_all_org_members": true})
+        .to_string();
     let workspace = house.make("/v1/admin/workspaces", &body).await;
-    assert_eq!((&workspace["name"], &workspace["raw_role"], &workspace["is_default"]), (&json!("ml"), &json!("A"), &json!(false)));
+    assert_eq!(
+        (&workspace["name"], &workspace["raw_role"], &workspace["is_default"]),
+        (&json!("ml"), &json!("A"), &json!(false))
+    );
     let list = house.get("/v1/admin/workspaces?page_size=1&page=2").await.json();
-    assert_eq!((&list["total"], &list["object"], &list["items"][0]["name"]), (&json!(2), &json!("list"), &json!("ml")));
+    assert_eq!(
+        (&list["total"], &list["object"], &list["items"][0]["name"]),
+        (&json!(2), &json!("list"), &json!("ml"))
+    );
     assert_eq!(house.get("/v1/admin/workspaces?search=M").await.json()["total"], 1);
     let foreign = json!({"name": "x", "admin_user_id": house.workspace}).to_string();
     let refused = house.call("POST", "/v1/admin/workspaces", &foreign).await;
-    assert_eq!((refused.status.as_u16(), refused.json()["detail"][0]["loc"][1].clone()), (422, json!("admin_user_id")));
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["detail"][0]["loc"][1].clone()),
+        (422, json!("admin_user_id"))
+    );
     assert_eq!(house.get("/v1/admin/workspaces").await.json()["total"], 2, "nothing was made");
     for bad in ["page=0", "page_size=0", "page_size=1000000000", "is_archived=2"] {
         assert_eq!(house.get(&format!("/v1/admin/workspaces?{bad}")).await.status, 422, "{bad}");

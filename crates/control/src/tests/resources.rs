@@ -76,8 +76,14 @@ async fn people_get_limits_and_roles() {
     let ann = users::create(&house.control, &house.system(), vec![new]).await.unwrap()[0].id;
     house.call("PATCH", "/v1/gateway/organization", r#"{"limits":{"tokens_per_month":1000}}"#).await;
     let path = format!("/v1/gateway/users/{ann}/limits");
-    assert_eq!(house.call("PATCH", &path, r#"{"tokens_per_month":1001}"#).await.refused(), (422, "tokens_per_month".into()));
-    assert_eq!(house.call("PATCH", &path, r#"{"tokens_per_month":999}"#).await.json()["tokens_per_month"], 999);
+    assert_eq!(
+        house.call("PATCH", &path, r#"{"tokens_per_month":1001}"#).await.refused(),
+        (422, "tokens_per_month".into())
+    );
+    assert_eq!(
+        house.call("PATCH", &path, r#"{"tokens_per_month":999}"#).await.json()["tokens_per_month"],
+        999
+    );
     assert_eq!(house.get("/v1/gateway/users").await.json()["data"][0]["limits"]["tokens_per_month"], 999);
 
     let path = format!("/v1/gateway/workspaces/{}/members/{ann}/model-role", house.workspace);
@@ -90,7 +96,8 @@ async fn people_get_limits_and_roles() {
     ] {
         assert_eq!(house.call("PUT", &path, body).await.status, wanted, "{body}");
     }
-    let unknown = format!("/v1/gateway/workspaces/{}/members/{}/model-role", house.workspace, house.workspace);
+    let unknown =
+        format!("/v1/gateway/workspaces/{}/members/{}/model-role", house.workspace, house.workspace);
     assert_eq!(house.call("PUT", &unknown, r#"{"role":null}"#).await.status, 404);
     let events = house.audit().await;
     assert!(events[0].before.as_ref().unwrap().contains("senior"));
@@ -98,7 +105,11 @@ async fn people_get_limits_and_roles() {
     let body = json!({"name": "bot", "workspace_id": house.workspace, "role": "analyst"}).to_string();
     let bot = house.make("/v1/gateway/service-accounts", &body).await;
     assert_eq!(house.call("POST", "/v1/gateway/service-accounts", &body).await.status, 409);
-    let path = format!("/v1/gateway/workspaces/{}/service-accounts/{}/model-role", house.workspace, bot["id"].as_str().unwrap());
+    let path = format!(
+        "/v1/gateway/workspaces/{}/service-accounts/{}/model-role",
+        house.workspace,
+        bot["id"].as_str().unwrap()
+    );
     assert_eq!(house.call("PUT", &path, r#"{"role":"admin"}"#).await.json()["role"], "admin");
     assert_eq!(house.get("/v1/gateway/service-accounts").await.json()["data"][0]["role"], "admin");
 }
@@ -112,11 +123,20 @@ async fn roles_are_made_changed_restored_and_deleted_when_unheld() {
     assert_eq!(house.call("POST", "/v1/gateway/roles", body).await.status, 409);
     for name in ["", "Big", "-x", "a b", &"a".repeat(65)] {
         let body = json!({"name": name, "allowed_models": []}).to_string();
-        assert_eq!(house.call("POST", "/v1/gateway/roles", &body).await.refused(), (422, "name".into()), "{name}");
+        assert_eq!(
+            house.call("POST", "/v1/gateway/roles", &body).await.refused(),
+            (422, "name".into()),
+            "{name}"
+        );
     }
     let body = r#"{"name":"x","allowed_models":["gpt-4"]}"#;
     assert_eq!(house.call("POST", "/v1/gateway/roles", body).await.refused(), (422, "allowed_models".into()));
-    let names: Vec<_> = house.get("/v1/gateway/roles").await.json()["data"].as_array().unwrap().iter().map(|r| r["name"].clone()).collect();
+    let names: Vec<_> = house.get("/v1/gateway/roles").await.json()["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["name"].clone())
+        .collect();
     assert_eq!(names, ["admin", "analyst", "developer", "senior", "intern"]);
     let rest = house.get("/v1/gateway/roles?limit=1&after=developer").await.json();
     assert_eq!((&rest["data"][0]["name"], &rest["has_more"]), (&json!("senior"), &json!(true)));
@@ -150,9 +170,7 @@ async fn the_catalogue_is_replaced_as_a_whole() {
     assert_eq!(house.get("/v1/gateway/models/nope").await.status, 404);
 
     let price = json!({"effective_from": "2026-01-01", "input_usd_per_mtok": 0.1, "cached_input_usd_per_mtok": 0.01, "output_usd_per_mtok": 0.3});
-    let model = |id: &str, aliases: &[&str], prices: serde_json::Value| {
-        json!({"id": id, "aliases": aliases, "family": "m", "name": "M", "context": 1000, "status": "active", "prices": prices})
-    };
+    let model = |id: &str, aliases: &[&str], prices: serde_json::Value| json!({"id": id, "aliases": aliases, "family": "m", "name": "M", "context": 1000, "status": "active", "prices": prices});
     let mut negative = price.clone();
     negative["input_usd_per_mtok"] = json!(-0.1);
     let mut extra = model("a", &[], json!([]));
@@ -171,7 +189,13 @@ async fn the_catalogue_is_replaced_as_a_whole() {
         assert_eq!(answer.refused(), (422, param.into()), "{models}: {}", answer.text);
     }
     assert_eq!(house.get("/v1/gateway/models").await.json(), list);
-    let one = house.call("PUT", "/v1/gateway/models", &json!({"models": [model("a", &["b"], json!([price]))]}).to_string()).await;
+    let one = house
+        .call(
+            "PUT",
+            "/v1/gateway/models",
+            &json!({"models": [model("a", &["b"], json!([price]))]}).to_string(),
+        )
+        .await;
     assert_eq!(one.status, 200, "{}", one.text);
     assert_eq!(house.audit().await[0].action, "model.updated");
 }
@@ -190,8 +214,16 @@ async fn upstream_keys_go_in_and_never_come_out() {
     }
     let body = json!({"name": "prod", "key": first}).to_string();
     assert_eq!(house.call("POST", "/v1/gateway/upstreams", &body).await.status, 409);
-    for key in [json!("short"), json!("has a space in it"), json!("é".repeat(10)), json!("x".repeat(513)), json!([first]), json!(null)] {
-        let answer = house.call("POST", "/v1/gateway/upstreams", &json!({"name": "b", "key": key}).to_string()).await;
+    for key in [
+        json!("short"),
+        json!("has a space in it"),
+        json!("é".repeat(10)),
+        json!("x".repeat(513)),
+        json!([first]),
+        json!(null),
+    ] {
+        let answer =
+            house.call("POST", "/v1/gateway/upstreams", &json!({"name": "b", "key": key}).to_string()).await;
         assert_eq!(answer.refused(), (422, "key".into()));
         assert!(!answer.text.contains(first));
     }

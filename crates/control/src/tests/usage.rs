@@ -37,8 +37,14 @@ async fn record(house: &House, key: &str, at: &str, estimated: bool) {
 #[tokio::test]
 async fn sums_are_kept_apart_as_asked() {
     let house = house().await;
-    let key = house.make("/v1/api-keys", r#"{"name":"=cmd, \"x\""}"#).await["id"].as_str().unwrap().to_owned();
-    for (at, estimated) in [("2026-11-19T10:10:00Z", false), ("2026-11-19T10:50:00Z", true), ("2026-11-20T00:00:00Z", false), ("2026-10-31T23:59:59Z", false)] {
+    let key =
+        house.make("/v1/api-keys", r#"{"name":"=cmd, \"x\""}"#).await["id"].as_str().unwrap().to_owned();
+    for (at, estimated) in [
+        ("2026-11-19T10:10:00Z", false),
+        ("2026-11-19T10:50:00Z", true),
+        ("2026-11-20T00:00:00Z", false),
+        ("2026-10-31T23:59:59Z", false),
+    ] {
         record(&house, &key, at, estimated).await;
     }
     let days = house.get("/v1/gateway/usage?group_by=key,user,model").await.json();
@@ -54,7 +60,8 @@ async fn sums_are_kept_apart_as_asked() {
     let months = house.get("/v1/gateway/usage?granularity=month&from=2026-01-01&to=2027-01-01").await.json();
     assert_eq!(months["data"].as_array().unwrap().len(), 2);
     assert_eq!(months["data"][0]["period"], "2026-10-01T00:00:00Z");
-    let part = house.get("/v1/gateway/usage?granularity=hour&from=2026-11-19T10:30:00Z&to=2026-11-20").await.json();
+    let part =
+        house.get("/v1/gateway/usage?granularity=hour&from=2026-11-19T10:30:00Z&to=2026-11-20").await.json();
     assert_eq!(part["data"][0]["requests"], 2, "the hour that from lies in counts whole");
     assert_eq!(part["data"].as_array().unwrap().len(), 1, "to is not included");
 
@@ -63,7 +70,10 @@ async fn sums_are_kept_apart_as_asked() {
     assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8");
     let lines: Vec<&str> = csv.text.split("\r\n").collect();
     assert!(lines[0].starts_with("period,key_id,key_name,requests,"));
-    assert_eq!(lines[1], format!("2026-11-19T00:00:00Z,{key},\"'=cmd, \"\"x\"\"\",2,200,20,100,300,0.00005,1"));
+    assert_eq!(
+        lines[1],
+        format!("2026-11-19T00:00:00Z,{key},\"'=cmd, \"\"x\"\"\",2,200,20,100,300,0.00005,1")
+    );
 
     for (query, param) in [
         ("from=yesterday", "from"),
@@ -73,6 +83,10 @@ async fn sums_are_kept_apart_as_asked() {
         ("granularity=hour&from=2000-01-01", "to"),
         ("by=key", "by"),
     ] {
-        assert_eq!(house.get(&format!("/v1/gateway/usage?{query}")).await.refused(), (422, param.into()), "{query}");
+        assert_eq!(
+            house.get(&format!("/v1/gateway/usage?{query}")).await.refused(),
+            (422, param.into()),
+            "{query}"
+        );
     }
 }

@@ -29,10 +29,30 @@ async fn refused(cases: &[(&str, &str, u16, &str)]) {
 async fn a1_duplicate_keys_at_any_depth() {
     let m = r#""messages":[{"role":"user","content":"x"}]"#;
     refused(&[
-        ("plain", &format!(r#"{{"model":"mistral-small-2603",{m},"model":"mistral-large-2512"}}"#), 400, "duplicate_key"),
-        ("escaped", &format!(r#"{{"model":"mistral-small-2603",{m},"\u006dodel":"mistral-large-2512"}}"#), 400, "duplicate_key"),
-        ("nested", r#"{"model":"mistral-small-2603","messages":[{"role":"user","content":"x","content":"y"}]}"#, 400, "duplicate_key"),
-        ("in metadata", &format!(r#"{{"model":"mistral-small-2603",{m},"metadata":{{"a":{{"b":1,"b":2}}}}}}"#), 400, "duplicate_key"),
+        (
+            "plain",
+            &format!(r#"{{"model":"mistral-small-2603",{m},"model":"mistral-large-2512"}}"#),
+            400,
+            "duplicate_key",
+        ),
+        (
+            "escaped",
+            &format!(r#"{{"model":"mistral-small-2603",{m},"\u006dodel":"mistral-large-2512"}}"#),
+            400,
+            "duplicate_key",
+        ),
+        (
+            "nested",
+            r#"{"model":"mistral-small-2603","messages":[{"role":"user","content":"x","content":"y"}]}"#,
+            400,
+            "duplicate_key",
+        ),
+        (
+            "in metadata",
+            &format!(r#"{{"model":"mistral-small-2603",{m},"metadata":{{"a":{{"b":1,"b":2}}}}}}"#),
+            400,
+            "duplicate_key",
+        ),
     ])
     .await;
 }
@@ -41,9 +61,24 @@ async fn a1_duplicate_keys_at_any_depth() {
 async fn a2_to_a4_a10_names_that_only_look_alike() {
     let (system, key) = guarded().await;
     for name in [
-        "Mistral-Small-latest", " mistral-small-latest", "mistral-small-latest ", "mistral\u{2011}small-latest", "mistral-small-latest\u{0}",
-        "mistral-small-latest\n", "ｍistral-small-latest", "mistral-large-latest", "mistral-large-2512", "mistral-medium", "mistral-medium-latest",
-        "mistral-medium-3.5", "zai-glm-5-2", "unknown", "ft:mistral-small-2603:abc", "mistral-small", "*", "mistral-*",
+        "Mistral-Small-latest",
+        " mistral-small-latest",
+        "mistral-small-latest ",
+        "mistral\u{2011}small-latest",
+        "mistral-small-latest\u{0}",
+        "mistral-small-latest\n",
+        "ｍistral-small-latest",
+        "mistral-large-latest",
+        "mistral-large-2512",
+        "mistral-medium",
+        "mistral-medium-latest",
+        "mistral-medium-3.5",
+        "zai-glm-5-2",
+        "unknown",
+        "ft:mistral-small-2603:abc",
+        "mistral-small",
+        "*",
+        "mistral-*",
     ] {
         let answer = system.chat(&key, name).await;
         assert_eq!(answer.verdict(), (403, "model_not_allowed".into()), "{name:?}");
@@ -90,7 +125,12 @@ async fn a6_a7_d6_e2_the_query_and_headers_choose_nothing() {
     }
     assert_eq!(system.simulator.calls(), 0);
     let mut call = request("POST", PATH, &key, Some(body.as_bytes()));
-    for (name, value) in [("x-model", "mistral-large-latest"), ("x-http-method-override", "DELETE"), ("x-original-url", "/v1/files"), ("x-forwarded-host", "evil")] {
+    for (name, value) in [
+        ("x-model", "mistral-large-latest"),
+        ("x-http-method-override", "DELETE"),
+        ("x-original-url", "/v1/files"),
+        ("x-forwarded-host", "evil"),
+    ] {
         call.headers_mut().insert(name, value.parse().unwrap());
     }
     assert_eq!(send(system.address, call).await.status, 200);
@@ -101,7 +141,9 @@ async fn a6_a7_d6_e2_the_query_and_headers_choose_nothing() {
 #[tokio::test]
 async fn a8_a9_models_elsewhere_in_the_body() {
     let base = r#""model":"mistral-small-2603","messages":[{"role":"user","content":"x"}]"#;
-    let guardrail = |model: &str| format!(r#"{{{base},"guardrails":[{{"moderation_llm_v2":{{"model_name":"{model}"}}}}]}}"#);
+    let guardrail = |model: &str| {
+        format!(r#"{{{base},"guardrails":[{{"moderation_llm_v2":{{"model_name":"{model}"}}}}]}}"#)
+    };
     refused(&[
         ("guardrail", &guardrail("mistral-large-2512"), 403, "model_not_allowed"),
         ("guardrail, unknown", &guardrail("nope"), 403, "model_not_allowed"),
@@ -121,8 +163,18 @@ async fn a12_d3_only_plain_json_in_utf8() {
         call.headers_mut().insert(name, value.parse().unwrap());
         send(system.address, call).await.verdict()
     };
-    for media in ["text/plain", "application/vnd.api+json", "application/json; charset=utf-16", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
-        assert_eq!(with("content-type", media, body.as_bytes()).await, (415, "unsupported_media_type".into()), "{media}");
+    for media in [
+        "text/plain",
+        "application/vnd.api+json",
+        "application/json; charset=utf-16",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ] {
+        assert_eq!(
+            with("content-type", media, body.as_bytes()).await,
+            (415, "unsupported_media_type".into()),
+            "{media}"
+        );
     }
     for encoding in ["gzip", "br", "identity, gzip", "zstd", "deflate"] {
         assert_eq!(with("content-encoding", encoding, body.as_bytes()).await.0, 415, "{encoding}");
@@ -164,13 +216,28 @@ async fn a13_a_forbidden_model_is_not_there() {
 async fn c3_types_are_not_coerced_and_closed_tools_stay_closed() {
     let base = r#""model":"mistral-small-2603","messages":[{"role":"user","content":"x"}]"#;
     let mut cases = Vec::new();
-    for field in [r#""max_tokens":"500""#, r#""max_tokens":4.0"#, r#""max_tokens":-1"#, r#""n":"8""#, r#""n":0"#, r#""stream":"true""#, r#""stream":1"#, r#""max_tokens":1e3"#] {
+    for field in [
+        r#""max_tokens":"500""#,
+        r#""max_tokens":4.0"#,
+        r#""max_tokens":-1"#,
+        r#""n":"8""#,
+        r#""n":0"#,
+        r#""stream":"true""#,
+        r#""stream":1"#,
+        r#""max_tokens":1e3"#,
+    ] {
         cases.push((field, format!("{{{base},{field}}}"), 422, "invalid_request"));
     }
-    cases.push(("web search", format!(r#"{{{base},"tools":[{{"type":"web_search_premium"}}]}}"#), 403, "tool_not_allowed"));
+    cases.push((
+        "web search",
+        format!(r#"{{{base},"tools":[{{"type":"web_search_premium"}}]}}"#),
+        403,
+        "tool_not_allowed",
+    ));
     cases.push(("file", r#"{"model":"mistral-small-2603","messages":[{"role":"user","content":[{"type":"file","file_id":"x"}]}]}"#.to_owned(), 404, "not_found"));
     cases.push(("priority", format!(r#"{{{base},"service_tier":"auto"}}"#), 422, "invalid_request"));
-    let cases: Vec<_> = cases.iter().map(|(what, body, status, kind)| (*what, body.as_str(), *status, *kind)).collect();
+    let cases: Vec<_> =
+        cases.iter().map(|(what, body, status, kind)| (*what, body.as_str(), *status, *kind)).collect();
     refused(&cases).await;
 }
 
@@ -199,15 +266,25 @@ async fn d1_d2_framing_that_two_readers_could_read_differently() {
         ("bare CR", format!("{head}X-A: b\rc\r\nContent-Length: {length}\r\n\r\n{body}")),
         ("NUL", format!("{head}X-A: b\0c\r\nContent-Length: {length}\r\n\r\n{body}")),
         ("space before colon", format!("{head}Content-Length : {length}\r\n\r\n{body}")),
-        ("chunk size overflow", format!("{head}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{body}")),
+        (
+            "chunk size overflow",
+            format!("{head}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{body}"),
+        ),
         ("no host", format!("POST {PATH} HTTP/1.1\r\n{auth}\r\nContent-Length: {length}\r\n\r\n{body}")),
         ("two hosts", format!("{head}Host: b\r\nContent-Length: {length}\r\n\r\n{body}")),
-        ("foreign absolute form", format!("POST http://evil{PATH} HTTP/1.1\r\nHost: a\r\n{auth}\r\nContent-Length: {length}\r\n\r\n{body}")),
+        (
+            "foreign absolute form",
+            format!(
+                "POST http://evil{PATH} HTTP/1.1\r\nHost: a\r\n{auth}\r\nContent-Length: {length}\r\n\r\n{body}"
+            ),
+        ),
     ] {
         assert_eq!(status(&system, &text).await, 400, "{what}");
     }
     assert_eq!(system.simulator.calls(), 0);
-    let trailers = format!("{head}Transfer-Encoding: chunked\r\nTrailer: x-api-key\r\n\r\n{length:x}\r\n{body}\r\n0\r\nx-api-key: k\r\n\r\n");
+    let trailers = format!(
+        "{head}Transfer-Encoding: chunked\r\nTrailer: x-api-key\r\n\r\n{length:x}\r\n{body}\r\n0\r\nx-api-key: k\r\n\r\n"
+    );
     assert_eq!(status(&system, &trailers).await, 200, "trailers are dropped");
     assert!(system.simulator.ledger()[0].header("x-api-key").is_none());
     let pinned = body.replace("mistral-small-latest", "mistral-small-2603").len().to_string();
@@ -219,7 +296,9 @@ async fn d1_after_a_chunked_request_the_connection_is_closed() {
     let (system, key) = guarded().await;
     let body = chat("mistral-small-latest").to_string();
     let length = body.len();
-    let call = format!("POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n");
+    let call = format!(
+        "POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"
+    );
     let smuggled = format!("{call}GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n");
     let answer = raw(system.address, smuggled.as_bytes()).await;
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
@@ -230,16 +309,44 @@ async fn d4_paths_are_matched_as_they_stand() {
     let (system, key) = guarded().await;
     let body = chat("mistral-small-latest").to_string();
     for path in [
-        "//v1/chat/completions", "/v1//chat/completions", "/v1/./chat/completions", "/v1/x/../chat/completions", "/v1/%63hat/completions",
-        "/v1/chat%2fcompletions", "/v1/chat/completions/", "/v1/chat/completions;x=1", "/V1/chat/completions", "/v1/chat/completions%00",
-        "/v1/%2e%2e/v1/chat/completions", "/v1/models/../api-keys", "/v1/models/%2e%2e", "/v1/files", "/v1/agents/completions", "/v1/responses",
-        "/v1/conversations", "/v1/batch/jobs", "/v1/client/sessions", "/v1/completions", "/v1/messages", "/v1/audio/speech", "/",
+        "//v1/chat/completions",
+        "/v1//chat/completions",
+        "/v1/./chat/completions",
+        "/v1/x/../chat/completions",
+        "/v1/%63hat/completions",
+        "/v1/chat%2fcompletions",
+        "/v1/chat/completions/",
+        "/v1/chat/completions;x=1",
+        "/V1/chat/completions",
+        "/v1/chat/completions%00",
+        "/v1/%2e%2e/v1/chat/completions",
+        "/v1/models/../api-keys",
+        "/v1/models/%2e%2e",
+        "/v1/files",
+        "/v1/agents/completions",
+        "/v1/responses",
+        "/v1/conversations",
+        "/v1/batch/jobs",
+        "/v1/client/sessions",
+        "/v1/completions",
+        "/v1/messages",
+        "/v1/audio/speech",
+        "/",
     ] {
         let answer = send(system.address, request("POST", path, &key, Some(body.as_bytes()))).await;
-        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (404, r#"{"message":"no Route matched with those values"}"#), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.text().as_str()),
+            (404, r#"{"message":"no Route matched with those values"}"#),
+            "{path}"
+        );
     }
-    for line in [format!("POST \\v1\\chat\\completions HTTP/1.1"), "POST /v1/chat/completions\u{0} HTTP/1.1".to_owned()] {
-        let text = format!("{line}\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Length: 0\r\n\r\n");
+    for line in [
+        "POST \\v1\\chat\\completions HTTP/1.1".to_owned(),
+        "POST /v1/chat/completions\u{0} HTTP/1.1".to_owned(),
+    ] {
+        let text = format!(
+            "{line}\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Length: 0\r\n\r\n"
+        );
         assert!([400, 404].contains(&status(&system, &text).await), "{line:?}");
     }
     assert_eq!(system.simulator.calls(), 0);
@@ -253,11 +360,17 @@ async fn d5_d6_d8_methods_and_upgrades() {
         assert_eq!(answer.status, 405, "{method}");
         assert!(answer.header("allow").is_some(), "{method}");
     }
-    let connect = format!("CONNECT api.mistral.ai:443 HTTP/1.1\r\nHost: api.mistral.ai:443\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n");
+    let connect = format!(
+        "CONNECT api.mistral.ai:443 HTTP/1.1\r\nHost: api.mistral.ai:443\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+    );
     assert_eq!(status(&system, &connect).await, 405);
-    let get_with_body = format!("GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Length: 2\r\n\r\n{{}}");
+    let get_with_body = format!(
+        "GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
     assert_eq!(status(&system, &get_with_body).await, 400);
-    let upgrade = format!("GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\nAuthorization: Bearer {key}\r\n\r\n");
+    let upgrade = format!(
+        "GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\nAuthorization: Bearer {key}\r\n\r\n"
+    );
     assert_eq!(status(&system, &upgrade).await, 200, "an upgrade is not taken up");
     assert_eq!(system.simulator.calls(), 0);
 }
@@ -265,7 +378,9 @@ async fn d5_d6_d8_methods_and_upgrades() {
 #[tokio::test]
 async fn d9_the_body_of_a_stranger_is_never_read() {
     let (system, _) = guarded().await;
-    let text = format!("POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer nobody\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n\r\n");
+    let text = format!(
+        "POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer nobody\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n\r\n"
+    );
     let answer = raw(system.address, text.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 401 "), "no 100 Continue for a stranger: {answer}");
 }
@@ -276,7 +391,10 @@ async fn e1_e3_exactly_one_credential_of_the_right_kind() {
     let (other, _) = system.key(json!({})).await;
     let cases: Vec<(&str, Vec<(&str, String)>)> = vec![
         ("both", vec![("authorization", format!("Bearer {key}")), ("x-api-key", key.clone())]),
-        ("two", vec![("authorization", format!("Bearer {key}")), ("authorization", format!("Bearer {other}"))]),
+        (
+            "two",
+            vec![("authorization", format!("Bearer {key}")), ("authorization", format!("Bearer {other}"))],
+        ),
         ("x-api-key alone", vec![("x-api-key", key.clone())]),
         ("basic", vec![("authorization", format!("Basic {key}"))]),
         ("two spaces", vec![("authorization", format!("Bearer  {key}"))]),
@@ -288,14 +406,23 @@ async fn e1_e3_exactly_one_credential_of_the_right_kind() {
         let mut call = request("POST", PATH, "x", Some(chat("mistral-small-latest").to_string().as_bytes()));
         call.headers_mut().remove("authorization");
         for (name, value) in headers {
-            call.headers_mut().append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+            call.headers_mut()
+                .append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
         let answer = send(system.address, call).await;
-        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (401, r#"{"detail":"Unauthorized"}"#), "{what}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.text().as_str()),
+            (401, r#"{"detail":"Unauthorized"}"#),
+            "{what}"
+        );
     }
     assert_eq!(system.simulator.calls(), 0);
     let admin = send(system.address, request("GET", "/v1/api-keys", &key, None)).await;
-    assert_eq!((admin.status.as_u16(), admin.text().as_str()), (401, r#"{"detail":"Unauthorized"}"#), "an API key on the admin side");
+    assert_eq!(
+        (admin.status.as_u16(), admin.text().as_str()),
+        (401, r#"{"detail":"Unauthorized"}"#),
+        "an API key on the admin side"
+    );
     let mut call = request("POST", PATH, "x", Some(chat("mistral-small-latest").to_string().as_bytes()));
     call.headers_mut().insert("authorization", format!("bEaReR {key}").parse().unwrap());
     assert_eq!(send(system.address, call).await.status, 200, "the scheme's case does not matter");

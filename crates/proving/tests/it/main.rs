@@ -1,7 +1,19 @@
 //! The whole-system tests, one file per noun.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "tests fail loudly, and their tables are long"
+)]
 mod attacks;
 mod calls;
 mod fixtures;
 mod keys;
+mod model_roles;
+mod program;
 mod rates;
+mod secrets;
 mod store;
+mod upstreams;

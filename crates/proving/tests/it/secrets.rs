@@ -1,0 +1,41 @@
+//! The canary: known secrets go through everything, then nothing that Louver says or stores may hold them.
+
+use louver_proving::system::{System, UPSTREAM_KEY};
+use serde_json::json;
+
+#[tokio::test]
+async fn no_secret_is_said_twice_or_stored() {
+    let mut system = System::start().await;
+    let prompt = "prompt-canary-of-a-client";
+    let stored = "stored-upstream-canary";
+    let (key, id) = system.key(json!({"description": "d"})).await;
+    system.deed("POST", "/v1/gateway/upstreams", json!({"name": "u", "key": stored})).await;
+    let body = json!({"model": "mistral-small-latest", "messages": [{"role": "user", "content": prompt}]});
+    let mut said = vec![system.post(&key, "/v1/chat/completions", &body).await.text()];
+    for path in [
+        "/v1/api-keys",
+        "/v1/gateway/upstreams",
+        "/v1/gateway/organization",
+        "/v1/gateway/usage?group_by=key",
+        "/v1/gateway/roles",
+    ] {
+        said.push(system.admin("GET", path, None).await.text());
+    }
+    said.push(
+        system.admin("PATCH", &format!("/v1/api-keys/{id}"), Some(json!({"name": "renamed"}))).await.text(),
+    );
+    said.push(system.post("lvr_wrong", "/v1/chat/completions", &body).await.text());
+    said.push(system.admin("DELETE", &format!("/v1/api-keys/{id}"), None).await.text());
+    let (folder, admin_key) =
+        (system.database_url.trim_start_matches("sqlite:").to_owned(), system.admin_key.clone());
+    system.stop().await;
+    drop(system.store);
+    let mut bytes = std::fs::read(&folder).unwrap();
+    for more in ["-wal", "-shm"] {
+        bytes.extend(std::fs::read(format!("{folder}{more}")).unwrap_or_default());
+    }
+    for canary in [key.as_str(), admin_key.as_str(), UPSTREAM_KEY, stored, prompt] {
+        assert!(!said.iter().any(|text| text.contains(canary)), "said: {canary}");
+        assert!(!bytes.windows(canary.len()).any(|window| window == canary.as_bytes()), "stored: {canary}");
+    }
+}
