@@ -1,15 +1,12 @@
 //! Brings everyone up, measures them in turn, round by round, and shows the table.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::process::Command;
 use std::time::Duration;
 
 use crate::closed_loop;
 use crate::contestant::{Contestant, Kind, Place};
 use crate::metric::Metric;
 use crate::options::Options;
-use crate::process::Process;
 use crate::prompts::Prompt;
 use crate::stretch::Outcome;
 use crate::{Fault, answers, notes, open_loop, procfs, table, upstream};
@@ -45,7 +42,7 @@ enum Phase {
 /// The whole run.
 pub async fn run(options: &Options) -> Result<(), Fault> {
     std::fs::create_dir_all(&options.cache)?;
-    let (_upstream, address) = start_upstream(options)?;
+    let address = upstream::serve_beside()?;
     let place = Place { options, upstream: address };
     let mut columns = Vec::new();
     for kind in options.kinds.iter().copied() {
@@ -64,14 +61,6 @@ pub async fn run(options: &Options) -> Result<(), Fault> {
     std::fs::write(options.cache.join("last.json"), format!("{:#}\n", table::raw(&columns)))?;
     println!("{text}");
     Ok(())
-}
-
-fn start_upstream(options: &Options) -> Result<(Process, SocketAddr), Fault> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["upstream", "--listen", "127.0.0.1:0"]);
-    let log = options.cache.join("upstream.log");
-    let (process, line) = Process::start_and_read("upstream", &mut command, &log, Duration::from_secs(10))?;
-    Ok((process, line.trim().parse()?))
 }
 
 impl Column {
@@ -105,7 +94,10 @@ impl Column {
                     self.push(Metric::Loaded, resident);
                 }
             }
-            Err(fault) => contestant.subject.note_wrong(format!("{phase:?} load: {fault}")),
+            Err(fault) => {
+                contestant.subject.note_wrong(format!("{phase:?} load: {fault}"));
+                self.keep(phase, &Outcome::default());
+            }
         }
     }
 

@@ -56,6 +56,7 @@ pub fn render(options: &Options, columns: &[Column]) -> String {
         row.extend(columns.iter().zip(&values).map(|(column, value)| cell(column.kind, metric, *value)));
         if let Some(base) = base {
             let against = shown(columns, base, metric);
+            let against = against.filter(|_| metric != Metric::PutOff);
             row.extend(compared.iter().map(|column| ratio(shown(columns, column, metric), against)));
         }
         rows.push(row);
@@ -101,6 +102,7 @@ fn ratio(value: Option<f64>, base: Option<f64>) -> String {
 
 fn number(value: f64) -> String {
     let digits = match value.abs() {
+        tiny if tiny > 0.0 && tiny < 0.1 => 4,
         small if small < 10.0 => 2,
         middle if middle < 1000.0 => 1,
         _ => 0,
@@ -152,6 +154,7 @@ mod tests {
 
     #[test]
     fn numbers_keep_about_three_digits() {
-        assert_eq!([number(0.123), number(12.34), number(54_321.9)], ["0.12", "12.3", "54322"]);
+        let written = [number(0.0032), number(0.123), number(12.34), number(54_321.9)];
+        assert_eq!(written, ["0.0032", "0.12", "12.3", "54322"]);
     }
 }

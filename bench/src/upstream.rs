@@ -2,12 +2,15 @@
 
 use std::cell::Cell;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
 
 use memchr::memmem;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::http1::Connection;
@@ -36,6 +39,24 @@ pub async fn serve(arguments: &[String]) -> Result<(), Fault> {
     };
     let listener = TcpListener::bind(address).await?;
     println!("{}", listener.local_addr()?);
+    accept(listener).await
+}
+
+/// Serves on a free port of the loopback interface, on a thread of its own, until this process ends.
+pub fn serve_beside() -> Result<SocketAddr, Fault> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("upstream".to_owned()).spawn(move || {
+        let served = runtime
+            .block_on(LocalSet::new().run_until(async { accept(TcpListener::from_std(listener)?).await }));
+        eprintln!("the upstream ended: {served:?}");
+    })?;
+    Ok(address)
+}
+
+async fn accept(listener: TcpListener) -> Result<(), Fault> {
     let pieces = answers::stream_pieces();
     let bursts = pieces.chunks(PER_WRITE).map(|several| several.concat()).collect();
     let (whole, models) = (answers::whole(), answers::models());

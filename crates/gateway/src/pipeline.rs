@@ -119,7 +119,8 @@ impl Gateway {
         let now = self.clock.now();
         let visitor = Visitor { request_id: self.request_ids.next(now), address, now };
         let chunked = request.headers().contains_key(http::header::TRANSFER_ENCODING);
-        let response = match self.dispatch(pool, plane, visitor, request).await {
+        // Boxed, since a future of this size would be copied at each step of the connection's machinery.
+        let response = match Box::pin(self.dispatch(pool, plane, visitor, request)).await {
             Ok(response) => response,
             Err(failure) => reply::refuse(&visitor, failure),
         };

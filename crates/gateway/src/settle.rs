@@ -168,8 +168,10 @@ impl UsageWriter {
                 return;
             }
             self.write(&batch).await;
+            let full = batch.len() >= BATCH;
             batch.clear();
-            if !stopping {
+            // Many small batches cost more than few large ones; a full one shows that there is no time to gather.
+            if !stopping && !full {
                 tokio::select! {
                     () = tokio::time::sleep(GATHER) => {}
                     () = &mut stop => {

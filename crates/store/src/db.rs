@@ -175,6 +175,7 @@ impl Store {
         Ok(steps)
     }
 
+    /// The engine.
     pub(crate) const fn dialect(&self) -> Dialect {
         match self.db {
             Db::Sqlite { .. } => Dialect::Sqlite,
@@ -323,15 +324,4 @@ impl Tx {
         });
         Ok(())
     }
-}
-
-/// `VALUES ($1, $2), ($3, $4)` for `rows` rows of `columns` columns.
-pub(crate) fn placeholders(rows: usize, columns: usize) -> String {
-    let row = |r: usize| {
-        let marks: Vec<String> =
-            (1..=columns).map(|c| format!("${}", r.saturating_mul(columns).saturating_add(c))).collect();
-        format!("({})", marks.join(","))
-    };
-    let all: Vec<String> = (0..rows).map(row).collect();
-    format!("VALUES {}", all.join(","))
 }

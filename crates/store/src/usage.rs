@@ -1,6 +1,7 @@
 //! Usage in the database: one record per call, and hourly sums that answers are made of.
 
-use crate::db::{Row, Store, Tx, Value, placeholders};
+use crate::db::{Row, Store, Tx, Value};
+use crate::dialect::Dialect;
 use crate::error::StoreError;
 use louver_domain::id::{KeyId, OrganizationId, UserId, WorkspaceId};
 use louver_domain::money::Money;
@@ -20,7 +21,7 @@ pub async fn insert(store: &Store, records: &[UsageRecord]) -> Result<(), StoreE
     let mut rest = records;
     for size in BATCHES {
         while let Some((batch, later)) = rest.split_at_checked(size) {
-            insert_rows(&mut tx, batch).await?;
+            insert_rows(&mut tx, store.dialect(), batch).await?;
             rest = later;
         }
     }
@@ -30,7 +31,7 @@ pub async fn insert(store: &Store, records: &[UsageRecord]) -> Result<(), StoreE
     tx.commit_plain().await
 }
 
-async fn insert_rows(tx: &mut Tx, records: &[UsageRecord]) -> Result<(), StoreError> {
+async fn insert_rows(tx: &mut Tx, dialect: Dialect, records: &[UsageRecord]) -> Result<(), StoreError> {
     let mut values: Vec<Value> = Vec::with_capacity(records.len().saturating_mul(COLUMNS));
     for record in records {
         let flags = i64::from(record.estimated) * ESTIMATED + i64::from(record.client_left) * CLIENT_LEFT;
@@ -61,7 +62,7 @@ async fn insert_rows(tx: &mut Tx, records: &[UsageRecord]) -> Result<(), StoreEr
         "INSERT INTO usage_records (request_id, at, organization_id, workspace_id, key_id, user_id, role, endpoint, \
          model_asked, model, input_tokens, cached_tokens, output_tokens, cost_nanos, price_version, status, \
          first_byte_micros, total_micros, flags) {}",
-        placeholders(records.len(), COLUMNS)
+        dialect.values(records.len(), COLUMNS)
     );
     tx.execute_made(sql, values).await?;
     Ok(())
