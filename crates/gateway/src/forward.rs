@@ -4,11 +4,9 @@ use crate::admit::Admitted;
 use crate::pipeline::Gateway;
 use crate::reply::{Allowance, Failure};
 use crate::settle::{Outcome, Ticket};
-use crate::upstream::{AnswerBody, Pool, SendError};
+use crate::upstream::{AnswerBody, Call, Pool, SendError};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::Full;
+use http::{Response, StatusCode};
 
 /// Upstream's answer, with the ticket that must be settled at its end.
 pub(crate) struct Answered {
@@ -23,9 +21,9 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Sends the call and waits for the head of the answer.
 pub(crate) async fn forward(gateway: &Gateway, pool: &Pool, admitted: Admitted) -> Result<Answered, Failure> {
     let Admitted { mut ticket, body, path, stream, allowance } = admitted;
-    let request = upstream_request(gateway, &ticket, path, body, stream);
+    let call = upstream_call(gateway, &ticket, path, body, stream);
     ticket.sent = true;
-    let response = match pool.send(request).await {
+    let response = match pool.send(call).await {
         Ok(response) => response,
         Err(SendError::NotSent(error)) => {
             ticket.status = StatusCode::BAD_GATEWAY.as_u16();
@@ -84,23 +82,13 @@ fn judge(
     Err(failure)
 }
 
-/// The request as upstream sees it: our address, our credential, our headers, nothing of the client's but the body.
-fn upstream_request(
-    gateway: &Gateway,
-    ticket: &Ticket,
-    path: &'static str,
-    body: Bytes,
-    stream: bool,
-) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from_static(path);
-    let accept = if stream { "text/event-stream" } else { "application/json" };
-    let headers = request.headers_mut();
-    headers.insert(HOST, gateway.settings().upstream.authority.clone());
-    headers.insert(AUTHORIZATION, ticket.credential.credential().authorization.clone());
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT, HeaderValue::from_static(accept));
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("louver/", env!("CARGO_PKG_VERSION"))));
-    request
+/// The call as upstream sees it: our address, our credential, nothing of the client's but the body.
+fn upstream_call(gateway: &Gateway, ticket: &Ticket, path: &'static str, body: Bytes, stream: bool) -> Call {
+    Call {
+        path,
+        authority: gateway.settings().upstream.authority.clone(),
+        authorization: ticket.credential.credential().authorization.clone(),
+        accept: if stream { "text/event-stream" } else { "application/json" },
+        body,
+    }
 }

@@ -1,12 +1,11 @@
 //! Passes the answer on as it comes, and looks on: usage is found in the bytes, and at the end the call is settled.
 //!
-//! Pieces that have already arrived go on together: one write to the client for a burst, not one for each piece.
-//! Nothing is held back for longer than one turn of the event loop.
+//! Nothing is held back. What has arrived together goes on together, since `upstream` hands out all there is.
 
 use crate::settings::Timeouts;
 use crate::settle::{Outcome, Ticket};
-use crate::upstream::AnswerBody;
-use bytes::{Bytes, BytesMut};
+use crate::upstream::{AnswerBody, BodyError};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use louver_mistral::usage::UsageFinder;
 use std::pin::Pin;
@@ -17,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
     #[error("upstream broke off: {0}")]
-    Upstream(hyper::Error),
+    Upstream(BodyError),
     #[error("upstream fell silent")]
     Silent,
     #[error("the call took too long")]
@@ -26,18 +25,12 @@ pub(crate) enum Broken {
 
 /// What a client is told when a stream breaks off: an event, then the connection ends without `[DONE]`.
 const STREAM_ERROR: &[u8] = b"data: {\"object\":\"error\",\"message\":\"The answer broke off upstream.\",\"type\":\"upstream_error\",\"param\":null,\"code\":\"upstream_error\"}\n\n";
-/// More than this is not gathered into one piece.
-const GATHER_BYTES: usize = 64 * 1024;
-
 /// The body of the answer to the client.
 pub(crate) struct Relay {
     upstream: AnswerBody,
     finder: Option<UsageFinder>,
     ticket: Option<Ticket>,
     stream: bool,
-    gathered: BytesMut,
-    first: Option<Bytes>,
-    yielded: bool,
     broken: Option<Broken>,
     flushed: bool,
     timer: Timer,
@@ -51,9 +44,6 @@ impl Relay {
             finder: Some(finder),
             ticket: Some(ticket),
             stream,
-            gathered: BytesMut::new(),
-            first: None,
-            yielded: false,
             broken: None,
             flushed: false,
             timer: Timer::new(timeouts),
@@ -77,31 +67,7 @@ impl Relay {
             return Poll::Ready(Some(Err(broken)));
         }
         self.broken = Some(broken);
-        let mut last = self.take_gathered().map_or_else(BytesMut::new, BytesMut::from);
-        last.extend_from_slice(STREAM_ERROR);
-        Poll::Ready(Some(Ok(Frame::data(last.freeze()))))
-    }
-
-    /// Keeps a piece of a stream: the first as it is, more of them copied together.
-    fn gather(&mut self, data: Bytes) {
-        if self.gathered.is_empty() && self.first.is_none() {
-            self.first = Some(data);
-            return;
-        }
-        if let Some(first) = self.first.take() {
-            self.gathered.reserve(first.len().saturating_add(data.len()).max(4096));
-            self.gathered.extend_from_slice(&first);
-        }
-        self.gathered.extend_from_slice(&data);
-    }
-
-    fn take_gathered(&mut self) -> Option<Bytes> {
-        self.yielded = false;
-        self.first.take().or_else(|| (!self.gathered.is_empty()).then(|| self.gathered.split().freeze()))
-    }
-
-    fn has_gathered(&self) -> bool {
-        self.first.is_some() || !self.gathered.is_empty()
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(STREAM_ERROR)))))
     }
 }
 
@@ -122,51 +88,31 @@ impl Body for Relay {
         if let Some(broken) = this.broken.take() {
             return Poll::Ready(Some(Err(broken)));
         }
-        loop {
-            match Pin::new(&mut this.upstream).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    // Trailers are dropped.
-                    let Ok(data) = frame.into_data() else { continue };
-                    if let Some(finder) = &mut this.finder {
-                        finder.feed(&data);
-                    }
-                    this.timer.touched = true;
-                    if this.upstream.is_end_stream() {
-                        this.settle(None);
-                    }
-                    if !this.stream {
-                        return Poll::Ready(Some(Ok(Frame::data(data))));
-                    }
-                    this.gather(data);
-                    this.yielded = false;
-                    if this.gathered.len() >= GATHER_BYTES {
-                        return Poll::Ready(this.take_gathered().map(|data| Ok(Frame::data(data))));
-                    }
+        match this.upstream.poll_piece(cx) {
+            Poll::Ready(Some(Ok(piece))) => {
+                if let Some(finder) = &mut this.finder {
+                    finder.feed(&piece);
                 }
-                Poll::Ready(Some(Err(error))) => return this.break_off(Broken::Upstream(error)),
-                Poll::Ready(None) => {
+                this.timer.touched = true;
+                if this.upstream.is_ended() {
                     this.settle(None);
-                    return Poll::Ready(this.take_gathered().map(|data| Ok(Frame::data(data))));
                 }
-                Poll::Pending if this.has_gathered() => {
-                    if this.yielded {
-                        return Poll::Ready(this.take_gathered().map(|data| Ok(Frame::data(data))));
-                    }
-                    // One turn for the connection's task to hand over what it has read already.
-                    this.yielded = true;
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Poll::Pending => {
-                    let broken = ready!(this.timer.poll(cx));
-                    return this.break_off(broken);
-                }
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            Poll::Ready(Some(Err(error))) => this.break_off(Broken::Upstream(error)),
+            Poll::Ready(None) => {
+                this.settle(None);
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let broken = ready!(this.timer.poll(cx));
+                this.break_off(broken)
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.upstream.is_end_stream() && !self.has_gathered() && self.broken.is_none()
+        self.upstream.is_ended() && self.broken.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -5,6 +5,7 @@ use crate::forward::Answered;
 use crate::pipeline::Visitor;
 use crate::relay::Relay;
 use crate::settings::Timeouts;
+use crate::upstream::DEPRECATION;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -104,7 +105,6 @@ impl From<Unauthorized> for Failure {
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-req-minute");
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-req-minute");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const DEPRECATION: HeaderName = HeaderName::from_static("x-model-deprecation-timestamp");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 

@@ -1,24 +1,34 @@
 //! The connections to upstream: one pool per worker, HTTP/1.1 or HTTP/2 as upstream offers.
 //!
-//! Idle HTTP/1.1 connections are taken last in, first out; one HTTP/2 connection carries all calls of a worker. A
-//! request is tried again only when provably no byte of it was sent.
+//! Idle HTTP/1.1 connections are taken last in, first out; one HTTP/2 connection carries all calls of a worker. What
+//! was once sent is never sent again: only an idle connection that has ended is passed over.
 
 mod connect;
+mod http1;
 
 use crate::settings::{Timeouts, UpstreamTarget};
 use bytes::Bytes;
-use connect::{Sender, connect};
-use http::{Request, Response};
+use connect::{Opened, connect};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response};
+use http_body::SizeHint;
 use http_body_util::Full;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::client::conn::{http1, http2};
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::http2;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// Why a request has no answer.
+/// What upstream is told of us.
+const USER_AGENT: &str = concat!("louver/", env!("CARGO_PKG_VERSION"));
+/// When a model will end: of upstream's headers, one that clients warn by.
+pub(crate) const DEPRECATION: HeaderName = HeaderName::from_static("x-model-deprecation-timestamp");
+/// The headers of an answer that are read at all.
+const PASSED: [HeaderName; 3] = [CONTENT_TYPE, RETRY_AFTER, DEPRECATION];
+
+/// Why a call has no answer.
 pub(crate) enum SendError {
     /// No byte was sent.
     NotSent(String),
@@ -28,7 +38,15 @@ pub(crate) enum SendError {
     Broken(String),
 }
 
-type Http1 = http1::SendRequest<Full<Bytes>>;
+/// A call as it goes upstream: our address, our credential, and of the client's request only the body.
+pub(crate) struct Call {
+    pub(crate) path: &'static str,
+    pub(crate) authority: HeaderValue,
+    pub(crate) authorization: HeaderValue,
+    pub(crate) accept: &'static str,
+    pub(crate) body: Bytes,
+}
+
 type Http2 = http2::SendRequest<Full<Bytes>>;
 
 /// Idle connections kept at most.
@@ -37,8 +55,8 @@ const MAX_IDLE: usize = 512;
 const IDLE_TRUST: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
-struct Connections {
-    idle: Vec<(Http1, Instant)>,
+pub(crate) struct Connections {
+    idle: Vec<(http1::Connection, Instant)>,
     shared: Option<Http2>,
 }
 
@@ -55,162 +73,133 @@ impl Pool {
         Self { target, timeouts, connections: Arc::default() }
     }
 
-    /// Sends a request and answers when the head of the answer is there.
-    pub(crate) async fn send(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<AnswerBody>, SendError> {
-        let first_byte = self.timeouts.first_byte;
-        timeout(first_byte, self.send_untimed(request)).await.unwrap_or(Err(SendError::TimedOut))
+    /// Sends a call and answers when the head of the answer is there.
+    pub(crate) async fn send(&self, call: Call) -> Result<Response<AnswerBody>, SendError> {
+        timeout(self.timeouts.first_byte, self.send_untimed(call)).await.unwrap_or(Err(SendError::TimedOut))
     }
 
-    async fn send_untimed(
-        &self,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<AnswerBody>, SendError> {
-        while let Some(mut sender) = self.take_idle() {
-            // A connection that upstream closed meanwhile gives the request back untouched.
-            if sender.ready().await.is_err() {
-                continue;
-            }
-            match self.send_http1(sender, request).await {
-                Err(Retry::Again(back)) => request = *back,
-                Err(Retry::Never(error)) => return Err(error),
-                Ok(response) => return Ok(response),
-            }
+    async fn send_untimed(&self, call: Call) -> Result<Response<AnswerBody>, SendError> {
+        if let Some(connection) = self.take_idle() {
+            return self.send_http1(connection, &call).await;
         }
-        let shared = self.lock().shared.clone().filter(|sender| !sender.is_closed());
-        let sender = match shared {
-            Some(sender) => Sender::Http2(sender),
-            None => self.open().await?,
-        };
-        match sender {
-            Sender::Http1(sender) => self.send_http1(sender, request).await.map_err(|retry| match retry {
-                Retry::Again(_) => SendError::NotSent("a new connection was closed at once".into()),
-                Retry::Never(error) => error,
-            }),
-            Sender::Http2(sender) => self.send_http2(sender, request).await,
-        }
-    }
-
-    async fn open(&self) -> Result<Sender, SendError> {
-        let opened = timeout(self.timeouts.connect, connect(&self.target)).await;
-        let sender = opened
-            .map_err(|_| SendError::NotSent("no connection in time".into()))?
-            .map_err(SendError::NotSent)?;
-        if let Sender::Http2(shared) = &sender {
-            self.lock().shared = Some(shared.clone());
-        }
-        Ok(sender)
-    }
-
-    async fn send_http1(
-        &self,
-        mut sender: Http1,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<AnswerBody>, Retry> {
-        match sender.try_send_request(request).await {
-            Ok(response) => {
-                let pooled = Pooled { pool: Arc::clone(&self.connections), sender: Some(sender) };
-                Ok(response.map(|incoming| AnswerBody { incoming, pooled: Some(pooled) }))
-            }
-            Err(mut error) => match error.take_message() {
-                Some(request) => Err(Retry::Again(Box::new(request))),
-                None => Err(Retry::Never(SendError::Broken(error.into_error().to_string()))),
+        let shared = lock(&self.connections).shared.clone().filter(|sender| !sender.is_closed());
+        match shared {
+            Some(sender) => self.send_http2(sender, call).await,
+            None => match self.open().await? {
+                Opened::Http1(connection) => self.send_http1(connection, &call).await,
+                Opened::Http2(sender) => self.send_http2(sender, call).await,
             },
         }
     }
 
-    async fn send_http2(
+    async fn open(&self) -> Result<Opened, SendError> {
+        let opened = timeout(self.timeouts.connect, connect(&self.target)).await;
+        let opened = opened.map_err(|_| SendError::NotSent("no connection in time".into()))?;
+        let opened = opened.map_err(SendError::NotSent)?;
+        if let Opened::Http2(shared) = &opened {
+            lock(&self.connections).shared = Some(shared.clone());
+        }
+        Ok(opened)
+    }
+
+    async fn send_http1(
         &self,
-        mut sender: Http2,
-        mut request: Request<Full<Bytes>>,
+        connection: http1::Connection,
+        call: &Call,
     ) -> Result<Response<AnswerBody>, SendError> {
+        let response = connection.send(call).await?;
+        Ok(response.map(|body| AnswerBody::Http1 { body, pool: Arc::clone(&self.connections) }))
+    }
+
+    async fn send_http2(&self, mut sender: Http2, call: Call) -> Result<Response<AnswerBody>, SendError> {
         let scheme = if self.target.tls.is_some() { "https" } else { "http" };
-        let authority = self.target.authority.to_str().unwrap_or_default();
-        let uri = format!("{scheme}://{authority}{}", request.uri().path());
+        let uri = format!("{scheme}://{}{}", call.authority.to_str().unwrap_or_default(), call.path);
+        let mut request = Request::new(Full::new(call.body));
+        *request.method_mut() = Method::POST;
         *request.uri_mut() =
             uri.parse().map_err(|_| SendError::NotSent("the upstream address is not a URI".into()))?;
-        request.headers_mut().remove(http::header::HOST);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, call.authorization);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static(call.accept));
+        headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         sender.ready().await.map_err(|error| SendError::NotSent(error.to_string()))?;
         let response =
             sender.send_request(request).await.map_err(|error| SendError::Broken(error.to_string()))?;
-        Ok(response.map(|incoming| AnswerBody { incoming, pooled: None }))
+        Ok(response.map(AnswerBody::Http2))
     }
 
-    fn take_idle(&self) -> Option<Http1> {
-        let now = Instant::now();
-        let mut connections = self.lock();
-        while let Some((sender, since)) = connections.idle.pop() {
-            if now.duration_since(since) < IDLE_TRUST {
-                if !sender.is_closed() {
-                    return Some(sender);
-                }
-            } else {
+    fn take_idle(&self) -> Option<http1::Connection> {
+        let mut connections = lock(&self.connections);
+        while let Some((connection, since)) = connections.idle.pop() {
+            if since.elapsed() >= IDLE_TRUST {
                 // The rest is older still.
                 connections.idle.clear();
+            } else if connection.is_reusable() {
+                return Some(connection);
             }
         }
         None
     }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Connections> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-enum Retry {
-    Again(Box<Request<Full<Bytes>>>),
-    Never(SendError),
+fn lock(connections: &Mutex<Connections>) -> MutexGuard<'_, Connections> {
+    connections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection that goes back to the pool when its answer was read to the end, and is dropped otherwise.
-struct Pooled {
-    pool: Arc<Mutex<Connections>>,
-    sender: Option<Http1>,
+/// Why an answer broke off.
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of an answer. A connection goes back to its pool when its answer was read to the end; else it is closed.
+pub(crate) enum AnswerBody {
+    /// Of a connection that carries one call at a time.
+    Http1 { body: http1::Body, pool: Arc<Mutex<Connections>> },
+    /// Of a shared connection.
+    Http2(Incoming),
 }
 
-impl Pooled {
-    fn give_back(mut self) {
-        let Some(sender) = self.sender.take() else { return };
-        let mut connections = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if connections.idle.len() < MAX_IDLE {
-            connections.idle.push((sender, Instant::now()));
+impl AnswerBody {
+    /// The next piece: what has arrived.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        match self {
+            Self::Http1 { body, pool } => {
+                let piece = ready!(body.poll_piece(cx));
+                if let Some(connection) = body.reclaim() {
+                    let mut connections = lock(pool);
+                    if connections.idle.len() < MAX_IDLE {
+                        connections.idle.push((connection, Instant::now()));
+                    }
+                }
+                Poll::Ready(piece.map(|piece| piece.map_err(Into::into)))
+            }
+            Self::Http2(incoming) => loop {
+                // Trailers are dropped.
+                match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+                    Some(Ok(frame)) => {
+                        if let Ok(data) = frame.into_data() {
+                            return Poll::Ready(Some(Ok(data)));
+                        }
+                    }
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                    None => return Poll::Ready(None),
+                }
+            },
         }
     }
-}
 
-/// The body of an answer.
-pub(crate) struct AnswerBody {
-    incoming: Incoming,
-    pooled: Option<Pooled>,
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        let ended = match &polled {
-            Poll::Ready(None) => true,
-            Poll::Ready(Some(Ok(_))) => self.incoming.is_end_stream(),
-            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
-        };
-        if ended && let Some(pooled) = self.pooled.take() {
-            pooled.give_back();
+    /// Whether the whole body was handed out.
+    pub(crate) fn is_ended(&self) -> bool {
+        match self {
+            Self::Http1 { body, .. } => body.is_ended(),
+            Self::Http2(incoming) => incoming.is_end_stream(),
         }
-        polled
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+    /// What is known of the length of the rest.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1 { body, .. } => body.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Http2(incoming) => incoming.size_hint(),
+        }
     }
 }
