@@ -39,7 +39,8 @@ created=$(curl -sS -X POST "$GATEWAY_URL/v1/api-keys" \
   }')
 check "create a key, with curl's own content type" holds "$created" '
   .object == "api_key" and .name == "dev-team-small-only" and .rate_limit_rpm == 100 and .last_used_at == null
-  and .allowed_models == ["mistral-small-latest", "codestral-latest"] and (.key | startswith("lvr_")) and .key == .api_key'
+  and .allowed_models == ["mistral-small-latest", "codestral-latest"] and .key == .api_key
+  and (.key | startswith("lvr_"))'
 id=$(jq -r .id <<<"$created")
 secret=$(jq -r .key <<<"$created")
 

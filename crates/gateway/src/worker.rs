@@ -7,9 +7,9 @@ use crate::connection::Guarded;
 use crate::pipeline::{Gateway, Plane};
 use crate::settings::Settings;
 use crate::upstream::Pool;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -160,40 +160,59 @@ type Watcher = hyper_util::server::graceful::Watcher;
 
 async fn connection(gateway: Arc<Gateway>, pool: Pool, watcher: Watcher, arrival: Arrival) {
     let Arrival { stream, peer, plane, seat: _seat } = arrival;
-    let origin = (plane, peer.ip().to_canonical());
     let Ok(stream) = TcpStream::from_std(stream) else { return };
-    let settings = gateway.settings();
+    let caller = Caller { gateway, pool, plane, address: peer.ip().to_canonical() };
+    let (settings, head) = (caller.gateway.settings(), caller.gateway.settings().timeouts.head);
     let Some(tls) = settings.tls.clone() else {
-        return http(&gateway, pool, watcher, origin, stream).await;
+        // The first bytes tell the protocol; who says nothing in time is given up.
+        let mut start = [0; 3];
+        let Ok(Ok(length)) = tokio::time::timeout(head, stream.peek(&mut start)).await else { return };
+        let http2 = start == *b"PRI" && length == start.len();
+        return http(caller, watcher, stream, http2).await;
     };
-    let handshake = tokio::time::timeout(settings.timeouts.head, TlsAcceptor::from(tls).accept(stream));
+    let handshake = tokio::time::timeout(head, TlsAcceptor::from(tls).accept(stream));
     if let Ok(Ok(stream)) = handshake.await {
-        http(&gateway, pool, watcher, origin, stream).await;
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        http(caller, watcher, stream, http2).await;
     }
 }
 
-async fn http<S>(gateway: &Arc<Gateway>, pool: Pool, watcher: Watcher, origin: (Plane, IpAddr), stream: S)
+/// What every request of one connection is answered with.
+struct Caller {
+    gateway: Arc<Gateway>,
+    pool: Pool,
+    plane: Plane,
+    address: IpAddr,
+}
+
+async fn http<S>(caller: Caller, watcher: Watcher, stream: S, http2: bool)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let timeouts = gateway.settings().timeouts;
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(timeouts.head).max_buf_size(128 * 1024);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(128)
-        .max_header_list_size(64 * 1024)
-        .max_pending_accept_reset_streams(20)
-        .keep_alive_interval(timeouts.head)
-        .keep_alive_timeout(timeouts.head);
-    let gateway = Arc::clone(gateway);
-    let service = service_fn(move |request| {
-        let (gateway, pool) = (Arc::clone(&gateway), pool.clone());
-        async move { Ok::<_, Infallible>(gateway.answer(&pool, origin.0, origin.1, request).await) }
-    });
+    let timeouts = caller.gateway.settings().timeouts;
     let io = TokioIo::new(Guarded::new(stream, timeouts.write));
-    let connection = builder.serve_connection(io, service).into_owned();
+    let caller = Arc::new(caller);
+    let service = service_fn(move |request| {
+        let caller = Arc::clone(&caller);
+        async move {
+            let Caller { gateway, pool, plane, address } = &*caller;
+            Ok::<_, Infallible>(gateway.answer(pool, *plane, *address, request).await)
+        }
+    });
     // How a connection ends is its client's affair: resets and time-outs are no events of ours.
-    let _ = watcher.watch(connection).await;
+    if http2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(128)
+            .max_header_list_size(64 * 1024)
+            .max_pending_accept_reset_streams(20)
+            .keep_alive_interval(timeouts.head)
+            .keep_alive_timeout(timeouts.head);
+        let _ = watcher.watch(builder.serve_connection(io, service)).await;
+    } else {
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(timeouts.head).max_buf_size(128 * 1024);
+        let _ = watcher.watch(builder.serve_connection(io, service)).await;
+    }
 }

@@ -95,8 +95,13 @@ impl System {
 
     /// Starts a second node on the same database, with its own handle to it.
     pub async fn second_node(&self) -> Node {
+        self.second_node_with(&self.config).await
+    }
+
+    /// Starts a second node on the same database with settings of its own.
+    pub async fn second_node_with(&self, config: &Config) -> Node {
         let store = Store::open(&self.database_url).await.unwrap();
-        node(&self.config, &store, &self.clock, 3).await
+        node(config, &store, &self.clock, 4).await
     }
 
     /// Ends the node in order: calls finish, records are written. The store is closed with it.

@@ -8,6 +8,7 @@ import urllib.request
 # What Louver says; the tests compare whole sentences, since people search for them.
 MODEL_NOT_ALLOWED = "The model does not exist or this key may not use it; GET /v1/models lists those it may."
 NO_SUCH_MODEL = "There is no such model, or this key may not use it."
+BROKE_OFF = "The answer broke off upstream."
 LONGEST_WAIT = 61
 
 SMALL = "mistral-small-latest"
@@ -62,6 +63,17 @@ def revoke(key):
 def steered(**directions):
     """The `metadata` that makes the simulator answer in so many tokens or chunks."""
     return {"simulator": directions}
+
+
+def rate_limited(limit, wait):
+    """What a key over its limit of requests is told."""
+    used_up = f"the key's limit of {limit} requests per minute is used up"
+    return f"Requests rate limit exceeded: {used_up}. Try again in {wait} s."
+
+
+def broken_off():
+    """The `metadata` that makes the simulator cut its stream off after three events."""
+    return steered(fault="reset_after", after=3, chunks=50)
 
 
 def until(ready, read, seconds):

@@ -6,9 +6,8 @@ from unittest.mock import patch
 import gateway
 from checks import Checks, equal, holds, refused
 from gateway import EMBED, LARGE, LONGEST_WAIT, SMALL
-from httpx2 import RemoteProtocolError
 from mistralai.client import Mistral
-from mistralai.client.errors import HTTPValidationError, SDKError
+from mistralai.client.errors import HTTPValidationError, ResponseValidationError, SDKError
 from mistralai.client.utils import BackoffStrategy, RetryConfig
 
 checks = Checks("mistralai, refused")
@@ -91,8 +90,7 @@ async def too_many():
         error = await refused(SDKError, call)
         body, wait = json.loads(error.body), int(error.headers["retry-after"])
         equal((error.status_code, body["code"]), (429, "rate_limited"), f"status and code of {name}")
-        words = f"Requests rate limit exceeded: the key's limit of 2 requests per minute is used up. Try again in {wait} s."
-        equal(body["message"], words, f"message of {name}")
+        equal(body["message"], gateway.rate_limited(2, wait), f"message of {name}")
         holds(1 <= wait <= LONGEST_WAIT, f"Retry-After of {name}: {wait}")
         equal((body["limit"]["scope"], body["limit"]["limit"], body["limit"]["remaining"]), ("key", 2, 0), "limit")
         remaining = (error.headers["x-ratelimit-limit-req-minute"], error.headers["x-ratelimit-remaining-req-minute"])
@@ -129,13 +127,15 @@ async def upstream_429():
 
 @checks.check("a stream that upstream cuts off is an error, not a short answer")
 async def cut_off():
-    directions = gateway.steered(fault="reset_after", after=3, chunks=50)
+    asked = {"model": SMALL, "messages": HELLO, "metadata": gateway.broken_off()}
 
-    async def read():
-        async with await team.chat.stream_async(model=SMALL, messages=HELLO, metadata=directions) as events:
+    async def read_async():
+        async with await team.chat.stream_async(**asked) as events:
             return [event async for event in events]
 
-    await refused(RemoteProtocolError, read)
+    for read in (lambda: list(team.chat.stream(**asked)), read_async):
+        error = await refused(ResponseValidationError, read)
+        equal(json.loads(error.body)["data"]["message"], gateway.BROKE_OFF, "message")
 
 
 checks.run()

@@ -88,8 +88,21 @@ async def too_many():
         error = await refused(openai.RateLimitError, call)
         equal((error.status_code, error.code), (429, "rate_limited"), name)
         wait = error.response.headers["retry-after"]
-        words = f"Requests rate limit exceeded: the key's limit of 1 requests per minute is used up. Try again in {wait} s."
-        equal(error.body["message"], words, f"message of {name}")
+        equal(error.body["message"], gateway.rate_limited(1, wait), f"message of {name}")
+
+
+@checks.check("a stream that upstream cuts off is an error, not a short answer")
+def cut_off():
+    client = client_of(gateway.DEV_KEY, max_retries=0)
+    asked = {**CHAT, "extra_body": {"metadata": gateway.broken_off()}}
+    events = []
+    try:
+        for event in client.chat.completions.create(stream=True, **asked):
+            events.append(event)
+    except openai.APIError:
+        holds(len(events) >= 3, f"the {len(events)} events before")
+    else:
+        raise AssertionError(f"it ended as if whole, after {len(events)} events")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ mod attacks;
 mod calls;
 mod fixtures;
 mod keys;
+mod listener;
 mod model_roles;
 mod program;
 mod rates;
