@@ -23,8 +23,14 @@ pub(crate) enum Broken {
     TooLong,
 }
 
-/// What a client is told when a stream breaks off: an event, then the connection ends without `[DONE]`.
-const STREAM_ERROR: &[u8] = b"data: {\"object\":\"error\",\"message\":\"The answer broke off upstream.\",\"type\":\"upstream_error\",\"param\":null,\"code\":\"upstream_error\"}\n\n";
+/// What a client is told when a stream breaks off: an event, then the connection ends without `[DONE]`. Mistral's clients
+/// read the flat fields, openai's the `error` member.
+const STREAM_ERROR: &[u8] = concat!(
+    "data: {\"object\":\"error\",\"message\":\"The answer broke off upstream.\",\"type\":\"upstream_error\",",
+    "\"param\":null,\"code\":\"upstream_error\",\"error\":{\"message\":\"The answer broke off upstream.\",",
+    "\"type\":\"upstream_error\",\"param\":null,\"code\":\"upstream_error\"}}\n\n",
+)
+.as_bytes();
 /// The body of the answer to the client.
 pub(crate) struct Relay {
     upstream: AnswerBody,

@@ -82,6 +82,12 @@ impl Pool {
         if let Some(connection) = self.take_idle() {
             return self.send_http1(connection, &call).await;
         }
+        // What is rarer is boxed: a call's future is copied about, and a TLS handshake's would make it large.
+        Box::pin(self.send_otherwise(call)).await
+    }
+
+    /// On the shared HTTP/2 connection, or on a new one of either kind.
+    async fn send_otherwise(&self, call: Call) -> Result<Response<AnswerBody>, SendError> {
         let shared = lock(&self.connections).shared.clone().filter(|sender| !sender.is_closed());
         match shared {
             Some(sender) => self.send_http2(sender, call).await,

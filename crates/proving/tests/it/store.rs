@@ -43,6 +43,7 @@ contract! {
     usage_is_summed_by_hour_and_group
     last_used_never_goes_back
     the_catalogue_is_replaced_whole
+    what_is_loaded_changed_and_saved_reads_back
 }
 
 async fn fresh(url: &str) -> Store {
@@ -271,4 +272,53 @@ async fn the_catalogue_is_replaced_whole(store: Store) {
         tx.commit(&f.event(permit, round)).await.unwrap();
         assert_eq!(models::list(&store).await.unwrap(), catalogue);
     }
+}
+
+async fn what_is_loaded_changed_and_saved_reads_back(store: Store) {
+    let f = Fixture::write(&store).await;
+    let organization = f.organization.id;
+    let permit = permit(organization, Action::UpdateApiKey);
+    let limits = louver_domain::limits::Limits { requests_per_minute: Some(7), ..Default::default() };
+    let mut tx = revision::begin_deed(&store).await.unwrap();
+    let mut workspace = workspaces::load(&mut tx, organization, f.workspace.id).await.unwrap().unwrap();
+    assert_eq!(workspaces::load_default(&mut tx, organization).await.unwrap().unwrap().id, workspace.id);
+    (workspace.name, workspace.archived_at, workspace.limits) = ("renamed".into(), None, limits.clone());
+    workspaces::save(&mut tx, &permit, &workspace).await.unwrap();
+    let mut key = keys::load(&mut tx, organization, f.key.id).await.unwrap().unwrap();
+    (key.name, key.status, key.expires_at, key.allowed_cidrs) =
+        ("renamed".into(), KeyStatus::Revoked, None, None);
+    keys::save(&mut tx, &permit, &key).await.unwrap();
+    let mut user = users::load(&mut tx, organization, f.user.id).await.unwrap().unwrap();
+    user.limits = limits.clone();
+    users::save_limits(&mut tx, &permit, &user).await.unwrap();
+    let account = users::load_account(&mut tx, organization, f.account.id).await.unwrap().unwrap();
+    users::save_account_role(&mut tx, &permit, account.id, None).await.unwrap();
+    let membership = users::load_membership(&mut tx, workspace.id, user.id).await.unwrap().unwrap();
+    users::save_membership(&mut tx, &permit, &Membership { role: None, ..membership }).await.unwrap();
+    let mut admin = admin_keys::load(&mut tx, organization, f.admin_key.id).await.unwrap().unwrap();
+    admin.status = KeyStatus::Revoked;
+    admin_keys::save_status(&mut tx, &permit, &admin).await.unwrap();
+    let mut upstream = upstreams::load(&mut tx, organization, f.upstream.id).await.unwrap().unwrap();
+    (upstream.name, upstream.sealed_key, upstream.enabled) = ("other".into(), vec![9], false);
+    upstreams::save(&mut tx, &permit, &upstream).await.unwrap();
+    let mut role = model_roles::load(&mut tx, organization, "analyst").await.unwrap().unwrap();
+    role.max_tokens_per_request = None;
+    model_roles::save(&mut tx, &permit, &role).await.unwrap();
+    let mut changed = organizations::load(&mut tx, organization).await.unwrap().unwrap();
+    changed.name = "Renamed".into();
+    organizations::save(&mut tx, &permit, &changed).await.unwrap();
+    tx.commit_all(&[f.event(permit, 80), f.event(permit, 81)]).await.unwrap();
+
+    let rules = snapshot::load(&store).await.unwrap();
+    let debug = |value: &dyn std::fmt::Debug| format!("{value:?}");
+    assert_eq!((rules.revision, rules.keys.len()), (2, 0), "revoked keys are in no snapshot");
+    assert_eq!(debug(&keys::get(&store, organization, key.id).await.unwrap().unwrap()), debug(&key));
+    assert_eq!(debug(&rules.workspaces), debug(&[&workspace]));
+    assert_eq!(debug(&rules.users), debug(&[&user]));
+    assert_eq!((&rules.memberships[0].role, &rules.service_accounts[0].role), (&None, &None));
+    assert_eq!(debug(&admin_keys::list(&store, organization).await.unwrap()), debug(&[&admin]));
+    assert_eq!(debug(&rules.upstreams), debug(&[&upstream]));
+    assert_eq!(rules.roles, vec![(organization, role)]);
+    assert_eq!(debug(&rules.organizations), debug(&[&changed]));
+    assert_eq!(audit::newest(&store, organization, 2).await.unwrap().len(), 2);
 }

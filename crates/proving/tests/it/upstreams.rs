@@ -98,7 +98,13 @@ async fn a_stream_that_breaks_says_so_and_never_ends_as_if_done() {
             }
         }
         assert!(broke, "the connection is cut");
-        assert!(text.contains("upstream_error") && !text.contains("[DONE]"), "{text}");
+        assert!(!text.contains("[DONE]"), "{text}");
+        let last = text.trim_end().rsplit("data: ").next().unwrap();
+        let event: Value = serde_json::from_str(last).unwrap();
+        assert_eq!(
+            (&event["type"], &event["error"]["type"]),
+            (&json!("upstream_error"), &json!("upstream_error"))
+        );
     }
     system.simulator.script(Fault::ErrorInStream { after: 3 });
     let call = request("POST", "/v1/chat/completions", &key, Some(body.to_string().as_bytes()));
