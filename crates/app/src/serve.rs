@@ -43,6 +43,9 @@ pub struct Parts {
 /// How often last-used times are written down.
 pub const LAST_USED_INTERVAL: Duration = Duration::from_secs(20);
 
+/// For an admin request as a whole, its body included.
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A node that serves.
 pub struct Node {
     /// The address of the listener.
@@ -195,7 +198,12 @@ async fn admin(
     request
         .extensions_mut()
         .insert(RequestContext { request_id: visitor.request_id, address: visitor.address });
-    match handle.spawn(router.oneshot(request)).await {
+    let mut task = handle.spawn(router.oneshot(request));
+    let Ok(finished) = tokio::time::timeout(ADMIN_TIMEOUT, &mut task).await else {
+        task.abort();
+        return full(StatusCode::REQUEST_TIMEOUT, b"{\"detail\":\"The request took too long\"}");
+    };
+    match finished {
         Ok(Ok(response)) => response.map(|body| Body::Boxed(body.map_err(Into::into).boxed_unsync())),
         Ok(Err(never)) => match never {},
         Err(error) => {

@@ -31,6 +31,7 @@ const STREAM_ERROR: &[u8] = concat!(
     "\"type\":\"upstream_error\",\"param\":null,\"code\":\"upstream_error\"}}\n\n",
 )
 .as_bytes();
+
 /// The body of the answer to the client.
 pub(crate) struct Relay {
     upstream: AnswerBody,

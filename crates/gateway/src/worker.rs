@@ -145,12 +145,11 @@ async fn accept(
 async fn work(gateway: Arc<Gateway>, mut arrivals: mpsc::UnboundedReceiver<Arrival>) {
     let settings = gateway.settings();
     let pool = Pool::new(Arc::new(settings.upstream.clone()), settings.timeouts);
-    let graceful = Arc::new(GracefulShutdown::new());
+    let graceful = GracefulShutdown::new();
     while let Some(arrival) = arrivals.recv().await {
         tokio::spawn(connection(Arc::clone(&gateway), pool.clone(), graceful.watcher(), arrival));
     }
     let drain = settings.timeouts.drain;
-    let Some(graceful) = Arc::into_inner(graceful) else { return };
     if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("calls were cut: they did not finish within the drain time");
     }
