@@ -68,28 +68,19 @@ async fn bodies_and_heads_have_a_largest_size() {
 #[tokio::test]
 async fn connections_of_one_address_are_counted() {
     let (system, key) = changed(|config| config.max_connections_per_address = 2).await;
-    let mut held = Vec::new();
-    for _ in 0..2 {
+    let call = format!("GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n");
+    // The connection that the key was made on may still be on its way out: a place is free when a call is answered.
+    let hold = async || {
         let mut stream = TcpStream::connect(system.address).await.unwrap();
-        let call = format!("GET /v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n");
-        stream.write_all(call.as_bytes()).await.unwrap();
-        assert_ne!(stream.read(&mut [0; 64]).await.unwrap(), 0);
-        held.push(stream);
-    }
+        let sent = stream.write_all(call.as_bytes()).await.is_ok();
+        (sent && stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0)).then_some(stream)
+    };
+    let held =
+        [louver_proving::system::eventually(&hold).await, louver_proving::system::eventually(&hold).await];
     let mut third = TcpStream::connect(system.address).await.unwrap();
     assert!(matches!(third.read(&mut [0; 1]).await, Ok(0) | Err(_)), "one too many is closed at once");
     drop(held);
-    louver_proving::system::eventually(async || {
-        let mut stream = TcpStream::connect(system.address).await.unwrap();
-        let call = format!(
-            "GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n\r\n"
-        );
-        let sent = stream.write_all(call.as_bytes()).await.is_ok();
-        let mut text = String::new();
-        (sent && stream.read_to_string(&mut text).await.is_ok() && text.starts_with("HTTP/1.1 200"))
-            .then_some(())
-    })
-    .await;
+    louver_proving::system::eventually(&hold).await;
 }
 
 #[tokio::test]
