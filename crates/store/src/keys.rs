@@ -29,7 +29,8 @@ pub struct Filter {
     pub workspace: Option<WorkspaceId>,
     /// Of exactly this name.
     pub name: Option<String>,
-    /// Of this status: `active`, `disabled`, `revoked` or `expired`.
+    /// Of this status: `active`, `disabled`, `revoked` or `expired`. `None` is all but the revoked ones: a key that was
+    /// deleted is seen only by who asks for it.
     pub status: Option<String>,
     /// Not used (nor made) since then.
     pub unused_since: Option<Timestamp>,
@@ -62,7 +63,8 @@ pub async fn list(
     ];
     let sql = select!(
         "WHERE organization_id = $1 AND (workspace_id = $2 OR $3 = 0) AND (name = $4 OR $5 = 0) \
-         AND ($7 = 0 OR $6 = CASE WHEN status = 'active' AND expires_at <= $10 THEN 'expired' ELSE status END) \
+         AND CASE WHEN $7 = 0 THEN status <> 'revoked' \
+         ELSE $6 = CASE WHEN status = 'active' AND expires_at <= $10 THEN 'expired' ELSE status END END \
          AND COALESCE(last_used_at, created_at) < $8 AND id > $9 ORDER BY id LIMIT $11"
     );
     store.fetch(sql, values).await?.iter().map(read).collect()

@@ -125,13 +125,17 @@ async fn lists_of_keys_are_filtered_and_paged(store: Store) {
     let now = f.at.plus_seconds(100);
     let permit = permit(f.organization.id, Action::CreateApiKey);
     let mut tx = store.begin().await.unwrap();
-    for number in 1..=3_u8 {
+    for number in 1..=4_u8 {
         let mut key = f.key.clone();
         key.id = louver_domain::id::KeyId::from_bytes([0xf0 + number; 16]);
         key.public_id = louver_domain::keys::PublicId::parse(&format!("key{number:09}")).unwrap();
         key.name = format!("key-{number}");
         key.owner = Owner::Workspace;
-        key.status = if number == 2 { KeyStatus::Disabled } else { KeyStatus::Active };
+        key.status = match number {
+            2 => KeyStatus::Disabled,
+            4 => KeyStatus::Revoked,
+            _ => KeyStatus::Active,
+        };
         key.expires_at = (number == 3).then(|| f.at.plus_seconds(50));
         keys::insert(&mut tx, &permit, &key).await.unwrap();
     }
@@ -144,6 +148,7 @@ async fn lists_of_keys_are_filtered_and_paged(store: Store) {
     assert_eq!(names(all(), 10).await, ["first", "key-1", "key-2", "key-3"]);
     assert_eq!(names(keys::Filter { after: Some(f.key.id), ..all() }, 2).await, ["key-1", "key-2"]);
     assert_eq!(names(keys::Filter { status: Some("disabled".into()), ..all() }, 10).await, ["key-2"]);
+    assert_eq!(names(keys::Filter { status: Some("revoked".into()), ..all() }, 10).await, ["key-4"]);
     assert_eq!(names(keys::Filter { status: Some("expired".into()), ..all() }, 10).await, ["key-3"]);
     assert_eq!(names(keys::Filter { status: Some("active".into()), ..all() }, 10).await, ["first", "key-1"]);
     assert_eq!(names(keys::Filter { name: Some("key-1".into()), ..all() }, 10).await, ["key-1"]);
