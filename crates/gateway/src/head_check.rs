@@ -28,7 +28,10 @@ pub(crate) struct HeadCheck {
     chunked: bool,
 }
 
-const MAX_LINE: usize = 65_536;
+/// The longest head that the parser takes; it answers 431 to a longer one.
+pub(crate) const MAX_HEAD: usize = 128 * 1024;
+/// The longest line that is kept here: never reached, since the parser gives up before.
+const MAX_LINE: usize = 2 * MAX_HEAD;
 
 impl HeadCheck {
     pub(crate) fn new() -> Self {

@@ -4,6 +4,7 @@
 //! thread on its way.
 
 use crate::connection::Guarded;
+use crate::head_check::MAX_HEAD;
 use crate::pipeline::{Gateway, Plane};
 use crate::settings::Settings;
 use crate::upstream::Pool;
@@ -211,7 +212,7 @@ where
         let _ = watcher.watch(builder.serve_connection(io, service)).await;
     } else {
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(timeouts.head).max_buf_size(128 * 1024);
+        builder.timer(TokioTimer::new()).header_read_timeout(timeouts.head).max_buf_size(MAX_HEAD);
         let _ = watcher.watch(builder.serve_connection(io, service)).await;
     }
 }

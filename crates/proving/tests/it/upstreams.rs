@@ -114,6 +114,27 @@ async fn a_stream_that_breaks_says_so_and_never_ends_as_if_done() {
 }
 
 #[tokio::test]
+async fn a_call_ends_after_its_total_time_even_while_pieces_come() {
+    let setup = Setup {
+        change: Some(|config| config.timeouts.total = Duration::from_millis(200)),
+        ..Setup::default()
+    };
+    let system = System::with(setup).await;
+    let (key, _) = system.key(json!({})).await;
+    let mut body = chat("mistral-small-latest");
+    body["stream"] = json!(true);
+    body["metadata"] = json!({"simulator": {"chunks": 1000, "pace_ms": 20}});
+    let call = request("POST", "/v1/chat/completions", &key, Some(body.to_string().as_bytes()));
+    let mut answer = open(system.address, call).await;
+    let mut text = String::new();
+    while let Some(Ok(frame)) = answer.body_mut().frame().await {
+        text.push_str(&String::from_utf8_lossy(frame.data_ref().unwrap()));
+    }
+    assert!(text.contains("chat.completion.chunk") && text.contains("upstream_error"), "{text}");
+    assert!(!text.contains("[DONE]"), "{text}");
+}
+
+#[tokio::test]
 async fn unknown_absurd_and_double_usage_is_estimated_never_zero() {
     for fault in [
         Fault::NoUsage,
