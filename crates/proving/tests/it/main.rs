@@ -8,6 +8,7 @@
     reason = "tests fail loudly, and their tables are long"
 )]
 mod attacks;
+mod budgets;
 mod calls;
 mod fixtures;
 mod keys;
