@@ -17,5 +17,6 @@ mod model_roles;
 mod program;
 mod rates;
 mod secrets;
+mod settlement;
 mod store;
 mod upstreams;
