@@ -20,6 +20,7 @@ pub mod organizations;
 pub mod prices;
 pub mod rates;
 pub mod secret;
+pub mod simulation;
 pub mod time;
 pub mod usage;
 pub mod users;
