@@ -16,5 +16,6 @@ mod model_roles;
 mod program;
 mod rates;
 mod secrets;
+mod simulation;
 mod store;
 mod upstreams;
