@@ -12,6 +12,7 @@ mod names;
 pub mod organizations;
 pub mod service_accounts;
 pub mod setup;
+pub mod simulation;
 pub mod upstreams;
 pub mod usage;
 pub mod users;

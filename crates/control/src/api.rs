@@ -8,6 +8,7 @@ pub(crate) mod model_roles;
 pub(crate) mod models;
 pub(crate) mod organizations;
 pub(crate) mod service_accounts;
+pub(crate) mod simulation;
 pub(crate) mod upstreams;
 pub(crate) mod usage;
 pub(crate) mod users;

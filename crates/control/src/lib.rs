@@ -92,6 +92,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(api::models::routes())
         .merge(api::upstreams::routes())
         .merge(api::usage::routes())
+        .merge(api::simulation::routes())
         .merge(api::mistral::routes())
         .method_not_allowed_fallback(error::method_not_allowed)
         .route_layer(guard)

@@ -4,6 +4,7 @@ mod edges;
 mod keys;
 mod mistral;
 mod resources;
+mod simulation;
 mod usage;
 
 use crate::actions::{admin_keys, commit_all, setup};

@@ -24,6 +24,7 @@ pub mod prices;
 pub mod rates;
 pub mod secret;
 pub mod settlement;
+pub mod simulation;
 pub mod time;
 pub mod usage;
 pub mod users;

@@ -18,5 +18,6 @@ mod program;
 mod rates;
 mod secrets;
 mod settlement;
+mod simulation;
 mod store;
 mod upstreams;
