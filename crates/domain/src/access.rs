@@ -77,6 +77,14 @@ pub enum Action {
     UpdateUpstream,
     /// An upstream credential is removed.
     DeleteUpstream,
+    /// An alert channel is made.
+    CreateAlertChannel,
+    /// An alert channel is changed.
+    UpdateAlertChannel,
+    /// An alert channel is removed.
+    DeleteAlertChannel,
+    /// A test message is sent through an alert channel.
+    TestAlertChannel,
 }
 
 impl Action {
@@ -105,6 +113,10 @@ impl Action {
             Self::CreateUpstream => "upstream.created",
             Self::UpdateUpstream => "upstream.updated",
             Self::DeleteUpstream => "upstream.deleted",
+            Self::CreateAlertChannel => "alert_channel.created",
+            Self::UpdateAlertChannel => "alert_channel.updated",
+            Self::DeleteAlertChannel => "alert_channel.deleted",
+            Self::TestAlertChannel => "alert_channel.tested",
         }
     }
 }

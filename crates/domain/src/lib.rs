@@ -6,7 +6,10 @@
 
 pub mod access;
 pub mod admission;
+pub mod alert_channels;
+pub mod alerts;
 pub mod audit;
+pub mod deliveries;
 pub mod endpoints;
 pub mod entropy;
 pub mod id;
