@@ -4,9 +4,12 @@
 //! the revision in the same transaction, so that every gateway learns of it.
 
 pub mod admin_keys;
+pub mod alert_channels;
+pub mod alerts;
 pub mod audit;
 pub mod counters;
 pub mod db;
+pub mod deliveries;
 mod dialect;
 pub mod error;
 pub mod keys;

@@ -48,7 +48,7 @@ contract! {
 
 async fn fresh(url: &str) -> Store {
     let store = Store::open(url).await.unwrap();
-    assert_eq!(store.migrate().await.unwrap(), 1);
+    assert_eq!(store.migrate().await.unwrap(), 2);
     store
 }
 
