@@ -2,6 +2,11 @@
 //!
 //! `louver.default.toml` at the root of the repository is their documentation; a test holds it against this file.
 
+mod smtp;
+
+pub use smtp::Smtp;
+
+use louver_control::delivery::targets::AllowedTargets;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +29,8 @@ pub struct File {
     max_connections_per_address: Option<usize>,
     usage_queue: Option<usize>,
     credential_rest_seconds: Option<u32>,
+    webhook_allowed_targets: Vec<String>,
+    smtp: smtp::File,
     tls: Tls,
     timeouts: TimeoutSeconds,
 }
@@ -80,6 +87,10 @@ pub struct Config {
     pub usage_queue: usize,
     /// Seconds that a credential rests after 429 or 5xx.
     pub credential_rest_seconds: u32,
+    /// Receivers of webhooks that need not be public: `host:port` or a block of addresses.
+    pub webhook_allowed_targets: AllowedTargets,
+    /// The mail server for alerts.
+    pub smtp: Option<Smtp>,
     /// Certificate and key files.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long each part of a call may take.
@@ -220,9 +231,18 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         ),
         usage_queue: at_least_one(file.usage_queue, 65_536, "usage_queue", errors),
         credential_rest_seconds: file.credential_rest_seconds.unwrap_or(5),
+        webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
+        smtp: smtp::check(file.smtp, errors),
         tls,
         timeouts,
     }
+}
+
+fn allowed_targets(entries: &[String], errors: &mut Vec<String>) -> AllowedTargets {
+    AllowedTargets::parse(entries).unwrap_or_else(|error| {
+        errors.push(format!("webhook_allowed_targets: {error}"));
+        AllowedTargets::default()
+    })
 }
 
 fn timeouts(t: &TimeoutSeconds, errors: &mut Vec<String>) -> louver_gateway::Timeouts {
@@ -358,6 +378,6 @@ mod tests {
             .collect();
         toml::from_str::<File>(&uncommented).unwrap();
         let names = |text: &str| text.lines().filter(|l| l.starts_with("#: ") && l.contains(" = ")).count();
-        assert_eq!(names(&text), 24, "a setting without documentation");
+        assert_eq!(names(&text), 31, "a setting without documentation");
     }
 }

@@ -1,7 +1,7 @@
 //! Starts a node and stops it: listeners, workers, jobs, and the order in which they end.
 
 use crate::config::Config;
-use crate::{jobs, master_key, upstream};
+use crate::{jobs, master_key, outbound, upstream};
 use axum::Router;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -81,21 +81,23 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let rules = snapshot::load(&store).await.map_err(|e| e.to_string())?;
     let (applied, seen) = watch::channel(rules.revision);
     let pepper = Arc::new(master.pepper());
-    let control = Control {
+    let control = Arc::new(Control {
         store: store.clone(),
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
         pepper: Arc::clone(&pepper),
         master,
         applied: seen,
-    };
-    let fallback = fallback(louver_control::router(Arc::new(control)));
+        outbound: Arc::new(outbound::from(config)?),
+    });
+    let fallback = fallback(louver_control::router(Arc::clone(&control)));
     let first = source.build(rules);
     let (gateway, writer) =
         Gateway::new(settings.clone(), first, store.clone(), Arc::clone(&clock), &*entropy, pepper, fallback);
     let (stop, stopped) = watch::channel(false);
     let (stop_writer, writer_stopped) = watch::channel(false);
     let jobs = vec![
+        tokio::spawn(louver_control::delivery::run(control, stopped.clone())),
         tokio::spawn(jobs::follow_rules(
             store.clone(),
             Arc::clone(&source),

@@ -96,6 +96,7 @@ async fn house() -> House {
         pepper: Arc::new(master.pepper()),
         master: Arc::new(master),
         applied: seen,
+        outbound: Arc::default(),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {
