@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 /// Attempts at the same time on one node.
 const MOST_AT_ONCE: usize = 16;
-/// For one attempt as a whole; well within the lease.
+/// What an attempt may take, well within the lease.
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// How often the outbox is looked at when nobody says that there is something new.
 const POLL: Duration = Duration::from_secs(1);
@@ -34,6 +34,8 @@ pub struct Outbound {
     pub allowed: targets::AllowedTargets,
     /// Whom receivers' certificates are believed from. Its ALPN must not offer HTTP/2.
     pub tls: Arc<rustls::ClientConfig>,
+    /// For one attempt as a whole.
+    attempt: Duration,
     wake: Notify,
 }
 
@@ -44,7 +46,13 @@ impl Outbound {
         allowed: targets::AllowedTargets,
         tls: Arc<rustls::ClientConfig>,
     ) -> Self {
-        Self { mailer, allowed, tls, wake: Notify::new() }
+        Self { mailer, allowed, tls, attempt: ATTEMPT, wake: Notify::new() }
+    }
+
+    /// The same with less patience, for tests of receivers that hang.
+    #[cfg(test)]
+    pub(crate) fn with_attempt(self, attempt: Duration) -> Self {
+        Self { attempt, ..self }
     }
 
     /// Says that something new was raised, so that it leaves now and not at the next look.
@@ -152,7 +160,7 @@ async fn start_due(control: &Arc<Control>, running: &mut JoinSet<()>) -> Result<
 }
 
 async fn attempt(control: &Control, claimed: &Claimed) {
-    let sent = tokio::time::timeout(ATTEMPT, send(control, claimed)).await;
+    let sent = tokio::time::timeout(control.outbound.attempt, send(control, claimed)).await;
     let failure = sent.unwrap_or(Err(Failure::Unreachable)).err();
     let outcome = failure.map_or(Outcome::Taken, Failure::outcome);
     let mut jitter = [0];

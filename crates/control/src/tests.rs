@@ -1,5 +1,7 @@
 //! The admin API driven through its router, on a database of its own, with a clock moved by hand.
 
+mod alert_channels;
+mod deliveries;
 mod edges;
 mod keys;
 mod mistral;
@@ -8,6 +10,7 @@ mod usage;
 
 use crate::actions::{admin_keys, commit_all, setup};
 use crate::context::{Context, RequestContext};
+use crate::delivery::Outbound;
 use crate::{Control, router};
 use axum::Router;
 use axum::body::Body;
@@ -83,6 +86,10 @@ struct House {
 }
 
 async fn house() -> House {
+    house_with(Outbound::default()).await
+}
+
+async fn house_with(outbound: Outbound) -> House {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&format!("sqlite:{}/louver.db", dir.path().display())).await.unwrap();
     store.migrate().await.unwrap();
@@ -96,7 +103,7 @@ async fn house() -> House {
         pepper: Arc::new(master.pepper()),
         master: Arc::new(master),
         applied: seen,
-        outbound: Arc::default(),
+        outbound: Arc::new(outbound),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {
@@ -112,6 +119,10 @@ async fn house() -> House {
 }
 
 impl House {
+    fn pass_seconds(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+    }
+
     fn pass_days(&self, days: i64) {
         self.clock.0.fetch_add(days * 86_400_000_000, Ordering::Relaxed);
     }

@@ -126,3 +126,84 @@ pub(crate) fn is_address(text: &str) -> bool {
     // A comma may stand in a quoted local part; here it parts addresses.
     !text.contains(',') && text.parse::<Address>().is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use louver_domain::alert_channels::ChannelKind;
+    use louver_domain::alerts::AlertKind;
+    use louver_domain::id::{AlertChannelId, AlertId, OrganizationId};
+
+    fn settings(from: &str) -> SmtpSettings {
+        SmtpSettings {
+            host: "localhost".into(),
+            port: 25,
+            tls: SmtpTls::None,
+            username: None,
+            password: None,
+            from: from.into(),
+        }
+    }
+
+    #[test]
+    fn a_mail_is_plain_text_with_what_marks_it_as_ours() {
+        let now = Timestamp::parse("2026-11-21T02:31:58Z").unwrap();
+        let organization_id = OrganizationId::from_bytes([1; 16]);
+        let channel = AlertChannel {
+            id: AlertChannelId::from_bytes([2; 16]),
+            organization_id,
+            name: "ops".into(),
+            kind: ChannelKind::Email,
+            destination: "ann@example.org,bob@example.org".into(),
+            sealed_target: None,
+            enabled: true,
+            created_at: now,
+        };
+        let alert = Alert {
+            id: AlertId::from_bytes([3; 16]),
+            organization_id,
+            raised_at: now,
+            kind: AlertKind::UpstreamCredentialRejected,
+            threshold: None,
+            superseded: false,
+            subject_id: [4; 16],
+            scope: "upstream".into(),
+            scope_id: "u".into(),
+            name: "haupt \u{fc}\r\nBcc: eve@example.org".into(),
+            starts: now,
+            ends: now,
+            budget: None,
+        };
+        let mailer = Mailer::new(&settings("Louver <louver@example.com>")).unwrap();
+        let mail = mailer.compose(&alert, &channel, now).unwrap();
+        let text = String::from_utf8(mail.formatted()).unwrap();
+        for line in [
+            "From: Louver <louver@example.com>",
+            "To: ann@example.org, bob@example.org",
+            "Date: Sat, 21 Nov 2026 02:31:58 +0000",
+            "Auto-Submitted: auto-generated",
+            "Content-Type: text/plain; charset=utf-8",
+            "Message-ID: <alert_03030303030303030303030303030303.ach_02020202020202020202020202020202@example.com>",
+        ] {
+            assert!(text.contains(&format!("{line}\r\n")), "{line} in {text}");
+        }
+        assert!(!text.contains("\nBcc:"), "{text}");
+        assert_eq!(mail.envelope().to().len(), 2);
+        let again = mailer.compose(&alert, &channel, now.plus_seconds(60)).unwrap();
+        let id =
+            |mail: &[u8]| String::from_utf8_lossy(mail).split("Message-ID").nth(1).unwrap()[..90].to_owned();
+        assert_eq!(id(&again.formatted()), id(&mail.formatted()));
+        let broken = AlertChannel { destination: "nobody".into(), ..channel };
+        assert!(mailer.compose(&alert, &broken, now).is_none());
+    }
+
+    #[test]
+    fn a_sender_is_a_mail_address() {
+        for bad in ["", "louver", "a@b\r\nBcc: c@d", "<>"] {
+            assert!(Mailer::new(&settings(bad)).is_err(), "{bad:?}");
+        }
+        for bad in ["a,b@example.org", "\"a,b\"@example.org", "a b@example.org", "a@b\n"] {
+            assert!(!is_address(bad), "{bad:?}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use super::{Failure, Outbound};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use louver_domain::alert_channels::{ChannelKind, SigningSecret};
@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-/// As much of an answer is read, and thrown away.
+/// The largest head of an answer, and all of it that is ever held.
 const LARGEST_ANSWER: usize = 64 * 1024;
 
 /// Where a webhook leads, and what signs it: all that is secret of a channel.
@@ -170,7 +170,8 @@ fn request(address: &Address, message: Outgoing) -> Option<Request<Full<Bytes>>>
     request.body(Full::new(Bytes::from(message.body))).ok()
 }
 
-/// Sends the request and answers with the status; of the body a little is read, so that the receiver can end well.
+/// Sends the request and answers with the status. The body is not waited for: a receiver that said 2xx has taken the
+/// message, and what else it says is nobody's business.
 async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Option<StatusCode>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -181,9 +182,7 @@ where
     // Dropped with this future, which ends the connection as well.
     let mut tasks = JoinSet::new();
     tasks.spawn(connection);
-    let (head, body) = sender.send_request(request).await.ok()?.into_parts();
-    drop(Limited::new(body, LARGEST_ANSWER).collect().await);
-    Some(head.status)
+    Some(sender.send_request(request).await.ok()?.status())
 }
 
 #[cfg(test)]
