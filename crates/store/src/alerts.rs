@@ -11,7 +11,7 @@ use louver_domain::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// Raises what is new in how budgets stand and answers how many alerts that were. While nothing is new it costs one
-/// read; it may be called by every node as often as they like.
+/// read, and none while no budget has crossed anything; it may be called by every node as often as they like.
 pub async fn evaluate(
     store: &Store,
     standings: Vec<Standing>,
@@ -19,11 +19,7 @@ pub async fn evaluate(
     entropy: &dyn Entropy,
 ) -> Result<usize, StoreError> {
     let due: Vec<Alert> = standings.iter().flat_map(|standing| standing.alerts(now, entropy)).collect();
-    let Some(first) = due.iter().map(|alert| alert.starts).min() else { return Ok(0) };
-    let raised = raised_since(store, first).await?;
-    let is_new = |alert: &Alert| raised.get(&alert.once()).is_none_or(|limit| *limit < alert.limit());
-    let new: Vec<Alert> = due.into_iter().filter(is_new).collect();
-    raise(store, &new, now).await
+    raise(store, &due, now).await
 }
 
 /// The highest limit that each alert was raised under, in all periods that began at `first` or later.
@@ -51,14 +47,21 @@ async fn raised_since(store: &Store, first: Timestamp) -> Result<BTreeMap<Once, 
 }
 
 /// Writes each alert that was not raised before (under its limit or a higher one), with a delivery to every enabled
-/// channel of its organization unless it is superseded, all in one transaction. Answers how many were new.
+/// channel of its organization unless it is superseded, all in one transaction. Answers how many were new. While none
+/// is, it costs one read.
 pub async fn raise(store: &Store, alerts: &[Alert], now: Timestamp) -> Result<usize, StoreError> {
-    if alerts.is_empty() {
+    let Some(first) = alerts.iter().map(|alert| alert.starts).min() else { return Ok(0) };
+    let raised = raised_since(store, first).await?;
+    let is_new = |alert: &&Alert| raised.get(&alert.once()).is_none_or(|limit| *limit < alert.limit());
+    let mut due: Vec<&Alert> = alerts.iter().filter(is_new).collect();
+    if due.is_empty() {
         return Ok(0);
     }
+    // In one order on every node, so that none waits for another that waits for it.
+    due.sort_by_key(|alert| alert.once());
     let mut tx = store.begin().await?;
     let mut new = 0usize;
-    for alert in alerts {
+    for alert in due {
         if insert(&mut tx, alert).await? {
             new = new.saturating_add(1);
             if !alert.superseded {
@@ -86,23 +89,6 @@ pub async fn raise_to(
 
 async fn insert(tx: &mut Tx, alert: &Alert) -> Result<bool, StoreError> {
     let once = alert.once();
-    let raised = tx
-        .fetch(
-            "SELECT MAX(limit_amount) FROM alerts WHERE subject_id = $1 AND budget_window = $2 AND unit = $3 \
-             AND period_starts = $4 AND kind = $5 AND threshold = $6",
-            vec![
-                once.subject_id.into(),
-                once.window.clone().into(),
-                once.unit.clone().into(),
-                once.starts.micros().into(),
-                once.kind.as_str().into(),
-                i64::from(once.threshold).into(),
-            ],
-        )
-        .await?;
-    if raised.first().map(|row| row.opt_int(0)).transpose()?.flatten().is_some_and(|l| l >= alert.limit()) {
-        return Ok(false);
-    }
     let budget = alert.budget.as_ref();
     let forecast: Option<i64> = budget.and_then(|budget| budget.forecast_at).map(Timestamp::micros);
     let values: Vec<Value> = vec![
@@ -124,7 +110,8 @@ async fn insert(tx: &mut Tx, alert: &Alert) -> Result<bool, StoreError> {
         budget.map_or(0, |budget| budget.spent).into(),
         forecast.into(),
     ];
-    // Another node may have written it between the look and here.
+    // Another node may have written it since the look. (One that still sees an older, lower limit may add its alert to
+    // that of the new limit, once.)
     let written = tx
         .execute(
             "INSERT INTO alerts (id, organization_id, raised_at, kind, threshold, superseded, subject_id, scope, \

@@ -26,9 +26,8 @@ impl AllowedTargets {
             }
             let wrong = || format!("{entry:?} is neither host:port nor a block such as 10.1.2.0/24");
             let (host, port) = entry.rsplit_once(':').ok_or_else(wrong)?;
-            let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-            let sound = is_name(&host) || host.parse::<IpAddr>().is_ok();
-            let port = port.parse().ok().filter(|port| sound && *port != 0).ok_or_else(wrong)?;
+            let (host, _) = read_host(host).ok_or_else(wrong)?;
+            let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
             allowed.hosts.push((host, port));
         }
         Ok(allowed)
@@ -80,17 +79,11 @@ impl Address {
         if authority.as_str().contains('@') {
             return Err("must not hold credentials");
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        let literal = host.parse::<IpAddr>().ok();
-        if literal.is_none() && !is_name(&host) {
-            return Err("has a host that is neither a name nor an IP address in its usual form");
-        }
-        // `http` reads `https://host:` and `https://host:99999` as having no port.
-        let written = authority.as_str().rsplit_once(']').map_or(authority.as_str(), |(_, rest)| rest);
-        if authority.port_u16().is_none() && written.contains(':') {
-            return Err("has a port that is no port");
-        }
-        let port = authority.port_u16().unwrap_or(if tls { HTTPS } else { HTTP });
+        let (host, literal) = read_host(authority.host())
+            .ok_or("has a host that is neither a name nor an IP address in its usual form")?;
+        let written = authority.as_str().strip_prefix(authority.host()).unwrap_or("?");
+        let port = read_port(written).ok_or("has a port that is no port")?;
+        let port = port.unwrap_or(if tls { HTTPS } else { HTTP });
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let address = Self { tls, host, port, path };
         address.check(literal, allowed)?;
@@ -134,6 +127,29 @@ impl Address {
         };
         found.into_iter().filter(|socket| allowed.admits(self, socket.ip())).collect()
     }
+}
+
+/// The host in small letters without brackets, and the IP address that it is, if it is one. Brackets are for IPv6.
+fn read_host(written: &str) -> Option<(String, Option<IpAddr>)> {
+    let bare = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if let Some(bare) = bare {
+        let ip: Ipv6Addr = bare.parse().ok()?;
+        return Some((ip.to_string(), Some(IpAddr::V6(ip))));
+    }
+    let host = written.to_ascii_lowercase();
+    match host.parse::<Ipv4Addr>() {
+        Ok(ip) => Some((host, Some(IpAddr::V4(ip)))),
+        Err(_) => is_name(&host).then_some((host, None)),
+    }
+}
+
+/// The port behind a host, if there is one: `http` takes `:+443`, and reads `:` and `:99999` as none.
+fn read_port(written: &str) -> Option<Option<u16>> {
+    if written.is_empty() {
+        return Some(None);
+    }
+    let digits = written.strip_prefix(':').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+    digits.parse().ok().filter(|port| *port != 0).map(Some)
 }
 
 /// A DNS name in small letters. Its last label is not a number: `2130706433`, `0x7f.1` and `017.0.0.1` are addresses

@@ -1,6 +1,8 @@
 //! The known ways to make a webhook look inside, each refused, by text or by what a name resolves to.
 
 use super::*;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 fn allowed(entries: &[&str]) -> AllowedTargets {
     AllowedTargets::parse(&entries.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>()).unwrap()
@@ -37,6 +39,8 @@ fn only_public_https_on_443_is_an_address() {
         "https://example.com:0/",
         "https://example.com:/",
         "https://example.com:99999/",
+        "https://example.com:+443/",
+        "https://example.com:443:443/",
         "https://user@example.com/",
         "https://user:password@example.com/",
         "https://example.com@127.0.0.1/",
@@ -47,6 +51,17 @@ fn only_public_https_on_443_is_an_address() {
         "https://exämple.com/",
         "https://example.com./",
         "https://exa%6dple.com/",
+    ] {
+        assert!(Address::parse(bad, &none).is_err(), "{bad}");
+    }
+    let long = format!("https://example.com/{}", "x".repeat(2048));
+    assert!(Address::parse(&long, &none).is_err());
+}
+
+#[test]
+fn inside_is_refused_in_every_spelling() {
+    let none = AllowedTargets::default();
+    for bad in [
         "https://127.0.0.1/",
         "https://127.1/",
         "https://127.0.1/",
@@ -59,6 +74,9 @@ fn only_public_https_on_443_is_an_address() {
         "https://017700000001/",
         "https://127.0.0.1./",
         "https://1.2.3.4.5/",
+        "https://[abc]/",
+        "https://[127.0.0.1]/",
+        "https://[example.com]/",
         "https://[::1]/",
         "https://[::]/",
         "https://[::ffff:127.0.0.1]/",
@@ -75,8 +93,6 @@ fn only_public_https_on_443_is_an_address() {
     ] {
         assert!(Address::parse(bad, &none).is_err(), "{bad}");
     }
-    let long = format!("https://example.com/{}", "x".repeat(2048));
-    assert!(Address::parse(&long, &none).is_err());
 }
 
 #[test]
@@ -187,4 +203,97 @@ async fn a_name_is_judged_by_what_it_resolves_to() {
     assert!(Address { port: 443, tls: true, ..named_address }.resolve(&named).await.is_empty());
     let nowhere = Address::parse("https://does-not-exist.invalid/", &none).unwrap();
     assert!(nowhere.resolve(&none).await.is_empty());
+}
+
+/// Addresses put together of parts that readers have disagreed about.
+fn nasty() -> impl Strategy<Value = String> {
+    let scheme = select(
+        &["https://", "http://", "HTTPS://", "https:", "https:/", "https:///", "https:\\\\", "//"][..],
+    );
+    let user =
+        select(&["", "", "", "a@", "a:b@", "@", "%40", "a%40b@", "127.0.0.1:80@", "example.com:443@"][..]);
+    let host = select(
+        &[
+            "example.com",
+            "EXAMPLE.com",
+            "a.b-c.example",
+            "127.0.0.1",
+            "127.1",
+            "0x7f.1",
+            "0177.1",
+            "2130706433",
+            "0",
+            "[::1]",
+            "[::ffff:7f00:1]",
+            "[2606:4700::1]",
+            "[2606:4700::1",
+            "::1",
+            "93.184.216.34",
+            "93.184.216.34.",
+            "1.0x2",
+            "a.1",
+            "ex_ample.com",
+            "localhost",
+            "loc%61lhost",
+            "example.com\\",
+            "example.com#",
+            "example.com?",
+            "example.com/",
+            "example.com;",
+            "",
+            ".",
+            "a..b",
+            "\u{ff11}27.0.0.1",
+            "ex\u{ad}ample.com",
+        ][..],
+    );
+    let port =
+        select(&["", "", ":", ":443", ":0443", ":80", ":0", ":65536", ":+443", ":443:443", ":44\t3"][..]);
+    let rest = select(
+        &["", "/", "/x?y=z", "?x", "#@127.0.0.1/", "@127.0.0.1/", "\\@127.0.0.1/", "/../x", " ", "\n"][..],
+    );
+    (scheme, user, host, port, rest).prop_map(|(s, u, h, p, r)| format!("{s}{u}{h}{p}{r}"))
+}
+
+/// What we read of an address, another reader reads as well: the client that connects and the filter that let it
+/// through cannot mean two hosts.
+fn agrees(text: &str) -> Result<(), TestCaseError> {
+    let none = AllowedTargets::default();
+    let Ok(address) = Address::parse(text, &none) else { return Ok(()) };
+    let other = url::Url::parse(text).expect(text);
+    prop_assert_eq!(other.scheme(), "https");
+    prop_assert_eq!(other.host_str().unwrap().trim_matches(['[', ']']), address.host.as_str());
+    prop_assert_eq!((other.port_or_known_default(), address.port), (Some(443), 443));
+    prop_assert_eq!((other.username(), other.password(), other.fragment()), ("", None, None));
+    match other.host().unwrap() {
+        url::Host::Domain(_) => prop_assert!(address.host.parse::<IpAddr>().is_err()),
+        url::Host::Ipv4(ip) => prop_assert!(is_public(ip.into())),
+        url::Host::Ipv6(ip) => prop_assert!(is_public(ip.into())),
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn two_readers_read_the_same(text in nasty()) {
+        agrees(&text)?;
+    }
+
+    #[test]
+    fn arbitrary_text_is_read_the_same_or_refused(text in "(https://)?[ -~]{0,20}[a-z0-9.:@/?#\\\\\\[\\]%]{0,20}") {
+        agrees(&text)?;
+    }
+
+    #[test]
+    fn no_allowance_admits_what_is_not_public(bits: u128, tls: bool, port: u16) {
+        let address = Address { tls, host: "example.com".into(), port, path: "/".into() };
+        let (v4, v6) = (IpAddr::from(Ipv4Addr::from(bits as u32)), IpAddr::from(Ipv6Addr::from(bits)));
+        for ip in [v4, v6, IpAddr::from(match v4 { IpAddr::V4(v4) => v4.to_ipv6_mapped(), IpAddr::V6(v6) => v6 })] {
+            let admitted = AllowedTargets::default().admits(&address, ip);
+            prop_assert_eq!(admitted, tls && port == 443 && is_public(ip));
+            prop_assert!(!(admitted && (ip.is_loopback() || ip.is_multicast() || ip.is_unspecified())));
+        }
+    }
 }
