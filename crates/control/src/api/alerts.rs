@@ -64,6 +64,7 @@ impl Shown {
             object: "alert",
             kind: alert.kind.as_str(),
             threshold: alert.threshold,
+            // A budget's id has no type of its own here; all ids are printed alike.
             budget_id: budget.map(|_| AlertId::from_bytes(alert.subject_id).to_string()),
             scope: alert.scope.clone(),
             scope_id: alert.scope_id.clone(),

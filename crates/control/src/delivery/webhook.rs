@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -27,6 +28,9 @@ use tokio_rustls::TlsConnector;
 
 /// The largest head of an answer, and all of it that is ever held.
 const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// For one address of several, so that a dead one leaves time for the next.
+const CONNECT: Duration = Duration::from_secs(3);
 
 /// Where a webhook leads, and what signs it: all that is secret of a channel.
 pub(crate) struct Target {
@@ -156,7 +160,7 @@ pub(super) async fn post(outbound: &Outbound, target: &Target, message: Outgoing
 }
 
 async fn connect(socket: SocketAddr) -> Option<TcpStream> {
-    TcpStream::connect(socket).await.ok()
+    tokio::time::timeout(CONNECT, TcpStream::connect(socket)).await.ok()?.ok()
 }
 
 fn request(address: &Address, message: Outgoing) -> Option<Request<Full<Bytes>>> {

@@ -144,7 +144,7 @@ impl hyper::body::Body for Never {
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn allowing(entries: &[String]) -> Outbound {
-    believing(entries, Outbound::default().tls).with_attempt(Duration::from_millis(300))
+    believing(entries, Outbound::default().tls)
 }
 
 fn believing(entries: &[String], tls: Arc<rustls::ClientConfig>) -> Outbound {
@@ -158,8 +158,12 @@ async fn channel(house: &House, fields: Value) -> String {
 
 /// A house with one webhook to one receiver.
 async fn wired() -> (House, Receiver, String) {
+    wired_by(|outbound| outbound).await
+}
+
+async fn wired_by(change: fn(Outbound) -> Outbound) -> (House, Receiver, String) {
     let receiver = Receiver::start(None).await;
-    let house = house_with(allowing(&[receiver.address.to_string()])).await;
+    let house = house_with(change(allowing(&[receiver.address.to_string()]))).await;
     let url = format!("http://{}/hook?token=url-canary", receiver.address);
     let id = channel(&house, json!({"name": "hook", "kind": "webhook", "url": url, "secret": SECRET})).await;
     (house, receiver, id)
@@ -322,11 +326,10 @@ async fn a_receiver_that_is_gone_disables_its_channel() {
 }
 
 #[tokio::test]
-async fn redirects_hangs_floods_and_cut_connections_lead_nowhere() {
+async fn redirects_floods_and_cut_connections_lead_nowhere() {
     let (house, receiver, id) = wired().await;
     for (manner, state, error) in [
         (Manner::Redirect, "pending", json!("the receiver answered with status 307")),
-        (Manner::Hang, "pending", json!("the receiver could not be reached")),
         (Manner::Close, "pending", json!("the receiver could not be reached")),
         (Manner::Status(404), "pending", json!("the receiver answered with status 404")),
         (Manner::Endless, "delivered", json!(null)),
@@ -343,6 +346,19 @@ async fn redirects_hangs_floods_and_cut_connections_lead_nowhere() {
     }
     let said = house.get("/v1/gateway/alerts").await.text;
     assert!(!said.contains("canary") && !said.contains("/hook"), "{said}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_is_left() {
+    let (house, receiver, id) = wired_by(|outbound| outbound.with_attempt(Duration::from_secs(1))).await;
+    receiver.set(Manner::Hang);
+    test(&house, &id).await;
+    assert_eq!((deliver(&house).await, receiver.count()), (1, 1));
+    let shown = newest(&house).await;
+    assert_eq!(
+        (&shown["attempts"], &shown["last_error"]),
+        (&json!(1), &json!("the receiver could not be reached"))
+    );
 }
 
 #[tokio::test]
