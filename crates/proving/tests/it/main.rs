@@ -7,6 +7,7 @@
     clippy::too_many_lines,
     reason = "tests fail loudly, and their tables are long"
 )]
+mod alerts;
 mod attacks;
 mod budgets;
 mod calls;

@@ -51,10 +51,15 @@ contract! {
     what_is_loaded_changed_and_saved_reads_back
 }
 
-async fn fresh(url: &str) -> Store {
+/// A database whose time stands still.
+pub async fn open(url: &str) -> Store {
     let clock = std::sync::Arc::new(ManualClock::at("2026-11-21T02:31:58Z"));
-    let store = Store::open(url, clock.clone()).await.unwrap().by_clock(clock);
-    assert_eq!(store.migrate().await.unwrap(), 2);
+    Store::open(url, clock.clone()).await.unwrap().by_clock(clock)
+}
+
+async fn fresh(url: &str) -> Store {
+    let store = open(url).await;
+    assert_eq!(store.migrate().await.unwrap(), 3);
     store
 }
 
