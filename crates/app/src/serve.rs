@@ -114,7 +114,9 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let (stop_writer, writer_stopped) = watch::channel(false);
     let (stop_refiller, refiller_stopped) = watch::channel(false);
     let jobs = vec![
-        tokio::spawn(louver_control::delivery::run(control, stopped.clone())),
+        tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
+        tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
+        tokio::spawn(jobs::tell_rejections(Arc::clone(&gateway), control, stopped.clone())),
         tokio::spawn(jobs::follow_rules(
             store.clone(),
             Arc::clone(&source),

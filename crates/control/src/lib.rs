@@ -7,6 +7,7 @@
 
 pub mod actions;
 mod actor;
+pub mod alerting;
 mod api;
 pub mod context;
 pub mod delivery;

@@ -40,12 +40,14 @@ pub struct Ask {
     pub budget: Arc<Budget>,
     /// The lease it holds, with the period it is for.
     pub held: Option<(LeaseId, Period)>,
-    /// The id of a lease to be made when it holds none of the period that runs.
+    /// The id of a lease to be made when it holds none of the period that runs; never that of the one it holds.
     pub fresh: LeaseId,
     /// The number of this change.
     pub sequence: i64,
     /// How much.
     pub wish: Wish,
+    /// What the node has in hand of its lease, free for calls.
+    pub left: i64,
     /// What the node knows to be used of its lease, which the database may not know yet.
     pub charged: i64,
     /// A bill went beyond its bound: the budget is to be blocked.
@@ -102,8 +104,10 @@ async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Resu
     let sequence = if held.is_some() { ask.sequence } else { 1 };
     let answer = account.account.grow(&mut lease.lease, sequence, ask.wish);
     let refused = matches!(answer, Answer::Short { .. } | Answer::Blocked);
-    if matches!(answer, Answer::Granted(_)) {
+    if answer != Answer::Repeated {
         accounts::save_lease(tx, &lease).await?;
+    }
+    if matches!(answer, Answer::Granted(_)) {
         account.granted_under = limit.map_or(0, |(limit, _)| limit);
     }
     let spent = if refused || !ask.budget.enforced {
@@ -113,8 +117,10 @@ async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Resu
     } else {
         account.account.allocated
     };
+    // Refused for good: not even what calls in flight hold would be enough, if it came back.
+    let need = ask.wish.least.saturating_add(ask.left);
     account.refused |=
-        refused && account.account.limit.is_some_and(|limit| spent.saturating_add(ask.wish.least) > limit);
+        refused && account.account.limit.is_some_and(|limit| spent.saturating_add(need) > limit);
     accounts::save(tx, &account).await?;
     Ok(Reply {
         lease_id: lease.id,

@@ -7,7 +7,7 @@ use crate::error::ControlError;
 use louver_domain::access::{Action, decide};
 use louver_domain::budgets::{Budget, Scope};
 use louver_domain::calendar::Period;
-use louver_domain::id::BudgetId;
+use louver_domain::id::{BudgetId, OrganizationId};
 use louver_domain::keys::{ApiKey, Owner};
 use louver_domain::limits::{Level, Limits};
 use louver_store::ledger::{recovery, standings};
@@ -61,28 +61,28 @@ pub async fn list(control: &Control, context: &Context) -> Result<Vec<Standing>,
             .map(|standing| (standing.budget, standing))
             .collect();
     let mut all = Vec::new();
-    for (_, set) in budgets(&rules, context) {
+    for (_, set) in of_organization(&rules, context.organization_id()) {
         all.push(stand(control, context, set, &known).await?);
     }
     Ok(all)
 }
 
 /// A budget with what people call it.
-struct Set {
-    budget: Budget,
-    name: String,
-    thresholds: Vec<u8>,
+pub(crate) struct Set {
+    pub(crate) budget: Budget,
+    pub(crate) name: String,
+    pub(crate) thresholds: Vec<u8>,
 }
 
-/// All budgets that the rules of the caller's organization set.
-fn budgets(rules: &Rules, context: &Context) -> BTreeMap<BudgetId, Set> {
+/// All budgets that the rules of an organization set.
+pub(crate) fn of_organization(rules: &Rules, id: OrganizationId) -> BTreeMap<BudgetId, Set> {
     let mut all = BTreeMap::new();
     let mut add = |scope: Scope, limits: &Limits, name: &str, zone: &_| {
         for budget in Budget::of_limits(&scope, limits, zone) {
             all.insert(budget.id, Set { budget, name: name.to_owned(), thresholds: limits.thresholds() });
         }
     };
-    let organization = rules.organizations.iter().find(|o| o.id == context.organization_id());
+    let organization = rules.organizations.iter().find(|organization| organization.id == id);
     let Some(organization) = organization else { return all };
     let zone = organization.limits.zone().unwrap_or_default();
     add(

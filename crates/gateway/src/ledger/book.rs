@@ -27,6 +27,14 @@ pub(super) struct Held {
     pub(super) charged_before: i64,
 }
 
+impl Held {
+    /// What the lease holds beyond what is in hand was given now, or before in an answer that was lost.
+    fn take_in(&mut self, reply: &Reply) {
+        self.slice.grow(reply.lease.amount.saturating_sub(self.slice.amount()).max(0));
+        self.sequence = self.sequence.max(reply.lease.sequence);
+    }
+}
+
 /// The store's word that it has less than was needed.
 #[derive(Clone, Copy, Debug)]
 struct Denial {
@@ -185,7 +193,14 @@ impl Book {
     /// Takes the store's answer in. `lease` is the number of the lease that it is about.
     pub(super) fn take_in(&mut self, lease: u32, reply: &Reply, now_micros: i64) {
         self.asked = false;
-        self.fresh = None;
+        if self.fresh == Some(lease) {
+            self.fresh = None;
+        }
+        if let Some(held) = self.older.iter_mut().find(|held| held.lease == lease) {
+            // Its limit was changed while the store was asked: what came goes back with the rest.
+            held.take_in(reply);
+            return;
+        }
         if self.current.as_ref().is_some_and(|held| held.lease != lease) {
             self.retire();
         }
@@ -199,9 +214,7 @@ impl Book {
             low: 0,
             charged_before: 0,
         });
-        // What the lease holds beyond what is in hand was given now, or before in an answer that was lost.
-        held.slice.grow(reply.lease.amount.saturating_sub(held.slice.amount()).max(0));
-        held.sequence = reply.lease.sequence;
+        held.take_in(reply);
         held.low = held.slice.left.checked_div(2).unwrap_or(0);
         self.store_left = reply.left;
         // An answer that gave something says `allocated`, in which all of this node's lease is.
@@ -234,5 +247,90 @@ impl Book {
     /// Something came back to the store: its last word does not hold any more.
     pub(super) const fn forget_denial(&mut self) {
         self.denial = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use louver_domain::budgets::{BudgetKind, Scope};
+    use louver_domain::calendar::Zone;
+    use louver_domain::id::LeaseId;
+    use louver_domain::ledger::Lease;
+    use louver_domain::limits::Level;
+    use louver_domain::time::Timestamp;
+
+    fn budget(limit: i64) -> Arc<Budget> {
+        let scope = Scope::of(Level::Key, [1; 16]);
+        let kind = BudgetKind::MonthlyUsd;
+        Arc::new(Budget {
+            id: scope.budget_id(kind),
+            scope,
+            kind,
+            limit,
+            enforced: true,
+            zone: Zone::default(),
+        })
+    }
+
+    fn reply(amount: i64, sequence: i64, answer: Answer) -> Reply {
+        let starts = Timestamp::from_micros(0);
+        Reply {
+            lease_id: LeaseId::of(1, 1),
+            lease: Lease { amount, used: 0, sequence, open: true },
+            period: Period { starts, ends: starts.plus_seconds(3600) },
+            answer,
+            spent: amount,
+            left: 0,
+            at: starts,
+        }
+    }
+
+    fn in_hand(book: &Book) -> i64 {
+        book.current.iter().chain(&book.older).map(|held| held.slice.amount()).sum()
+    }
+
+    #[test]
+    fn a_limit_changed_while_the_store_is_asked_does_not_double_what_is_in_hand() {
+        let mut book = Book::new(budget(100));
+        book.take_in(1, &reply(50, 1, Answer::Granted(50)), 0);
+        book.reserve(50).unwrap();
+        book.held(1).unwrap().slice.settle(50, 50);
+        // The store is asked for ten more; meanwhile the limit changes; then the answer comes.
+        book.set(&budget(90));
+        book.take_in(1, &reply(60, 2, Answer::Granted(10)), 0);
+        assert_eq!(in_hand(&book), 60, "what is in hand is the lease, once: {book:?}");
+        assert!(matches!(book.ready(1, 0), Ready::Short), "calls ask under the new limit");
+    }
+
+    #[test]
+    fn an_answer_that_was_lost_comes_in_with_the_next_and_a_late_one_gives_nothing() {
+        let mut book = Book::new(budget(100));
+        book.take_in(1, &reply(20, 1, Answer::Granted(20)), 0);
+        // The answer to the second ask was lost; the third says what the lease holds by now.
+        book.take_in(1, &reply(45, 3, Answer::Short { left: 0 }), 0);
+        assert_eq!(in_hand(&book), 45);
+        book.take_in(1, &reply(20, 1, Answer::Repeated), 0);
+        assert_eq!(in_hand(&book), 45);
+    }
+
+    #[test]
+    fn a_refusal_says_whether_waiting_helps() {
+        let state = |book: &Book, need| match book.ready(need, 0) {
+            Ready::No(refusal) => refusal.state,
+            other => panic!("{other:?}"),
+        };
+        let mut book = Book::new(budget(100));
+        book.take_in(1, &reply(100, 1, Answer::Granted(100)), 0);
+        book.reserve(80).unwrap();
+        assert!(matches!(book.ready(30, 0), Ready::Short), "the store was not asked yet");
+        book.take_in(1, &Reply { spent: 0, ..reply(100, 2, Answer::Short { left: 0 }) }, 0);
+        assert_eq!(state(&book, 30), BudgetState::Reserved, "80 are in flight and may come back");
+        book.held(1).unwrap().slice.settle(80, 80);
+        assert_eq!(state(&book, 30), BudgetState::Exhausted, "80 are spent");
+        assert!(matches!(book.ready(20, 0), Ready::Yes { .. }), "the last 20 can be used");
+        book.suspend();
+        book.take_in(1, &reply(100, 3, Answer::Blocked), 0);
+        assert_eq!(state(&book, 1), BudgetState::Blocked);
     }
 }

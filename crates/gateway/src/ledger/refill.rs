@@ -54,7 +54,10 @@ struct Want {
 struct Pending {
     shared: Arc<SharedScope>,
     budget: BudgetId,
-    lease: u32,
+    /// The lease that is held, if one is.
+    held: Option<u32>,
+    /// The one to be made, if need be.
+    fresh: u32,
 }
 
 impl Refiller {
@@ -140,7 +143,9 @@ impl Refiller {
             // Time as it was before the question: a period seems to end a little too early, never too late.
             let mut state = pending.shared.lock();
             if let Some(book) = state.book(pending.budget) {
-                book.take_in(pending.lease, reply, before);
+                let fresh = reply.lease_id == self.ledger.lease_id(pending.fresh);
+                let lease = pending.held.filter(|_| !fresh).unwrap_or(pending.fresh);
+                book.take_in(lease, reply, before);
             }
         }
         if let Some(reply) = replies.first() {
@@ -178,14 +183,7 @@ impl Refiller {
             .current
             .as_ref()
             .map_or((0, 0, 1), |held| (held.slice.left, held.slice.charged, held.sequence.saturating_add(1)));
-        let number = match (&book.current, book.fresh) {
-            (Some(held), _) => held.lease,
-            (None, Some(fresh)) => fresh,
-            (None, None) => self.ledger.new_lease(),
-        };
-        if book.current.is_none() {
-            book.fresh = Some(number);
-        }
+        let fresh = *book.fresh.get_or_insert_with(|| self.ledger.new_lease());
         let wish = Wish {
             least: want.least.saturating_sub(left).max(1),
             all: want.all.saturating_sub(left).max(1),
@@ -195,13 +193,19 @@ impl Refiller {
             organization_id: want.organization,
             budget: Arc::clone(&book.budget),
             held: book.current.as_ref().map(|held| (self.ledger.lease_id(held.lease), held.period)),
-            fresh: self.ledger.lease_id(number),
+            fresh: self.ledger.lease_id(fresh),
             sequence,
             wish,
+            left,
             charged,
             overrun: book.overrun,
         });
-        pending.push(Pending { shared: Arc::clone(&want.shared), budget: want.budget.id, lease: number });
+        pending.push(Pending {
+            shared: Arc::clone(&want.shared),
+            budget: want.budget.id,
+            held: book.current.as_ref().map(|held| held.lease),
+            fresh,
+        });
     }
 
     fn let_go_older(&self, book: &mut Book, returns: &mut Vec<Return>) {
