@@ -75,6 +75,8 @@ pub(crate) async fn admit(
         price,
         context: grant.model.context,
         open: request.max_tokens.is_none() && endpoint != EndpointKind::Embeddings,
+        exact: model.is_some_and(|model| model.counted_exactly),
+        ask: &ask,
     };
     let (taken, bound, output) = plan.take(gateway).await?;
     let limited = plan.open && (grant.inject || caller.key.counts_tokens);

@@ -1,5 +1,6 @@
 //! Takes what a call could use at most of every rate and budget, and asks the store for more where this node is short.
 
+use crate::intake::Ask;
 use crate::ledger::{Demand, Shortage, Taken, Verdict, room, take};
 use crate::pipeline::Gateway;
 use crate::reply::Failure;
@@ -30,20 +31,34 @@ pub(crate) struct Plan<'a> {
     pub(crate) context: u64,
     /// The client named no `max_tokens`: the answer may be kept shorter, when a limit is near.
     pub(crate) open: bool,
+    /// Whether the model reads with the operator's vocabulary.
+    pub(crate) exact: bool,
+    /// What was asked, for counting its input exactly when the bound does not fit.
+    pub(crate) ask: &'a Ask,
 }
 
 impl Plan<'_> {
     /// Takes it. Answers what was taken, the bound, and the most output of each choice.
     pub(crate) async fn take(&self, gateway: &Gateway) -> Result<(Taken, Bound, u64), Failure> {
         let ledger = gateway.ledger();
-        let mut output = self.output;
+        let (mut input, mut output) = (self.input, self.output);
+        let mut counted = false;
         for _ in 0..ROUNDS {
             let now_micros = gateway.clock().monotonic_micros();
-            let bound = self.bound(output);
+            let bound = self.bound(input, output);
             if self.key.budgeted && !ledger.is_fresh(now_micros) && !ledger.ask_for_word().await {
                 return Err(Failure::AccountingUnavailable);
             }
-            match take(&self.key.levels, Demand { bound, now_micros, budgets: true }) {
+            let verdict = take(&self.key.levels, Demand { bound, now_micros, budgets: true });
+            if verdict.is_refusal() && !std::mem::replace(&mut counted, true) {
+                // Bytes are a wide bound. The exact count is dear, and asked for only where it may decide.
+                let exact = self.count(gateway).filter(|exact| *exact < input);
+                if let Some(exact) = exact {
+                    input = exact;
+                    continue;
+                }
+            }
+            match verdict {
                 Verdict::Taken(taken, low) => {
                     if !low.is_empty() {
                         ledger.refill_soon(self.key.organization_id, low);
@@ -55,13 +70,13 @@ impl Plan<'_> {
                     let left = limited.limit.saturating_sub(limited.used);
                     let tokens = (limited.kind == RateKind::TokensPerMinute).then_some(left);
                     output = tokens
-                        .and_then(|left| self.shorter(output, self.output_of(left, Unit::Tokens)))
+                        .and_then(|left| self.shorter(output, self.output_of(input, left, Unit::Tokens)))
                         .ok_or(Failure::Refused(Refusal::RateLimited(limited)))?;
                 }
                 Verdict::Refused(refusal) => {
                     let left = room(&self.key.levels, &refusal.scope, refusal.kind);
                     output = self
-                        .shorter(output, self.output_of(left, refusal.kind.unit()))
+                        .shorter(output, self.output_of(input, left, refusal.kind.unit()))
                         .ok_or(Failure::Refused(Refusal::Budget(refusal)))?;
                 }
             }
@@ -76,14 +91,20 @@ impl Plan<'_> {
         }
     }
 
-    fn bound(&self, output: u64) -> Bound {
+    /// The exact input, when the operator gave a vocabulary that the model reads with.
+    fn count(&self, gateway: &Gateway) -> Option<u64> {
+        let exact = gateway.settings().exact_input.as_ref().filter(|_| self.exact)?;
+        exact.tokenizer.count(&self.ask.request, &self.ask.body)
+    }
+
+    fn bound(&self, input: u64, output: u64) -> Bound {
         let all = output.saturating_mul(self.choices);
-        Bound::new(self.input, all, self.price, self.context.saturating_mul(self.choices))
+        Bound::new(input, all, self.price, self.context.saturating_mul(self.choices))
     }
 
     /// How much output of each choice so much of a unit would pay for, beside the input.
-    fn output_of(&self, left: u64, unit: Unit) -> u64 {
-        let input = u64::try_from(self.bound(0).of(unit)).unwrap_or(u64::MAX);
+    fn output_of(&self, input: u64, left: u64, unit: Unit) -> u64 {
+        let input = u64::try_from(self.bound(input, 0).of(unit)).unwrap_or(u64::MAX);
         let rest = left.saturating_sub(input);
         let tokens = match (unit, self.price) {
             (Unit::Tokens, _) => rest,

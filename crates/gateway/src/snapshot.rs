@@ -70,6 +70,8 @@ pub(crate) struct LevelEntry {
 pub(crate) struct ModelEntry {
     pub(crate) name: Arc<str>,
     pub(crate) prices: Prices,
+    /// Whether it reads with the vocabulary that counts input exactly.
+    pub(crate) counted_exactly: bool,
 }
 
 /// All rules of one revision.
@@ -102,6 +104,8 @@ pub struct Source {
     ledger: Arc<Ledger>,
     known: Known,
     default_credential: Option<Arc<Credential>>,
+    /// Entries of an allow-list: the models whose input can be counted exactly.
+    counted_exactly: Vec<String>,
     last_used: Mutex<HashMap<KeyId, Arc<AtomicI64>>>,
 }
 
@@ -109,7 +113,20 @@ impl Source {
     /// With the key that opens stored credentials, the node's ledger, and the credential for those who stored none.
     pub fn new(master: Arc<MasterKey>, ledger: Arc<Ledger>, default_credential: Option<HeaderValue>) -> Self {
         let default_credential = default_credential.map(|value| Arc::new(Credential::new(None, value)));
-        Self { master, ledger, known: Known::default(), default_credential, last_used: Mutex::default() }
+        Self {
+            master,
+            ledger,
+            known: Known::default(),
+            default_credential,
+            counted_exactly: Vec::new(),
+            last_used: Mutex::default(),
+        }
+    }
+
+    /// The same, where the input of these models can be counted exactly.
+    #[must_use]
+    pub fn counting_exactly(self, models: Vec<String>) -> Self {
+        Self { counted_exactly: models, ..self }
     }
 
     /// The keys that were used since the last time this was asked, with when.
@@ -138,11 +155,14 @@ impl Source {
     pub fn build(&self, rules: Rules) -> Snapshot {
         let catalogue = Catalogue::new(rules.models.iter().map(|m| m.model.clone()).collect());
         let served = |m: &&louver_store::models::PricedModel| m.model.status != ModelStatus::Retired;
+        let exact = catalogue.allowed(Some(&self.counted_exactly));
         let models = rules.models.iter().filter(served).map(|m| {
-            (
-                m.model.id.clone(),
-                ModelEntry { name: m.model.id.as_str().into(), prices: Prices::new(m.prices.clone()) },
-            )
+            let entry = ModelEntry {
+                name: m.model.id.as_str().into(),
+                prices: Prices::new(m.prices.clone()),
+                counted_exactly: catalogue.find(&m.model.id).is_some_and(|(index, _)| exact.contains(index)),
+            };
+            (m.model.id.clone(), entry)
         });
         let models = models.collect();
         let builder = Builder::new(self, &rules, &catalogue);

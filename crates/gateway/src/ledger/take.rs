@@ -72,6 +72,13 @@ pub(crate) enum Verdict {
     Refused(BudgetRefusal),
 }
 
+impl Verdict {
+    /// Whether it is final, as far as the demand goes.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Limited(_) | Self::Refused(_))
+    }
+}
+
 type Locked<'a> = SmallVec<[(&'a LevelEntry, MutexGuard<'a, State>); 6]>;
 
 /// Takes what a call needs of all levels, or says why not.
