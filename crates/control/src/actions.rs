@@ -4,6 +4,7 @@
 
 pub mod admin_keys;
 pub mod budgets;
+pub mod explain;
 pub mod keys;
 pub mod limits;
 pub mod model_roles;

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin_keys;
 pub(crate) mod budgets;
+pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod mistral;
 pub(crate) mod model_roles;

@@ -1,6 +1,7 @@
 //! The admin API driven through its router, on a database of its own, with a clock moved by hand.
 
 mod edges;
+mod explain;
 mod keys;
 mod mistral;
 mod resources;

@@ -10,6 +10,7 @@
 mod attacks;
 mod budgets;
 mod calls;
+mod explain;
 mod fixtures;
 mod keys;
 mod listener;
