@@ -10,6 +10,7 @@
 mod attacks;
 mod budgets;
 mod calls;
+mod doctor;
 mod explain;
 mod fixtures;
 mod keys;
@@ -20,3 +21,4 @@ mod rates;
 mod secrets;
 mod store;
 mod upstreams;
+mod verify;

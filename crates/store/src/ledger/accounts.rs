@@ -137,6 +137,8 @@ async fn carry(
     };
     let carried = used.saturating_sub(on_leases).max(0);
     account.account.allocated = carried.saturating_add(held);
+    // The last grant knew nothing of it.
+    account.granted_under = 0;
     tx.execute(
         "UPDATE budget_periods SET carried = $1, allocated = $2, stale = 0 WHERE budget_id = $3 AND starts = $4",
         vec![
