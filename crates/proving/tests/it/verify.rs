@@ -1,9 +1,21 @@
 //! The check of the books can fail: each rule is broken by hand, and the check names it.
 
+use crate::fixtures::{Fixture, record};
+use louver_domain::budgets::{Budget, BudgetKind, Scope};
+use louver_domain::calendar::Zone;
+use louver_domain::id::{LeaseId, NodeId};
+use louver_domain::ledger::Wish;
+use louver_domain::limits::Level;
+use louver_proving::clock::ManualClock;
+use louver_proving::database;
 use louver_proving::system::{Setup, System, chat};
+use louver_store::Store;
+use louver_store::ledger::entries::{self, Entry, Hold, Holds};
 use louver_store::ledger::verify::{Disagreement, verify};
+use louver_store::ledger::{self, Ask, Holder, standings};
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
+use std::sync::Arc;
 
 const MODEL: &str = "mistral-small-latest";
 
@@ -84,12 +96,8 @@ async fn each_rule_is_seen_when_it_is_broken() {
 #[tokio::test]
 async fn both_sides_of_a_disagreement_are_told() {
     let system = used(false).await;
-    let before = louver_store::ledger::standings::running(
-        &system.store,
-        louver_domain::time::Clock::now(&*system.clock),
-    )
-    .await
-    .unwrap();
+    let at = louver_domain::time::Clock::now(&*system.clock);
+    let before = standings::running(&system.store, at).await.unwrap();
     break_by_hand(&system.database_url, "UPDATE budget_periods SET allocated = allocated + 7").await;
     let found = verify(&system.store).await.unwrap();
     assert_eq!(found.len(), before.len());
@@ -133,5 +141,56 @@ async fn limits_in_the_shadow_and_limits_set_anew_are_no_disagreement() {
         agree(&system).await;
         system.stop().await;
         agree(&system).await;
+    }
+}
+
+/// On a server a lease grows in one transaction while calls are charged on it in another: both must count.
+#[tokio::test]
+async fn a_charge_that_is_written_while_its_lease_changes_is_not_lost() {
+    for postgres in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let url = if postgres { database::postgres() } else { database::sqlite(folder.path()) };
+        let clock = Arc::new(ManualClock::at("2026-11-21T02:31:58Z"));
+        let store = Store::open(&url, clock.clone()).await.unwrap().by_clock(clock.clone());
+        store.migrate().await.unwrap();
+        let f = Fixture::write(&store).await;
+        let scope = Scope::of(Level::Organization, f.organization.id.bytes());
+        let budget = Budget::of_limits(&scope, &f.organization.limits, &Zone::default()).remove(0);
+        let holder = Holder { node: NodeId::from_bytes([1; 16]), epoch: 7 };
+        let mut ask = Ask {
+            organization_id: f.organization.id,
+            budget: Arc::new(budget),
+            held: None,
+            fresh: LeaseId::of(7, 1),
+            sequence: 1,
+            wish: Wish { least: 1, all: 1, nodes: 1 },
+            charged: 0,
+            overrun: false,
+        };
+        let mut amount = 0;
+        for number in 0..100 {
+            let hold = Hold { lease: 1, kind: BudgetKind::MonthlyUsd };
+            let entry =
+                Entry { record: record(&f, number, f.at), epoch: 7, holds: Holds::from_slice(&[hold]) };
+            let entries = [entry];
+            let asks = [ask.clone()];
+            let reply = if number == 0 {
+                let replies = ledger::grow(&store, holder, &asks).await.unwrap();
+                entries::insert(&store, &entries).await.unwrap();
+                replies[0]
+            } else {
+                let both =
+                    tokio::join!(ledger::grow(&store, holder, &asks), entries::insert(&store, &entries));
+                both.1.unwrap();
+                both.0.unwrap()[0]
+            };
+            assert!(reply.lease.amount > amount, "{reply:?}");
+            amount = reply.lease.amount;
+            ask.held = Some((reply.lease_id, reply.period));
+            ask.sequence += 1;
+        }
+        let standings = standings::running(&store, f.at).await.unwrap();
+        assert_eq!(standings[0].spent, 100 * 1500, "postgres: {postgres}");
+        assert_eq!(verify(&store).await.unwrap(), []);
     }
 }
