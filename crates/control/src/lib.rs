@@ -89,6 +89,7 @@ pub fn router(control: Arc<Control>) -> Router {
     Router::new()
         .merge(api::keys::routes())
         .merge(api::budgets::routes())
+        .merge(api::explain::routes())
         .merge(api::organizations::routes())
         .merge(api::workspaces::routes())
         .merge(api::users::routes())

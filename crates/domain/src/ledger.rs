@@ -5,7 +5,10 @@
 //! account gives out no more than its limit, and that a node never has in hand more than its lease: it takes in hand
 //! only what was given, and lets go before it gives back. A lease that is not given back is never given out again.
 
+use crate::admission::{RateAsk, RateKind};
+use crate::budgets::Scope;
 use crate::id::BudgetId;
+use crate::rates::{MinuteWindow, SecondWindow};
 
 /// How much of a budget's limit is given out in one period, in the budget's unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -195,8 +198,39 @@ impl Slice {
     }
 }
 
-/// What a node has in hand of budgets beyond what the database knows.
+/// What one scope used of its rates, on one node.
+#[derive(Clone, Debug, Default)]
+pub struct RatesInUse {
+    /// Calls in a sliding second.
+    pub second: SecondWindow,
+    /// Calls in a sliding minute.
+    pub minute: MinuteWindow,
+    /// Tokens in a sliding minute.
+    pub tokens: MinuteWindow,
+    /// Calls in flight.
+    pub concurrent: u64,
+    /// The node's monotonic time.
+    pub now_micros: i64,
+}
+
+impl RatesInUse {
+    /// A rate as a call that could use `tokens` meets it.
+    pub fn ask(&mut self, kind: RateKind, limit: u64, tokens: u64) -> RateAsk {
+        let now = self.now_micros;
+        match kind {
+            RateKind::RequestsPerSecond => RateAsk::in_window(kind, limit, 1, &mut self.second, now),
+            RateKind::RequestsPerMinute => RateAsk::in_window(kind, limit, 1, &mut self.minute, now),
+            RateKind::TokensPerMinute => RateAsk::in_window(kind, limit, tokens, &mut self.tokens, now),
+            RateKind::Concurrency => RateAsk::at_once(limit, self.concurrent),
+        }
+    }
+}
+
+/// What a node has in hand of budgets beyond what the database knows, and what it counts of rates.
 pub trait InHand: Send + Sync {
     /// Of one budget in the period that runs: the slice, and what of its charges the database has yet to learn.
     fn of(&self, budget: BudgetId) -> Option<(Slice, i64)>;
+
+    /// What a scope used of its rates on this node.
+    fn rates(&self, scope: &Scope) -> RatesInUse;
 }

@@ -38,6 +38,14 @@ impl Dialect {
         }
     }
 
+    /// Answers a row when the table of migrations is there.
+    pub(crate) const fn find_steps(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_steps'",
+            Self::Postgres => "SELECT 'there' WHERE to_regclass('schema_steps') IS NOT NULL",
+        }
+    }
+
     /// Makes the statements of a transaction see one state, however long it takes.
     pub(crate) const fn one_state(self) -> Option<&'static str> {
         match self {

@@ -8,6 +8,7 @@ pub mod entries;
 mod limits;
 pub mod recovery;
 pub mod standings;
+pub mod unreturned;
 pub mod verify;
 
 use crate::db::{Store, Tx};
@@ -108,7 +109,8 @@ async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Resu
         accounts::save_lease(tx, &lease).await?;
     }
     if matches!(answer, Answer::Granted(_)) {
-        account.granted_under = limit.map_or(0, |(limit, _)| limit);
+        // In the shadow a budget gives out without end: no limit bounds it.
+        account.granted_under = limit.filter(|(_, enforced)| *enforced).map_or(0, |(limit, _)| limit);
     }
     let spent = if refused || !ask.budget.enforced {
         let outstanding = accounts::outstanding(tx, &account, lease.id).await?;

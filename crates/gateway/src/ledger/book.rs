@@ -1,6 +1,6 @@
 //! One budget in the memory of this node: the slice that calls live from, and older ones that calls still hold.
 
-use louver_domain::admission::{BudgetRefusal, BudgetState};
+use louver_domain::admission::{BudgetRefusal, BudgetState, exceeds};
 use louver_domain::budgets::Budget;
 use louver_domain::calendar::Period;
 use louver_domain::ledger::{Answer, Slice};
@@ -141,13 +141,7 @@ impl Book {
 
     fn refusal(&self, held: &Held, denial: &Denial, need: i64) -> BudgetRefusal {
         let used = denial.spent_elsewhere.saturating_add(held.slice.charged);
-        let state = if denial.blocked {
-            BudgetState::Blocked
-        } else if used.saturating_add(need) > self.budget.limit {
-            BudgetState::Exhausted
-        } else {
-            BudgetState::Reserved
-        };
+        let state = BudgetState::of(denial.blocked, self.budget.limit, used, need);
         BudgetRefusal {
             scope: self.budget.scope.clone(),
             kind: self.budget.kind,
@@ -171,7 +165,7 @@ impl Book {
         let own =
             self.current.as_ref().map_or(0, |held| held.slice.charged.saturating_add(held.slice.reserved));
         let used = self.spent_elsewhere.saturating_add(own);
-        !self.budget.enforced && used.saturating_add(need) > self.budget.limit
+        !self.budget.enforced && exceeds(self.budget.limit, used, need)
     }
 
     pub(super) const fn note_asked(&mut self) {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// The program, built beside this test.
-fn program() -> Command {
+pub(crate) fn program() -> Command {
     let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
     let binary = folder.join("louver");
     assert!(binary.exists(), "{} is missing: cargo test --workspace builds it", binary.display());
@@ -19,14 +19,14 @@ fn program() -> Command {
     command
 }
 
-struct Dev {
+pub(crate) struct Dev {
     child: Child,
-    said: Value,
-    address: SocketAddr,
+    pub(crate) said: Value,
+    pub(crate) address: SocketAddr,
 }
 
 impl Dev {
-    async fn start(folder: &Path) -> Self {
+    pub(crate) async fn start(folder: &Path) -> Self {
         let mut child = program()
             .args(["dev", "--listen", "127.0.0.1:0", "--json", "--data-dir"])
             .arg(folder)
@@ -45,6 +45,12 @@ impl Dev {
 
     async fn admin(&self, path: &str) -> Answer {
         send(self.address, request("GET", path, self.said["admin_key"].as_str().unwrap(), None)).await
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn end(&mut self) {
+        self.signal("-TERM").await;
+        assert!(self.child.wait().await.unwrap().success());
     }
 
     async fn signal(&self, name: &str) {
@@ -130,7 +136,7 @@ async fn kill_9_loses_nothing_that_was_written_and_starts_again_by_itself() {
     assert!(after >= before, "{after} of {before}");
 }
 
-async fn run(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+pub(crate) async fn run(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     program().envs(environment.iter().copied()).args(arguments).output().await.unwrap()
 }
 

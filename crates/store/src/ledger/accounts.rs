@@ -137,6 +137,8 @@ async fn carry(
     };
     let carried = used.saturating_sub(on_leases).max(0);
     account.account.allocated = carried.saturating_add(held);
+    // The last grant knew nothing of it.
+    account.granted_under = 0;
     tx.execute(
         "UPDATE budget_periods SET carried = $1, allocated = $2, stale = 0 WHERE budget_id = $3 AND starts = $4",
         vec![
@@ -209,19 +211,22 @@ pub(super) async fn lease(tx: &mut Tx, id: LeaseId) -> Result<StoredLease, Store
     Ok(StoredLease { id, lease })
 }
 
+/// Saves what a node asked for. What was used is not touched: on a server it may be charged at this very moment, in a
+/// transaction that does not lock the account.
 pub(super) async fn save_lease(tx: &mut Tx, lease: &StoredLease) -> Result<(), StoreError> {
     let state = if lease.lease.open { "open" } else { "closed" };
     tx.execute(
-        "UPDATE leases SET amount = $1, used = $2, sequence = $3, state = $4 WHERE id = $5",
-        vec![
-            lease.lease.amount.into(),
-            lease.lease.used.into(),
-            lease.lease.sequence.into(),
-            state.into(),
-            lease.id.bytes().into(),
-        ],
+        "UPDATE leases SET amount = $1, sequence = $2, state = $3 WHERE id = $4",
+        vec![lease.lease.amount.into(), lease.lease.sequence.into(), state.into(), lease.id.bytes().into()],
     )
     .await?;
+    Ok(())
+}
+
+/// Charges a lease with `used`, and saves by how much that made it grow.
+pub(super) async fn save_spent(tx: &mut Tx, lease: &StoredLease, used: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE leases SET amount = $1, used = used + $2 WHERE id = $3";
+    tx.execute(sql, vec![lease.lease.amount.into(), used.into(), lease.id.bytes().into()]).await?;
     Ok(())
 }
 

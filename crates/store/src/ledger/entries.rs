@@ -125,7 +125,7 @@ async fn spend_beyond(tx: &mut Tx, lease: LeaseId, used: i64) -> Result<(), Stor
     let (mut account, mut held) = both(tx, lease).await?;
     let over = account.account.spend(&mut held.lease, used);
     account.account.blocked = true;
-    accounts::save_lease(tx, &held).await?;
+    accounts::save_spent(tx, &held, used).await?;
     accounts::save(tx, &account).await?;
     let sql = "UPDATE budget_periods SET overrun = overrun + $1 WHERE budget_id = $2 AND starts = $3";
     tx.execute(sql, vec![over.into(), account.budget.bytes().into(), account.period.starts.micros().into()])
