@@ -10,8 +10,6 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
-/// The pattern of Mistral's files, as it stands in them.
-
 /// Tokens beyond the bytes, by rank.
 const MERGES: [&str; 18] = [
     "he", "ll", "lo", "hell", "hello", " h", " hello", "in", "st", "\":", "{\"", "\"}", "aa", "aaaa", "é",
