@@ -71,11 +71,14 @@ impl Account {
         self.limit.map_or(0, |limit| limit.saturating_sub(self.allocated).max(0))
     }
 
-    /// Grows a lease. `sequence` is the number of this change: the same one again changes nothing.
+    /// Grows a lease. `sequence` is the number of this change: the same one again changes nothing. A refusal takes the
+    /// number as well: what the node sent before it and arrives late finds its number taken. The node takes back in hand
+    /// what the lease holds by then, so that a late return must not count any more.
     pub fn grow(&mut self, lease: &mut Lease, sequence: i64, wish: Wish) -> Answer {
         if lease.sequence >= sequence || !lease.open {
             return Answer::Repeated;
         }
+        lease.sequence = sequence;
         let Some(limit) = self.limit else { return Answer::Unlimited };
         if self.blocked {
             return Answer::Blocked;
@@ -88,7 +91,7 @@ impl Account {
             Some((amount, allocated, lease.amount.checked_add(amount)?))
         });
         let Some((granted, allocated, amount)) = granted else { return Answer::Short { left: self.left() } };
-        (self.allocated, lease.amount, lease.sequence) = (allocated, amount, sequence);
+        (self.allocated, lease.amount) = (allocated, amount);
         Answer::Granted(granted)
     }
 
