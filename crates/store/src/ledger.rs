@@ -99,11 +99,17 @@ async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Resu
         Some(id) => accounts::lease(tx, id).await?,
         None => accounts::new_lease(tx, holder, ask.fresh, &account).await?,
     };
+    if lease.starts != account.period.starts {
+        return of_before(tx, &lease, at).await;
+    }
     let sequence = if held.is_some() { ask.sequence } else { 1 };
+    let before = lease.lease.sequence;
     let answer = account.account.grow(&mut lease.lease, sequence, ask.wish);
     let refused = matches!(answer, Answer::Short { .. } | Answer::Blocked);
-    if matches!(answer, Answer::Granted(_)) {
+    if lease.lease.sequence != before {
         accounts::save_lease(tx, &lease).await?;
+    }
+    if matches!(answer, Answer::Granted(_)) {
         account.granted_under = limit.map_or(0, |(limit, _)| limit);
     }
     let spent = if refused || !ask.budget.enforced {
@@ -123,6 +129,23 @@ async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Resu
         answer,
         spent,
         left: account.account.left(),
+        at,
+    })
+}
+
+/// The answer about a lease of a period that is over: the one that the node holds, or one that was made for it and that it
+/// never heard of. It is not grown: it would count in one period and be charged in another.
+async fn of_before(tx: &mut Tx, lease: &StoredLease, at: Timestamp) -> Result<Reply, StoreError> {
+    let period = accounts::period_of(tx, lease.id).await?;
+    // It is over although its end may be to come: a newer one was begun before the clock was set back.
+    let period = Period { ends: period.ends.min(at), ..period };
+    Ok(Reply {
+        lease_id: lease.id,
+        lease: lease.lease,
+        period,
+        answer: Answer::Repeated,
+        spent: lease.lease.amount,
+        left: 0,
         at,
     })
 }
