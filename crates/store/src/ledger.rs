@@ -18,6 +18,7 @@ use louver_domain::calendar::Period;
 use louver_domain::id::{BudgetId, LeaseId, NodeId, OrganizationId};
 use louver_domain::ledger::{Answer, Lease, Wish};
 use louver_domain::time::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use limits::{reopen, reopen_role};
@@ -80,16 +81,35 @@ pub async fn grow(store: &Store, holder: Holder, asks: &[Ask]) -> Result<Vec<Rep
     limits::freeze(&mut tx).await?;
     let at = tx.now().await?;
     let mut replies: Vec<Option<Reply>> = vec![None; asks.len()];
+    let mut changed = Changed::new();
     for index in order {
         if let (Some(ask), Some(slot)) = (asks.get(index), replies.get_mut(index)) {
-            *slot = Some(grow_one(&mut tx, holder, ask, at).await?);
+            *slot = Some(grow_one(&mut tx, holder, ask, at, &mut changed).await?);
         }
     }
+    save_leases(&mut tx, changed).await?;
     tx.commit_plain().await?;
     Ok(replies.into_iter().flatten().collect())
 }
 
-async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Result<Reply, StoreError> {
+/// Leases that a transaction changed. They are written last, in the order of their ids: entries are charged to leases in
+/// that order without a lock on accounts, and two transactions must not wait for each other in a circle.
+type Changed = BTreeMap<LeaseId, StoredLease>;
+
+async fn save_leases(tx: &mut Tx, changed: Changed) -> Result<(), StoreError> {
+    for lease in changed.values() {
+        accounts::save_lease(tx, lease).await?;
+    }
+    Ok(())
+}
+
+async fn grow_one(
+    tx: &mut Tx,
+    holder: Holder,
+    ask: &Ask,
+    at: Timestamp,
+    changed: &mut Changed,
+) -> Result<Reply, StoreError> {
     let mut account = accounts::open(tx, ask.organization_id, &ask.budget, at).await?;
     let limit = limits::current(tx, ask.organization_id, &ask.budget).await?;
     account.stand_under(limit);
@@ -107,7 +127,7 @@ async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Resu
     let answer = account.account.grow(&mut lease.lease, sequence, ask.wish);
     let refused = matches!(answer, Answer::Short { .. } | Answer::Blocked);
     if lease.lease.sequence != before {
-        accounts::save_lease(tx, &lease).await?;
+        changed.insert(lease.id, lease);
     }
     if matches!(answer, Answer::Granted(_)) {
         account.granted_under = limit.map_or(0, |(limit, _)| limit);
@@ -168,13 +188,16 @@ pub async fn shrink(store: &Store, returns: &[Return]) -> Result<(), StoreError>
     let mut returns = returns.to_vec();
     returns.sort_by_key(|r| r.budget);
     let mut tx = store.begin().await?;
+    let mut changed = Changed::new();
     for given in &returns {
-        let (mut account, mut lease) = both(&mut tx, given.lease).await?;
+        let (mut account, stored) = both(&mut tx, given.lease).await?;
+        let mut lease = changed.get(&given.lease).copied().unwrap_or(stored);
         if account.account.shrink(&mut lease.lease, given.sequence, given.by) {
-            accounts::save_lease(&mut tx, &lease).await?;
+            changed.insert(lease.id, lease);
             accounts::save(&mut tx, &account).await?;
         }
     }
+    save_leases(&mut tx, changed).await?;
     tx.commit_plain().await
 }
 
@@ -182,10 +205,17 @@ pub async fn shrink(store: &Store, returns: &[Return]) -> Result<(), StoreError>
 pub async fn close(store: &Store, leases: &[(BudgetId, LeaseId)]) -> Result<(), StoreError> {
     let mut leases = leases.to_vec();
     leases.sort();
+    leases.dedup();
     let mut tx = store.begin().await?;
+    let mut changed = Changed::new();
     for (_, id) in leases {
-        close_one(&mut tx, id).await?;
+        let (mut account, mut lease) = both(&mut tx, id).await?;
+        if account.account.close(&mut lease.lease) {
+            changed.insert(lease.id, lease);
+            accounts::save(&mut tx, &account).await?;
+        }
     }
+    save_leases(&mut tx, changed).await?;
     tx.commit_plain().await
 }
 

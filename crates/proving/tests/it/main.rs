@@ -12,6 +12,7 @@ mod budgets;
 mod calls;
 mod fixtures;
 mod keys;
+mod ledger;
 mod listener;
 mod model_roles;
 mod program;

@@ -133,9 +133,11 @@ async fn add_to_leases(tx: &mut Tx, sums: &BTreeMap<LeaseId, i64>) -> Result<usi
     for size in BATCHES {
         while let Some((batch, later)) = rest.split_at_checked(size) {
             let sql = format!(
-                "UPDATE leases SET used = leases.used + v.column2 FROM ({}) AS v \
-                 WHERE leases.id = v.column1 AND leases.used + v.column2 <= leases.amount",
-                tx.dialect().values(size, 2)
+                "UPDATE leases SET used = leases.used + v.more FROM \
+                 (SELECT l.id AS id, c.column2 AS more FROM leases l JOIN ({}) AS c ON l.id = c.column1{}) AS v \
+                 WHERE leases.id = v.id AND leases.used + v.more <= leases.amount",
+                tx.dialect().values(size, 2),
+                tx.dialect().leases_in_order()
             );
             let values = batch.iter().flat_map(|(id, sum)| [Value::from(id.bytes()), Value::from(*sum)]);
             charged = charged.saturating_add(tx.execute_made(sql, values.collect()).await?);
