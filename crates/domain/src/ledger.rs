@@ -74,8 +74,9 @@ impl Account {
         self.limit.map_or(0, |limit| limit.saturating_sub(self.allocated).max(0))
     }
 
-    /// Grows a lease. `sequence` is the number of this change: the same one again changes nothing. A refusal uses its
-    /// number up as well: a change that was sent before it and comes late must not count.
+    /// Grows a lease. `sequence` is the number of this change: the same one again changes nothing. A refusal takes the
+    /// number as well: what the node sent before it and arrives late finds its number taken. The node takes back in hand
+    /// what the lease holds by then, so that a late return must not count any more.
     pub fn grow(&mut self, lease: &mut Lease, sequence: i64, wish: Wish) -> Answer {
         if lease.sequence >= sequence || !lease.open {
             return Answer::Repeated;

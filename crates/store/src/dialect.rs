@@ -55,6 +55,15 @@ impl Dialect {
         }
     }
 
+    /// At the end of a query over `leases l`: its rows are locked, one after another in the order of their ids. SQLite has
+    /// one writer anyway.
+    pub(crate) const fn leases_in_order(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " ORDER BY l.id FOR UPDATE OF l",
+        }
+    }
+
     /// `VALUES (…), (…)` with a parameter for each of `rows` × `columns` values. SQLite's go without a number: it
     /// finds a numbered parameter by walking a list, which many parameters make slow.
     pub(crate) fn values(self, rows: usize, columns: usize) -> String {

@@ -27,14 +27,6 @@ pub(super) struct Held {
     pub(super) charged_before: i64,
 }
 
-impl Held {
-    /// What the lease holds beyond what is in hand was given now, or before in an answer that was lost.
-    fn take_in(&mut self, reply: &Reply) {
-        self.slice.grow(reply.lease.amount.saturating_sub(self.slice.amount()).max(0));
-        self.sequence = self.sequence.max(reply.lease.sequence);
-    }
-}
-
 /// The store's word that it has less than was needed.
 #[derive(Clone, Copy, Debug)]
 struct Denial {
@@ -61,14 +53,24 @@ pub(super) struct Book {
     store_left: i64,
     /// Used for good by others than this node's lease, by the store's last answer.
     spent_elsewhere: i64,
-    /// The store knows no limit any more.
-    lifted: bool,
+    /// When the store was asked that knew no limit any more; believed as long as a denial: the limit may come back before
+    /// this node hears of it.
+    lifted: Option<i64>,
     /// More was asked for in the background.
     asked: bool,
-    /// A bill went beyond its bound, and the store has yet to hear of it.
-    pub(super) overrun: bool,
+    /// Bills that went beyond their bounds, and that the store has yet to hear of.
+    pub(super) overruns: u64,
     /// Nothing is taken before the store has said that it may be.
     suspended: bool,
+}
+
+/// What the store was asked about a budget.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// The number of the lease to grow.
+    pub(super) lease: u32,
+    /// Of how many overruns it was told.
+    pub(super) overruns: u64,
 }
 
 /// What a budget says to a call.
@@ -94,9 +96,9 @@ impl Book {
             denial: None,
             store_left: 0,
             spent_elsewhere: 0,
-            lifted: false,
+            lifted: None,
             asked: false,
-            overrun: false,
+            overruns: 0,
             suspended: false,
         }
     }
@@ -105,9 +107,9 @@ impl Book {
     pub(super) fn set(&mut self, budget: &Arc<Budget>) {
         let same = self.budget.limit == budget.limit && self.budget.enforced == budget.enforced;
         self.budget = Arc::clone(budget);
+        self.lifted = None;
         if !same {
             self.denial = None;
-            self.lifted = false;
             self.retire();
         }
     }
@@ -119,7 +121,7 @@ impl Book {
 
     /// Whether a call that may use `need` can have it at `now`.
     pub(super) fn ready(&self, need: i64, now_micros: i64) -> Ready {
-        if self.lifted {
+        if self.lifted.is_some_and(|at| now_micros.saturating_sub(at) < DENIAL_MICROS) {
             return Ready::Lifted;
         }
         let held = self.current.as_ref().filter(|held| now_micros < held.ends_micros);
@@ -184,49 +186,66 @@ impl Book {
         self.current.iter_mut().chain(&mut self.older).find(|held| held.lease == lease)
     }
 
-    /// Takes the store's answer in. `lease` is the number of the lease that it is about.
-    pub(super) fn take_in(&mut self, lease: u32, reply: &Reply, now_micros: i64) {
+    /// Takes the store's answer in. `asked` says what lease it is about, and what the store was told with it.
+    pub(super) fn take_in(&mut self, asked: Asked, reply: &Reply, now_micros: i64) {
         self.asked = false;
-        if self.fresh == Some(lease) {
-            self.fresh = None;
-        }
-        if let Some(held) = self.older.iter_mut().find(|held| held.lease == lease) {
-            // Its limit was changed while the store was asked: what came goes back with the rest.
-            held.take_in(reply);
-            return;
-        }
-        if self.current.as_ref().is_some_and(|held| held.lease != lease) {
-            self.retire();
-        }
+        self.fresh = None;
         let until_end = reply.period.ends.micros().saturating_sub(reply.at.micros());
-        let held = self.current.get_or_insert_with(|| Held {
-            lease,
-            period: reply.period,
-            ends_micros: now_micros.saturating_add(until_end),
-            slice: Slice::default(),
-            sequence: 0,
-            low: 0,
-            charged_before: 0,
-        });
-        held.take_in(reply);
+        let ends_micros = now_micros.saturating_add(until_end);
+        let Some(held) = self.place_of(asked.lease, reply, ends_micros) else { return };
+        // A period that turned at the store first is over here as well.
+        held.ends_micros = held.ends_micros.min(ends_micros);
+        if until_end > 0 {
+            // What the lease holds beyond what is in hand was given now, or before in an answer that was lost.
+            held.slice.grow(reply.lease.amount.saturating_sub(held.slice.amount()).max(0));
+            held.sequence = reply.lease.sequence;
+        }
         held.low = held.slice.left.checked_div(2).unwrap_or(0);
+        let charged = held.slice.charged;
         self.store_left = reply.left;
         // An answer that gave something says `allocated`, in which all of this node's lease is.
         let own = match reply.answer {
             Answer::Granted(_) | Answer::Repeated if self.budget.enforced => reply.lease.amount,
-            _ => held.slice.charged,
+            _ => charged,
         };
         self.spent_elsewhere = reply.spent.saturating_sub(own).max(0);
-        (self.overrun, self.suspended) = (false, reply.answer == Answer::Blocked);
+        self.overruns = self.overruns.saturating_sub(asked.overruns);
+        self.suspended = match reply.answer {
+            Answer::Blocked => true,
+            // Decided before, and not in the light of what the store was told now.
+            Answer::Repeated => self.suspended,
+            // What went beyond its bound since it was asked, the store did not know.
+            Answer::Granted(_) | Answer::Short { .. } | Answer::Unlimited => self.overruns > 0,
+        };
         self.denial = match reply.answer {
             Answer::Granted(_) | Answer::Repeated => None,
             Answer::Unlimited => {
-                self.lifted = true;
+                self.lifted = Some(now_micros);
                 None
             }
             Answer::Short { left } => Some(self.denied(left, false, now_micros)),
             Answer::Blocked => Some(self.denied(0, true, now_micros)),
         };
+    }
+
+    /// The lease that an answer is about. One that was let go of while the answer was on its way stays so: what it was
+    /// given is given back with the rest.
+    fn place_of(&mut self, lease: u32, reply: &Reply, ends_micros: i64) -> Option<&mut Held> {
+        if let Some(index) = self.older.iter().position(|held| held.lease == lease) {
+            return self.older.get_mut(index);
+        }
+        if self.current.as_ref().is_some_and(|held| held.lease != lease) {
+            self.retire();
+        }
+        Some(self.current.get_or_insert_with(|| Held {
+            lease,
+            period: reply.period,
+            ends_micros,
+            slice: Slice::default(),
+            sequence: 0,
+            low: 0,
+            charged_before: 0,
+        }))
     }
 
     const fn denied(&self, left: i64, blocked: bool, at_micros: i64) -> Denial {
@@ -235,7 +254,7 @@ impl Book {
 
     /// A bill went beyond its bound.
     pub(super) const fn suspend(&mut self) {
-        (self.overrun, self.suspended) = (true, true);
+        (self.overruns, self.suspended) = (self.overruns.saturating_add(1), true);
     }
 
     /// Something came back to the store: its last word does not hold any more.
@@ -245,86 +264,4 @@ impl Book {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use louver_domain::budgets::{BudgetKind, Scope};
-    use louver_domain::calendar::Zone;
-    use louver_domain::id::LeaseId;
-    use louver_domain::ledger::Lease;
-    use louver_domain::limits::Level;
-    use louver_domain::time::Timestamp;
-
-    fn budget(limit: i64) -> Arc<Budget> {
-        let scope = Scope::of(Level::Key, [1; 16]);
-        let kind = BudgetKind::MonthlyUsd;
-        Arc::new(Budget {
-            id: scope.budget_id(kind),
-            scope,
-            kind,
-            limit,
-            enforced: true,
-            zone: Zone::default(),
-        })
-    }
-
-    fn reply(amount: i64, sequence: i64, answer: Answer) -> Reply {
-        let starts = Timestamp::from_micros(0);
-        Reply {
-            lease_id: LeaseId::of(1, 1),
-            lease: Lease { amount, used: 0, sequence, open: true },
-            period: Period { starts, ends: starts.plus_seconds(3600) },
-            answer,
-            spent: amount,
-            left: 0,
-            at: starts,
-        }
-    }
-
-    fn in_hand(book: &Book) -> i64 {
-        book.current.iter().chain(&book.older).map(|held| held.slice.amount()).sum()
-    }
-
-    #[test]
-    fn a_limit_changed_while_the_store_is_asked_does_not_double_what_is_in_hand() {
-        let mut book = Book::new(budget(100));
-        book.take_in(1, &reply(50, 1, Answer::Granted(50)), 0);
-        book.reserve(50).unwrap();
-        book.held(1).unwrap().slice.settle(50, 50);
-        // The store is asked for ten more; meanwhile the limit changes; then the answer comes.
-        book.set(&budget(90));
-        book.take_in(1, &reply(60, 2, Answer::Granted(10)), 0);
-        assert_eq!(in_hand(&book), 60, "what is in hand is the lease, once: {book:?}");
-        assert!(matches!(book.ready(1, 0), Ready::Short), "calls ask under the new limit");
-    }
-
-    #[test]
-    fn an_answer_that_was_lost_comes_in_with_the_next_and_a_late_one_gives_nothing() {
-        let mut book = Book::new(budget(100));
-        book.take_in(1, &reply(20, 1, Answer::Granted(20)), 0);
-        // The answer to the second ask was lost; the third says what the lease holds by now.
-        book.take_in(1, &reply(45, 3, Answer::Short { left: 0 }), 0);
-        assert_eq!(in_hand(&book), 45);
-        book.take_in(1, &reply(20, 1, Answer::Repeated), 0);
-        assert_eq!(in_hand(&book), 45);
-    }
-
-    #[test]
-    fn a_refusal_says_whether_waiting_helps() {
-        let state = |book: &Book, need| match book.ready(need, 0) {
-            Ready::No(refusal) => refusal.state,
-            other => panic!("{other:?}"),
-        };
-        let mut book = Book::new(budget(100));
-        book.take_in(1, &reply(100, 1, Answer::Granted(100)), 0);
-        book.reserve(80).unwrap();
-        assert!(matches!(book.ready(30, 0), Ready::Short), "the store was not asked yet");
-        book.take_in(1, &Reply { spent: 0, ..reply(100, 2, Answer::Short { left: 0 }) }, 0);
-        assert_eq!(state(&book, 30), BudgetState::Reserved, "80 are in flight and may come back");
-        book.held(1).unwrap().slice.settle(80, 80);
-        assert_eq!(state(&book, 30), BudgetState::Exhausted, "80 are spent");
-        assert!(matches!(book.ready(20, 0), Ready::Yes { .. }), "the last 20 can be used");
-        book.suspend();
-        book.take_in(1, &reply(100, 3, Answer::Blocked), 0);
-        assert_eq!(state(&book, 1), BudgetState::Blocked);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! All that wait at one moment go into one transaction, so that however many calls are short, one round trip serves them.
 
-use crate::ledger::book::Book;
+use crate::ledger::book::{Asked, Book};
 use crate::ledger::{Ledger, SharedScope, Shortage};
 use louver_domain::budgets::Budget;
 use louver_domain::id::{BudgetId, LeaseId, OrganizationId};
@@ -54,10 +54,7 @@ struct Want {
 struct Pending {
     shared: Arc<SharedScope>,
     budget: BudgetId,
-    /// The lease that is held, if one is.
-    held: Option<u32>,
-    /// The one to be made, if need be.
-    fresh: u32,
+    asked: Asked,
 }
 
 impl Refiller {
@@ -143,9 +140,7 @@ impl Refiller {
             // Time as it was before the question: a period seems to end a little too early, never too late.
             let mut state = pending.shared.lock();
             if let Some(book) = state.book(pending.budget) {
-                let fresh = reply.lease_id == self.ledger.lease_id(pending.fresh);
-                let lease = pending.held.filter(|_| !fresh).unwrap_or(pending.fresh);
-                book.take_in(lease, reply, before);
+                book.take_in(pending.asked, reply, before);
             }
         }
         if let Some(reply) = replies.first() {
@@ -183,7 +178,14 @@ impl Refiller {
             .current
             .as_ref()
             .map_or((0, 0, 1), |held| (held.slice.left, held.slice.charged, held.sequence.saturating_add(1)));
-        let fresh = *book.fresh.get_or_insert_with(|| self.ledger.new_lease());
+        let number = match (&book.current, book.fresh) {
+            (Some(held), _) => held.lease,
+            (None, Some(fresh)) => fresh,
+            (None, None) => self.ledger.new_lease(),
+        };
+        if book.current.is_none() {
+            book.fresh = Some(number);
+        }
         let wish = Wish {
             least: want.least.saturating_sub(left).max(1),
             all: want.all.saturating_sub(left).max(1),
@@ -193,19 +195,15 @@ impl Refiller {
             organization_id: want.organization,
             budget: Arc::clone(&book.budget),
             held: book.current.as_ref().map(|held| (self.ledger.lease_id(held.lease), held.period)),
-            fresh: self.ledger.lease_id(fresh),
+            fresh: self.ledger.lease_id(number),
             sequence,
             wish,
             left,
             charged,
-            overrun: book.overrun,
+            overrun: book.overruns > 0,
         });
-        pending.push(Pending {
-            shared: Arc::clone(&want.shared),
-            budget: want.budget.id,
-            held: book.current.as_ref().map(|held| held.lease),
-            fresh,
-        });
+        let asked = Asked { lease: number, overruns: book.overruns };
+        pending.push(Pending { shared: Arc::clone(&want.shared), budget: want.budget.id, asked });
     }
 
     fn let_go_older(&self, book: &mut Book, returns: &mut Vec<Return>) {

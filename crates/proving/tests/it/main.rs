@@ -15,6 +15,7 @@ mod doctor;
 mod explain;
 mod fixtures;
 mod keys;
+mod ledger;
 mod listener;
 mod model_roles;
 mod program;

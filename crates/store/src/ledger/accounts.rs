@@ -35,6 +35,8 @@ impl StoredAccount {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StoredLease {
     pub(super) id: LeaseId,
+    /// The period that it is of, by its start.
+    pub(super) starts: Timestamp,
     pub(super) lease: Lease,
 }
 
@@ -203,16 +205,21 @@ pub(super) async fn new_lease(
 
 /// A lease, inside a transaction that holds its account.
 pub(super) async fn lease(tx: &mut Tx, id: LeaseId) -> Result<StoredLease, StoreError> {
-    let sql = "SELECT amount, used, sequence, state FROM leases WHERE id = $1";
+    let sql = "SELECT amount, used, sequence, state, starts FROM leases WHERE id = $1";
     let rows = tx.fetch(sql, vec![id.bytes().into()]).await?;
     let row = rows.first().ok_or_else(|| missing("a lease"))?;
     let lease =
         Lease { amount: row.int(0)?, used: row.int(1)?, sequence: row.int(2)?, open: row.text(3)? == "open" };
-    Ok(StoredLease { id, lease })
+    Ok(StoredLease { id, starts: Timestamp::from_micros(row.int(4)?), lease })
 }
 
-/// Saves what a node asked for. What was used is not touched: on a server it may be charged at this very moment, in a
-/// transaction that does not lock the account.
+/// Whether there is such a lease.
+pub(super) async fn is_there(tx: &mut Tx, id: LeaseId) -> Result<bool, StoreError> {
+    Ok(!tx.fetch("SELECT sequence FROM leases WHERE id = $1", vec![id.bytes().into()]).await?.is_empty())
+}
+
+/// Writes down how a lease stands, but for what was used of it: charges are added to it at the same time, and are not
+/// kept from it by the lock on its account.
 pub(super) async fn save_lease(tx: &mut Tx, lease: &StoredLease) -> Result<(), StoreError> {
     let state = if lease.lease.open { "open" } else { "closed" };
     tx.execute(
@@ -223,19 +230,21 @@ pub(super) async fn save_lease(tx: &mut Tx, lease: &StoredLease) -> Result<(), S
     Ok(())
 }
 
-/// Charges a lease with `used`, and saves by how much that made it grow.
-pub(super) async fn save_spent(tx: &mut Tx, lease: &StoredLease, used: i64) -> Result<(), StoreError> {
-    let sql = "UPDATE leases SET amount = $1, used = used + $2 WHERE id = $3";
-    tx.execute(sql, vec![lease.lease.amount.into(), used.into(), lease.id.bytes().into()]).await?;
-    Ok(())
-}
-
 /// The budget and period that a lease is of.
 pub(super) async fn place_of(tx: &mut Tx, id: LeaseId) -> Result<(BudgetId, i64), StoreError> {
     let rows =
         tx.fetch("SELECT budget_id, starts FROM leases WHERE id = $1", vec![id.bytes().into()]).await?;
     let row = rows.first().ok_or_else(|| missing("a lease"))?;
     Ok((BudgetId::from_bytes(row.id(0)?), row.int(1)?))
+}
+
+/// The period that a lease is of.
+pub(super) async fn period_of(tx: &mut Tx, id: LeaseId) -> Result<Period, StoreError> {
+    let sql = "SELECT p.starts, p.ends FROM leases l \
+               JOIN budget_periods p ON p.budget_id = l.budget_id AND p.starts = l.starts WHERE l.id = $1";
+    let rows = tx.fetch(sql, vec![id.bytes().into()]).await?;
+    let row = rows.first().ok_or_else(|| missing("a period"))?;
+    Ok(Period { starts: Timestamp::from_micros(row.int(0)?), ends: Timestamp::from_micros(row.int(1)?) })
 }
 
 /// What other open leases on the account still hold and may give back.
