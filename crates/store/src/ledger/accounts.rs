@@ -217,12 +217,7 @@ pub(super) async fn save_lease(tx: &mut Tx, lease: &StoredLease) -> Result<(), S
     let state = if lease.lease.open { "open" } else { "closed" };
     tx.execute(
         "UPDATE leases SET amount = $1, sequence = $2, state = $3 WHERE id = $4",
-        vec![
-            lease.lease.amount.into(),
-            lease.lease.sequence.into(),
-            state.into(),
-            lease.id.bytes().into(),
-        ],
+        vec![lease.lease.amount.into(), lease.lease.sequence.into(), state.into(), lease.id.bytes().into()],
     )
     .await?;
     Ok(())
