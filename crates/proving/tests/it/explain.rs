@@ -115,6 +115,11 @@ fn situations() -> Vec<Situation> {
             before: 3,
             ..of("a budget that lasts", 200, "")
         },
+        Situation {
+            workspace: json!({"tokens_per_month": 100}),
+            before: 1,
+            ..of("a budget of which some is in hand and some at the store, and neither is enough", 200, "")
+        },
         Situation { workspace: shadow, before: 1, ..of("limits in the shadow", 200, "") },
         Situation {
             max_tokens: None,
