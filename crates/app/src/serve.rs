@@ -116,26 +116,9 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let (stop, stopped) = watch::channel(false);
     let (stop_writer, writer_stopped) = watch::channel(false);
     let (stop_refiller, refiller_stopped) = watch::channel(false);
-    let jobs = vec![
-        tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
-        tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
-        tokio::spawn(jobs::tell_rejections(Arc::clone(&gateway), control, stopped.clone())),
-        tokio::spawn(jobs::follow_rules(
-            store.clone(),
-            Arc::clone(&source),
-            Arc::clone(&gateway),
-            Arc::clone(&ledger),
-            applied,
-            stopped.clone(),
-        )),
-        tokio::spawn(jobs::write_last_used(
-            store.clone(),
-            source,
-            clock,
-            last_used_interval,
-            writer_stopped.clone(),
-        )),
-    ];
+    let beside =
+        Beside { store: store.clone(), source, ledger: Arc::clone(&ledger), clock, last_used_interval };
+    let jobs = beside.spawn(&gateway, &control, applied, &stopped, &writer_stopped);
     let workers = Arc::new(Workers::start(&gateway).map_err(|e| e.to_string())?);
     let mut node = Node {
         address: SocketAddr::from(([0, 0, 0, 0], 0)),
@@ -157,6 +140,51 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         node.admin_address = Some(node.listen(address, Plane::Admin, &settings).await?);
     }
     Ok(node)
+}
+
+/// What the jobs beside the calls work with.
+struct Beside {
+    store: Store,
+    source: Arc<Source>,
+    ledger: Arc<Ledger>,
+    clock: Arc<dyn Clock>,
+    last_used_interval: Duration,
+}
+
+impl Beside {
+    /// Starts the jobs. Times of use are still written when calls have ended.
+    fn spawn(
+        self,
+        gateway: &Arc<Gateway>,
+        control: &Arc<Control>,
+        applied: watch::Sender<i64>,
+        stopped: &watch::Receiver<bool>,
+        writer_stopped: &watch::Receiver<bool>,
+    ) -> Vec<JoinHandle<()>> {
+        let Self { store, source, ledger, clock, last_used_interval } = self;
+        let (gateway, control) = (Arc::clone(gateway), Arc::clone(control));
+        let follow = jobs::follow_rules(
+            store.clone(),
+            Arc::clone(&source),
+            Arc::clone(&gateway),
+            ledger,
+            applied,
+            stopped.clone(),
+        );
+        vec![
+            tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
+            tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
+            tokio::spawn(jobs::tell_rejections(gateway, control, stopped.clone())),
+            tokio::spawn(follow),
+            tokio::spawn(jobs::write_last_used(
+                store,
+                source,
+                clock,
+                last_used_interval,
+                writer_stopped.clone(),
+            )),
+        ]
+    }
 }
 
 /// Opens the node's journal and settles what an earlier process left in it.

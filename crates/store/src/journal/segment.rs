@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// Slots of a file, the header among them: 8 MiB.
 pub(super) const SLOTS: u64 = 16_384;
+/// A page of the page cache.
+const PAGE: usize = 4096;
 const SLOT_BYTES: u64 = SLOT as u64;
 
 /// A file of the journal.
@@ -29,8 +31,10 @@ impl Segment {
     /// Makes a file, with zeros in all of its room: it is taken now, and not when a call needs it.
     pub(super) fn create(path: PathBuf, generation: u64, identity: &Identity) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-        let zeros = vec![0; 1024 * 1024];
-        let chunk = u64::try_from(zeros.len()).unwrap_or(u64::MAX);
+        // A page at a time: what is written in large pieces lies in large folios of the page cache, and ext4 walks a whole
+        // folio for each small write into it (measured: 2 µs a write in place of 0.6).
+        let zeros = [0; PAGE];
+        let chunk = PAGE as u64;
         let room = SLOTS.saturating_mul(SLOT_BYTES);
         let mut at = 0;
         while at < room {
