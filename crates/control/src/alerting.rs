@@ -111,7 +111,7 @@ fn facts(rules: &Rules, moved: &[standings::Standing]) -> Vec<Standing> {
                 spent: standing.spent,
                 thresholds: set.thresholds.clone(),
                 overrun: standing.blocked || standing.overrun > 0,
-                limit_reached: standing.refused,
+                limit_reached: standing.refused_under.is_some_and(|limit| limit >= budget.limit),
             })
         })
         .collect()

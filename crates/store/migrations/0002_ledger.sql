@@ -15,7 +15,7 @@ CREATE TABLE budget_periods (
   granted_under {int} NOT NULL,
   overrun {int} NOT NULL,
   blocked {int} NOT NULL,
-  refused {int} NOT NULL,
+  refused_under {int} NOT NULL,
   stale {int} NOT NULL,
   PRIMARY KEY (budget_id, starts)
 ) {clustered};

@@ -145,8 +145,8 @@ async fn grow_one(
     };
     // Refused for good: not even what calls in flight hold would be enough, if it came back.
     let need = ask.wish.least.saturating_add(ask.left);
-    account.refused |=
-        refused && account.account.limit.is_some_and(|limit| spent.saturating_add(need) > limit);
+    let for_good = account.account.limit.filter(|limit| refused && spent.saturating_add(need) > *limit);
+    account.refused_under = for_good.unwrap_or(account.refused_under);
     accounts::save(tx, &account).await?;
     Ok(Reply {
         lease_id: lease.id,

@@ -222,7 +222,7 @@ async fn stand(
         leased: known.leased.saturating_sub(unstored).saturating_sub(slice.reserved).max(0),
         stranded: known.stranded,
         blocked: known.blocked,
-        refused: known.refused,
+        refused: known.refused_under.is_some_and(|limit| limit >= standing.budget.limit),
         overrun: known.overrun,
         free: slice.left.saturating_add(can_be_given),
         ..standing

@@ -38,7 +38,7 @@ async fn limits_are_merged_checked_and_guarded_by_tags() {
         (r#"{"alert_thresholds":[80,50]}"#, "alert_thresholds"),
         (r#"{"alert_thresholds":[101]}"#, "alert_thresholds"),
         (r#"{"alert_thresholds":[300]}"#, "alert_thresholds"),
-        (r#"{"timezone":"Europe/Paris"}"#, "timezone"),
+        (r#"{"timezone":"Europe/Atlantis"}"#, "timezone"),
         (r#"{"mode":"off"}"#, "mode"),
         (r#"{"key_creation":"all"}"#, "key_creation"),
         (r#"{"max_key_lifetime_days":0}"#, "max_key_lifetime_days"),

@@ -19,8 +19,8 @@ pub(super) struct StoredAccount {
     pub(super) account: Account,
     /// The limit under which the last grant was made.
     pub(super) granted_under: i64,
-    /// Whether a call was refused for it.
-    pub(super) refused: bool,
+    /// The limit under which a call was last refused for good; -1 is none.
+    pub(super) refused_under: i64,
 }
 
 impl StoredAccount {
@@ -43,7 +43,7 @@ pub(super) struct StoredLease {
 macro_rules! account {
     ($rest:literal) => {
         concat!(
-            "SELECT budget_id, starts, ends, allocated, granted_under, blocked, refused, stale FROM budget_periods ",
+            "SELECT budget_id, starts, ends, allocated, granted_under, blocked, refused_under, stale FROM budget_periods ",
             $rest
         )
     };
@@ -97,8 +97,8 @@ async fn begin(
     };
     tx.execute(
         "INSERT INTO budget_periods (budget_id, starts, ends, organization_id, level, scope_id, role, kind, allocated, \
-         carried, granted_under, overrun, blocked, refused, stale) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 0, 0, 0, 0, 0) ON CONFLICT (budget_id, starts) DO NOTHING",
+         carried, granted_under, overrun, blocked, refused_under, stale) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 0, 0, 0, -1, 0) ON CONFLICT (budget_id, starts) DO NOTHING",
         vec![
             budget.id.bytes().into(),
             period.starts.micros().into(),
@@ -166,13 +166,13 @@ pub(super) async fn load(tx: &mut Tx, budget: BudgetId, starts: i64) -> Result<S
 
 pub(super) async fn save(tx: &mut Tx, account: &StoredAccount) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE budget_periods SET allocated = $1, granted_under = $2, blocked = $3, refused = $4 \
+        "UPDATE budget_periods SET allocated = $1, granted_under = $2, blocked = $3, refused_under = $4 \
          WHERE budget_id = $5 AND starts = $6",
         vec![
             account.account.allocated.into(),
             account.granted_under.into(),
             account.account.blocked.into(),
-            account.refused.into(),
+            account.refused_under.into(),
             account.budget.bytes().into(),
             account.period.starts.micros().into(),
         ],
@@ -272,7 +272,7 @@ fn read(row: &Row) -> Result<StoredAccount, StoreError> {
         },
         account: Account { allocated: row.int(3)?, limit: None, enforced: true, blocked: row.int(5)? != 0 },
         granted_under: row.int(4)?,
-        refused: row.int(6)? != 0,
+        refused_under: row.int(6)?,
     })
 }
 

@@ -28,8 +28,8 @@ pub struct Standing {
     pub overrun: i64,
     /// Nothing is given out until a person has looked.
     pub blocked: bool,
-    /// A call was refused for it in this period.
-    pub refused: bool,
+    /// The limit under which a call was last refused for good in this period.
+    pub refused_under: Option<i64>,
     /// It had no limit for a while: what was used meanwhile is not counted before the next call asks for it.
     pub stale: bool,
 }
@@ -41,11 +41,11 @@ macro_rules! standings {
             "p.carried + CAST(COALESCE(SUM(l.used), 0) AS BIGINT), ",
             "CAST(COALESCE(SUM(CASE WHEN l.state = 'open' THEN l.amount - l.used ELSE 0 END), 0) AS BIGINT), ",
             "CAST(COALESCE(SUM(CASE WHEN l.state = 'stranded' THEN l.amount - l.used ELSE 0 END), 0) AS BIGINT), ",
-            "p.overrun, p.blocked, p.refused, p.stale FROM budget_periods p ",
+            "p.overrun, p.blocked, p.refused_under, p.stale FROM budget_periods p ",
             "LEFT JOIN leases l ON l.budget_id = p.budget_id AND l.starts = p.starts ",
             $rest,
             " GROUP BY p.budget_id, p.organization_id, p.starts, p.ends, p.allocated, p.carried, p.overrun, p.blocked, ",
-            "p.refused, p.stale ORDER BY p.budget_id, p.starts"
+            "p.refused_under, p.stale ORDER BY p.budget_id, p.starts"
         )
     };
 }
@@ -81,7 +81,7 @@ fn read(row: &Row) -> Result<Standing, StoreError> {
         stranded: row.int(7)?,
         overrun: row.int(8)?,
         blocked: row.int(9)? != 0,
-        refused: row.int(10)? != 0,
+        refused_under: Some(row.int(10)?).filter(|limit| *limit >= 0),
         stale: row.int(11)? != 0,
     })
 }
