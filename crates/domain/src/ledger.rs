@@ -7,7 +7,8 @@
 
 use crate::admission::{RateAsk, RateKind};
 use crate::budgets::Scope;
-use crate::id::BudgetId;
+use crate::calendar::Period;
+use crate::id::{BudgetId, NodeId};
 use crate::rates::{MinuteWindow, SecondWindow};
 
 /// How much of a budget's limit is given out in one period, in the budget's unit.
@@ -227,10 +228,13 @@ impl RatesInUse {
     }
 }
 
-/// What a node has in hand of budgets beyond what the database knows, and what it counts of rates.
+/// What a process has in hand of budgets, and what it counts of rates: the database learns of it a little later.
 pub trait InHand: Send + Sync {
-    /// Of one budget in the period that runs: the slice, and what of its charges the database has yet to learn.
-    fn of(&self, budget: BudgetId) -> Option<(Slice, i64)>;
+    /// Of one budget, all that it holds and has charged in the newest period it has a lease of, and that period.
+    fn of(&self, budget: BudgetId) -> Option<(Period, Slice)>;
+
+    /// The node and the epoch that its leases are of.
+    fn process(&self) -> (NodeId, i64);
 
     /// What a scope used of its rates on this node.
     fn rates(&self, scope: &Scope) -> RatesInUse;

@@ -11,7 +11,8 @@ mod take;
 
 use crate::snapshot::KeyEntry;
 use louver_domain::budgets::{Budget, Scope};
-use louver_domain::id::{BudgetId, LeaseId, OrganizationId};
+use louver_domain::calendar::Period;
+use louver_domain::id::{BudgetId, LeaseId, NodeId, OrganizationId};
 use louver_domain::ledger::{InHand, RatesInUse, Slice};
 use louver_domain::settlement::Charge;
 use louver_domain::time::{Clock, Timestamp};
@@ -200,10 +201,14 @@ impl Ledger {
 }
 
 impl InHand for Ledger {
-    fn of(&self, budget: BudgetId) -> Option<(Slice, i64)> {
+    fn of(&self, budget: BudgetId) -> Option<(Period, Slice)> {
         let shared = lock(&self.budgets).get(&budget)?.upgrade()?;
-        let (lease, slice) = shared.lock().in_hand(budget, self.clock.monotonic_micros())?;
-        Some((slice, slice.charged.saturating_sub(self.stored_of(lease))))
+        shared.lock().in_hand(budget, self.clock.monotonic_micros())
+    }
+
+    fn process(&self) -> (NodeId, i64) {
+        let identity = self.journal.identity();
+        (identity.node, identity.epoch)
     }
 
     fn rates(&self, scope: &Scope) -> RatesInUse {

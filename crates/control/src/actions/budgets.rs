@@ -12,7 +12,7 @@ use louver_domain::id::{BudgetId, OrganizationId};
 use louver_domain::keys::{ApiKey, Owner};
 use louver_domain::ledger::Account;
 use louver_domain::limits::{Level, Limits};
-use louver_store::ledger::{recovery, standings};
+use louver_store::ledger::{Holder, recovery, standings};
 use louver_store::snapshot::{self, Rules};
 use louver_store::usage;
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,10 @@ async fn known(
     control: &Control,
     context: &Context,
 ) -> Result<HashMap<BudgetId, standings::Standing>, ControlError> {
-    let all = standings::of_organization(&control.store, context.organization_id(), context.now).await?;
+    let own = control.in_hand.as_ref().map(|in_hand| in_hand.process());
+    let own = own.map(|(node, epoch)| Holder { node, epoch });
+    let organization = context.organization_id();
+    let all = standings::of_organization(&control.store, organization, context.now, own).await?;
     Ok(all.into_iter().map(|standing| (standing.budget, standing)).collect())
 }
 
@@ -206,7 +209,10 @@ async fn stand(
         return Ok(standing);
     };
     let in_hand = control.in_hand.as_ref().and_then(|in_hand| in_hand.of(standing.budget.id));
-    let (slice, unstored) = in_hand.unwrap_or_default();
+    // What this process holds it knows better than the database, which learns of its calls a moment later.
+    let own = in_hand.filter(|(period, _)| *period == known.period).map(|(_, slice)| slice);
+    let (slice, own_used, own_leased) =
+        own.map_or_else(Default::default, |slice| (slice, known.own_used, known.own_leased));
     standing.period = known.period;
     // What was used while there was no limit counts from the next call on.
     let uncounted = if known.stale { used(&standing).await?.saturating_sub(known.spent).max(0) } else { 0 };
@@ -217,9 +223,9 @@ async fn stand(
     };
     let can_be_given = if known.blocked { 0 } else { account.left() };
     Ok(Standing {
-        spent: known.spent.saturating_add(uncounted).saturating_add(unstored),
+        spent: known.spent.saturating_sub(own_used).saturating_add(slice.charged).saturating_add(uncounted),
         reserved: slice.reserved,
-        leased: known.leased.saturating_sub(unstored).saturating_sub(slice.reserved).max(0),
+        leased: known.leased.saturating_sub(own_leased).saturating_add(slice.left),
         stranded: known.stranded,
         blocked: known.blocked,
         refused: known.refused_under.is_some_and(|limit| limit >= standing.budget.limit),

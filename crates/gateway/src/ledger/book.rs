@@ -46,6 +46,8 @@ pub(super) struct Book {
     pub(super) current: Option<Held>,
     /// Leases of periods that ended, or that were let go of: calls may still hold parts of them.
     pub(super) older: Vec<Held>,
+    /// What was charged on leases of the newest period that are closed.
+    closed: (Option<Period>, i64),
     /// The number for a lease to be made, kept until the store has answered.
     pub(super) fresh: Option<u32>,
     denial: Option<Denial>,
@@ -92,6 +94,7 @@ impl Book {
             budget,
             current: None,
             older: Vec::new(),
+            closed: (None, 0),
             fresh: None,
             denial: None,
             store_left: 0,
@@ -117,6 +120,40 @@ impl Book {
     /// Lives no longer from the current lease.
     pub(super) fn retire(&mut self) {
         self.older.extend(self.current.take());
+    }
+
+    /// Takes the older leases out that are at their end, by their numbers; what was charged on them is kept in mind.
+    pub(super) fn take_ended(&mut self, is_stored: impl Fn(&Held) -> bool) -> Vec<u32> {
+        let (ended, open): (Vec<Held>, Vec<Held>) = std::mem::take(&mut self.older)
+            .into_iter()
+            .partition(|held| held.slice.is_quiet() && is_stored(held));
+        self.older = open;
+        for held in &ended {
+            let (period, charged) = self.closed;
+            self.closed = match period {
+                Some(period) if period == held.period => {
+                    (Some(period), charged.saturating_add(held.slice.charged))
+                }
+                Some(period) if period > held.period => (Some(period), charged),
+                _ => (Some(held.period), held.slice.charged),
+            };
+        }
+        ended.into_iter().map(|held| held.lease).collect()
+    }
+
+    /// All that this process holds and has charged in the newest period that it has a lease of, and that period.
+    pub(super) fn in_hand(&self, now_micros: i64) -> Option<(Period, Slice)> {
+        let leases = || self.current.iter().chain(&self.older);
+        let period = leases().map(|held| held.period).chain(self.closed.0).max()?;
+        let of_closed = if self.closed.0 == Some(period) { self.closed.1 } else { 0 };
+        let mut all = Slice { charged: of_closed, ..Slice::default() };
+        for held in leases().filter(|held| held.period == period) {
+            all.reserved = all.reserved.saturating_add(held.slice.reserved);
+            all.charged = all.charged.saturating_add(held.slice.charged);
+        }
+        let current = self.current.as_ref().filter(|held| now_micros < held.ends_micros);
+        all.left = current.map_or(0, |held| held.slice.left);
+        Some((period, all))
     }
 
     /// Whether a call that may use `need` can have it at `now`.

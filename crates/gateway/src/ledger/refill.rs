@@ -249,13 +249,8 @@ impl Refiller {
     /// Older leases that no call holds and whose charges the store knows.
     fn take_ended(&self, book: &mut Book, ended: &mut Vec<(BudgetId, LeaseId)>) {
         let budget = book.budget.id;
-        book.older.retain(|held| {
-            let done = held.slice.is_quiet() && held.slice.charged == self.ledger.stored_of(held.lease);
-            if done {
-                ended.push((budget, self.ledger.lease_id(held.lease)));
-            }
-            !done
-        });
+        let numbers = book.take_ended(|held| held.slice.charged == self.ledger.stored_of(held.lease));
+        ended.extend(numbers.into_iter().map(|number| (budget, self.ledger.lease_id(number))));
     }
 
     /// At the end of the process: every lease on which nothing is open is closed.

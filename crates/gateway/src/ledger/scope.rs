@@ -2,6 +2,7 @@
 
 use crate::ledger::book::Book;
 use louver_domain::budgets::Budget;
+use louver_domain::calendar::Period;
 use louver_domain::id::BudgetId;
 use louver_domain::ledger::{RatesInUse, Slice};
 use louver_domain::rates::{MinuteWindow, SecondWindow};
@@ -52,9 +53,8 @@ impl State {
     }
 
     /// The lease that calls live from at `now`, and what is in hand of it.
-    pub(super) fn in_hand(&mut self, budget: BudgetId, now_micros: i64) -> Option<(u32, Slice)> {
-        let held = self.book(budget)?.current.as_ref().filter(|held| now_micros < held.ends_micros)?;
-        Some((held.lease, held.slice))
+    pub(super) fn in_hand(&mut self, budget: BudgetId, now_micros: i64) -> Option<(Period, Slice)> {
+        self.book(budget)?.in_hand(now_micros)
     }
 
     /// What is used of the rates.

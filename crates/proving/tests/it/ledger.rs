@@ -262,7 +262,8 @@ async fn entries_that_come_twice_charge_once(desk: Desk) {
         entries::insert(&desk.store, &entries[..150]),
         entries::insert(&desk.store, &entries[50..250])
     );
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     assert_eq!(desk.standing().await.spent, 3000);
     desk.verified().await;
 }

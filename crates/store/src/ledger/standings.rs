@@ -2,6 +2,7 @@
 
 use crate::db::{Row, Store, Tx};
 use crate::error::StoreError;
+use crate::ledger::Holder;
 use louver_domain::access::Permit;
 use louver_domain::calendar::Period;
 use louver_domain::id::{BudgetId, OrganizationId};
@@ -32,6 +33,10 @@ pub struct Standing {
     pub refused_under: Option<i64>,
     /// It had no limit for a while: what was used meanwhile is not counted before the next call asks for it.
     pub stale: bool,
+    /// Of what is spent: on leases of the process that asks.
+    pub own_used: i64,
+    /// Of what is leased: to the process that asks.
+    pub own_leased: i64,
 }
 
 macro_rules! standings {
@@ -41,7 +46,10 @@ macro_rules! standings {
             "p.carried + CAST(COALESCE(SUM(l.used), 0) AS BIGINT), ",
             "CAST(COALESCE(SUM(CASE WHEN l.state = 'open' THEN l.amount - l.used ELSE 0 END), 0) AS BIGINT), ",
             "CAST(COALESCE(SUM(CASE WHEN l.state = 'stranded' THEN l.amount - l.used ELSE 0 END), 0) AS BIGINT), ",
-            "p.overrun, p.blocked, p.refused_under, p.stale FROM budget_periods p ",
+            "p.overrun, p.blocked, p.refused_under, p.stale, ",
+            "CAST(COALESCE(SUM(CASE WHEN l.node_id = $2 AND l.epoch = $3 THEN l.used ELSE 0 END), 0) AS BIGINT), ",
+            "CAST(COALESCE(SUM(CASE WHEN l.node_id = $2 AND l.epoch = $3 AND l.state = 'open' THEN l.amount - l.used ",
+            "ELSE 0 END), 0) AS BIGINT) FROM budget_periods p ",
             "LEFT JOIN leases l ON l.budget_id = p.budget_id AND l.starts = p.starts ",
             $rest,
             " GROUP BY p.budget_id, p.organization_id, p.starts, p.ends, p.allocated, p.carried, p.overrun, p.blocked, ",
@@ -50,21 +58,25 @@ macro_rules! standings {
     };
 }
 
-/// The budgets of an organization in the periods that run at `at`.
+/// The budgets of an organization in the periods that run at `at`. Of `own`, the process that asks, is told apart what
+/// the database knows: it knows more itself.
 pub async fn of_organization(
     store: &Store,
     organization: OrganizationId,
     at: Timestamp,
+    own: Option<Holder>,
 ) -> Result<Vec<Standing>, StoreError> {
-    let sql = standings!("WHERE p.organization_id = $1 AND p.ends > $2");
-    let values = vec![organization.bytes().into(), at.micros().into()];
+    let sql = standings!("WHERE p.ends > $1 AND p.organization_id = $4");
+    let (node, epoch) = own.map_or(([0; 16], 0), |own| (own.node.bytes(), own.epoch));
+    let values = vec![at.micros().into(), node.into(), epoch.into(), organization.bytes().into()];
     store.fetch(sql, values).await?.iter().map(read).collect()
 }
 
 /// All budgets in the periods that run at `at`.
 pub async fn running(store: &Store, at: Timestamp) -> Result<Vec<Standing>, StoreError> {
     let sql = standings!("WHERE p.ends > $1");
-    store.fetch(sql, vec![at.micros().into()]).await?.iter().map(read).collect()
+    let nobody: [u8; 16] = [0; 16];
+    store.fetch(sql, vec![at.micros().into(), nobody.into(), 0_i64.into()]).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<Standing, StoreError> {
@@ -83,6 +95,8 @@ fn read(row: &Row) -> Result<Standing, StoreError> {
         blocked: row.int(9)? != 0,
         refused_under: Some(row.int(10)?).filter(|limit| *limit >= 0),
         stale: row.int(11)? != 0,
+        own_used: row.int(12)?,
+        own_leased: row.int(13)?,
     })
 }
 
