@@ -13,6 +13,7 @@ mod fixtures;
 mod keys;
 mod listener;
 mod model_roles;
+mod oracle;
 mod program;
 mod rates;
 mod secrets;
