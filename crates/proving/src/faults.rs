@@ -12,6 +12,8 @@ use tokio::process::Command;
 pub enum Blow {
     /// The process is killed (SIGKILL) and started again.
     Kill,
+    /// The process is killed, and its journal is gone when it is started again: what a power failure may do.
+    Lose,
     /// The process is stopped for a while (SIGSTOP, SIGCONT).
     Pause,
     /// PostgreSQL is restarted as after a crash.
@@ -48,21 +50,24 @@ pub async fn lock_ledger(cluster: &Cluster) {
     succeed(Command::new("psql").args([cluster.url(), "-qAtc", &sql])).await;
 }
 
-/// A small file system in memory, seen by one child and its children only. It needs no rights but those that user
-/// namespaces give.
-pub struct SmallDisk {
-    /// Where it is, for the child.
-    pub folder: PathBuf,
+/// A file that takes all the room of a small disk. Dropped, the room is back.
+pub struct Ballast(PathBuf);
+
+impl Ballast {
+    /// Fills the disk at `folder` as the process of that id sees it.
+    pub async fn fill(process: u32, folder: &Path) -> Self {
+        let path = format!("/proc/{process}/root{}/ballast", folder.display());
+        // It writes until nothing fits any more, and says so: that it fails is meant.
+        let zeros = Command::new("dd").args(["if=/dev/zero", "bs=4096", &format!("of={path}")]).output().await;
+        let said = String::from_utf8(zeros.unwrap().stderr).unwrap();
+        assert!(said.contains("No space left"), "{said}");
+        Self(path.into())
+    }
 }
 
-impl SmallDisk {
-    /// The command of `program`, with so many bytes of disk at `folder`, which must be there.
-    pub fn around(program: &Path, folder: &Path, bytes: u64) -> Command {
-        let script = format!("mount -t tmpfs -o size={bytes} tmpfs \"$1\" && shift && exec \"$@\"");
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
-        command.arg(folder).arg(program);
-        command
+impl Drop for Ballast {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

@@ -51,13 +51,33 @@ impl Installation {
 
     /// The same of a given program, with variables of the environment beside the usual ones.
     pub async fn of(program: &Path, database: &Database, environment: &[(&str, &str)]) -> Self {
+        let made = Self::prepare(program, database, environment).await;
+        let said = program::succeed(made.command("init").args(["--name", "Proving"])).await;
+        made.founded(&said)
+    }
+
+    /// The same on a disk of so many bytes, which only the processes of this program see, and which is gone with them.
+    /// Answers the program, running.
+    pub async fn on_small_disk(bytes: u64) -> (Self, Program) {
+        let made = Self::prepare(&program::file(), &Database::Sqlite, &[]).await;
+        let mut command = small_disk(&made.data(), bytes);
+        command.arg(&made.program).arg(made.settings());
+        command.env_clear().envs(made.variables()).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        let program = Program::start(program::piped(&mut command)).await.unwrap();
+        let said = program.printed.text();
+        (made.founded(&said), program)
+    }
+
+    async fn prepare(program: &Path, database: &Database, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
         let config =
             Config { record: false, books: true, ..example::simulated(1).expect("the catalogue is sound") };
         let simulator = Simulator::new(config);
         let (upstream, stop_simulator) = listen(&simulator).await;
         let url = match database {
-            Database::Sqlite => database::sqlite(folder.path()),
+            Database::Sqlite => database::sqlite(&data),
             Database::Postgres(url) => url.clone(),
         };
         std::fs::write(folder.path().join("louver.toml"), SETTINGS).unwrap();
@@ -66,13 +86,14 @@ impl Installation {
             ("LOUVER_DATABASE_URL", url),
             ("LOUVER_UPSTREAM_URL", format!("http://{upstream}")),
             ("LOUVER_UPSTREAM_KEY", "upstream-of-the-settings".to_owned()),
-            ("LOUVER_MASTER_KEY_FILE", folder.path().join("master.key").display().to_string()),
+            ("LOUVER_MASTER_KEY_FILE", data.join("master.key").display().to_string()),
+            ("LOUVER_JOURNAL_DIR", data.join("journal-0").display().to_string()),
             ("LOUVER_WORKER_THREADS", "2".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         variables.extend(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let made = Self {
+        Self {
             simulator,
             admin_key: String::new(),
             organization: String::new(),
@@ -81,19 +102,30 @@ impl Installation {
             environment: Mutex::new(variables),
             folder,
             _stop_simulator: stop_simulator,
-        };
-        let said = program::succeed(made.command("init").args(["--name", "Proving"])).await;
+        }
+    }
+
+    /// With what `init` printed.
+    fn founded(self, said: &str) -> Self {
         let after = |text: &str| {
             let word = said.split_once(text).and_then(|(_, rest)| rest.split_whitespace().next());
             word.unwrap_or_else(|| panic!("{text:?} in {said}")).to_owned()
         };
         let (organization, workspace) = (after("is there: "), after("default workspace: "));
-        Self { admin_key: after("shown only now:"), organization, workspace, ..made }
+        Self { admin_key: after("shown only now:"), organization, workspace, ..self }
     }
 
-    /// Its folder.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// Where its database, master key and journals are.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.folder.path().join("louver.toml")
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        self.environment.lock().unwrap().clone()
     }
 
     /// Sets a variable of the environment for the processes to come.
@@ -106,14 +138,23 @@ impl Installation {
     /// A command of the program on this installation.
     pub fn command(&self, name: &str) -> tokio::process::Command {
         let mut command = program::of(&self.program);
-        command.arg(name).arg("--config").arg(self.folder.path().join("louver.toml"));
-        command.envs(self.environment.lock().unwrap().iter().map(|(name, value)| (name, value)));
+        command.arg(name).arg("--config").arg(self.settings()).envs(self.variables());
         command
     }
 
-    /// Starts `louver serve`.
-    pub async fn start(&self) -> Result<Program, String> {
-        Program::start(&mut self.command("serve")).await
+    /// The folder of a node's journal.
+    pub fn journal(&self, node: usize) -> PathBuf {
+        self.data().join(format!("journal-{node}"))
+    }
+
+    /// Starts `louver serve` as the node of that number.
+    pub async fn start(&self, node: usize) -> Result<Program, String> {
+        Program::start(self.command("serve").env("LOUVER_JOURNAL_DIR", self.journal(node))).await
+    }
+
+    /// Removes what the journal of a node holds, and who the node is.
+    pub fn lose_journal(&self, node: usize) {
+        std::fs::remove_dir_all(self.journal(node)).unwrap();
     }
 
     /// The admin's side of a running process.
@@ -129,6 +170,17 @@ async fn listen(simulator: &Simulator) -> (SocketAddr, oneshot::Sender<()>) {
     let simulator = simulator.clone();
     tokio::spawn(async move { simulator.serve(listener, async { drop(stopped.await) }).await });
     (address, stop)
+}
+
+/// A shell that puts a file system in memory at a folder, for itself and its children alone, and there runs `init` and
+/// `serve`. It needs no rights but those that user namespaces give.
+fn small_disk(folder: &Path, bytes: u64) -> tokio::process::Command {
+    let script = format!(
+        "mount -t tmpfs -o mode=0700,size={bytes} tmpfs \"$1\" && \"$2\" init --config \"$3\" && exec \"$2\" serve --config \"$3\""
+    );
+    let mut command = tokio::process::Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"]).arg(folder);
+    command
 }
 
 /// An admin of one process.
@@ -152,12 +204,6 @@ impl Admin {
         let answer = send(self.address, request("GET", path, &self.key, None)).await;
         assert!(answer.status.is_success(), "GET {path}: {} {}", answer.status, answer.text());
         answer.json()
-    }
-
-    /// TODO gone with the ledger.
-    pub async fn try_ask(&self, path: &str) -> Option<Value> {
-        let answer = send(self.address, request("GET", path, &self.key, None)).await;
-        answer.status.is_success().then(|| answer.json())
     }
 
     /// Makes a workspace with its first member and an upstream credential of its own; answers its id.

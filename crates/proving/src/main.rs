@@ -1,15 +1,16 @@
 //! `louver-proving`: one seed, a crash loop, or a full disk against the real program, from a terminal.
 //!
 //! ```text
-//! cargo run -p louver-proving -- seed 42 [--calls 5000] [--clients 200] [--kills 10] [--pauses 2] [--postgres URL]
+//! cargo run -p louver-proving -- seed 42 [--calls 5000] [--clients 200] [--kills 10] [--pauses 2] [--loses 2] [--postgres URL]
 //! cargo run -p louver-proving -- dollar 42 [--kills 10] [--clients 200]
 //! cargo run -p louver-proving -- crash-loop [--kills 100] [--seed 1] [--clients 50] [--postgres URL]
-//! cargo run -p louver-proving -- database [--seed 1] [--calls 3000]
+//! cargo run -p louver-proving -- database [--seed 1] [--calls 3000] [--nodes 2]
+//! cargo run -p louver-proving -- full-disk [--seed 1]
 //! ```
 //!
 //! `seed` lets clients do everything they may do in an organization with budgets on every level; `dollar` uses up one
 //! dollar in one workspace; `crash-loop` kills the program again and again and looks at the books each time; `database`
-//! restarts and locks a PostgreSQL of its own under load. Each prints its figures and what does not agree, and ends
+//! restarts and locks a PostgreSQL of its own under load; `full-disk` fills the disk of database and journal. Each prints its figures and what does not agree, and ends
 //! with 1 if anything does not. `--program FILE` takes another program than the one that cargo builds first, and
 //! `--durability fsync` sets that setting.
 #![allow(
@@ -26,14 +27,14 @@ use louver_domain::money::Money;
 use louver_proving::cluster::Cluster;
 use louver_proving::faults::Blow;
 use louver_proving::installation::Database;
-use louver_proving::run::{Order, crash_loop, run};
+use louver_proving::run::{Order, crash_loop, full_disk, run};
 use louver_proving::scene::Scene;
-use louver_proving::workload::{Manner, Mix};
+use louver_proving::workload::Manner;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "louver-proving seed N | dollar N | crash-loop | database, with --calls N, --clients N, --kills N, \
-                     --pauses N, --seed N, --postgres URL, --program FILE, --durability background|fsync";
+const USAGE: &str = "louver-proving seed N | dollar N | crash-loop | database | full-disk, with --calls N, --clients N, \
+                     --kills N, --pauses N, --loses N, --nodes N, --seed N, --postgres URL, --program FILE, --durability background|fsync";
 
 /// What the command line says.
 struct Asked {
@@ -43,6 +44,8 @@ struct Asked {
     clients: Option<usize>,
     kills: Option<u64>,
     pauses: u64,
+    loses: u64,
+    nodes: Option<usize>,
     postgres: Option<String>,
     program: Option<PathBuf>,
     durability: Option<String>,
@@ -57,6 +60,8 @@ impl Asked {
             clients: None,
             kills: None,
             pauses: 0,
+            loses: 0,
+            nodes: None,
             postgres: None,
             program: None,
             durability: None,
@@ -73,6 +78,8 @@ impl Asked {
                 "--clients" => asked.clients = Some(usize::try_from(number(value)?).unwrap()),
                 "--kills" => asked.kills = Some(number(value)?),
                 "--pauses" => asked.pauses = number(value)?,
+                "--loses" => asked.loses = number(value)?,
+                "--nodes" => asked.nodes = Some(usize::try_from(number(value)?).unwrap()),
                 "--postgres" => asked.postgres = value,
                 "--program" => asked.program = value.map(PathBuf::from),
                 "--durability" => asked.durability = value,
@@ -84,16 +91,12 @@ impl Asked {
 
     fn order(&self) -> Result<Order, String> {
         let calls = self.calls.unwrap_or(5000);
-        let wild = |clients: usize| {
-            // In this mix a call costs about 40,000 nano-dollars.
-            let scale = Money::from_nanos(i64::try_from(calls).unwrap() * 40_000);
-            Order::new(self.seed, self.clients.unwrap_or(clients), calls, Mix::wild(), Scene::Chain { scale })
-        };
+        let wild = |clients| Order::wild(self.seed, self.clients.unwrap_or(clients), calls);
         let mut order = match self.what.as_str() {
-            "free" => Order::new(self.seed, self.clients.unwrap_or(50), calls, Mix::wild(), Scene::Free),
             "seed" => wild(200),
             "dollar" => Order::dollar(self.seed, self.clients.unwrap_or(200), self.kills.unwrap_or(0)),
             "database" => wild(100),
+            "full-disk" => Order::steady(self.seed, self.clients.unwrap_or(10), self.calls.unwrap_or(1000)),
             "crash-loop" => {
                 let mut order = wild(50);
                 // A call without a maximum that is in flight at a kill is charged a whole context.
@@ -104,9 +107,10 @@ impl Asked {
             }
             other => return Err(format!("{other} is not known")),
         };
-        if matches!(self.what.as_str(), "free" | "seed" | "database") {
-            order.blows = vec![(Blow::Kill, self.kills.unwrap_or(0)), (Blow::Pause, self.pauses)];
+        if matches!(self.what.as_str(), "seed" | "database") {
+            order.blows = vec![(Blow::Kill, self.kills.unwrap_or(0)), (Blow::Pause, self.pauses), (Blow::Lose, self.loses)];
         }
+        order.nodes = self.nodes.unwrap_or(1);
         if let Some(url) = &self.postgres {
             order.database = Database::Postgres(url.clone());
         }
@@ -162,6 +166,7 @@ async fn perform(asked: &Asked) -> Result<bool, String> {
     }
     let report = match asked.what.as_str() {
         "crash-loop" => crash_loop(&order, asked.kills.unwrap_or(100)).await,
+        "full-disk" => full_disk(&order).await,
         _ => run(&order, cluster.as_ref()).await,
     };
     print!("{report}");

@@ -194,8 +194,8 @@ pub struct Oracle<'a> {
     pub members: &'a [Member],
     /// The prices.
     pub prices: &'a PriceList,
-    /// Whether processes were killed: then the last records of usage may be missing where that is allowed.
-    pub killed: bool,
+    /// Whether a journal was lost: then the last records are missing, and what they charged is stranded.
+    pub lost: bool,
 }
 
 impl Oracle<'_> {
@@ -242,8 +242,9 @@ impl Oracle<'_> {
             let (billed, limit) = (show(billed), show(standing.limit));
             wrong.push(format!("{name}: upstream billed {billed}, more than the limit {limit}"));
         }
-        if standing.spent < billed {
-            let (billed, spent) = (show(billed), show(standing.spent));
+        let kept = if self.lost { standing.leased + standing.stranded } else { 0 };
+        if standing.spent + kept < billed {
+            let (billed, spent) = (show(billed), show(standing.spent + kept));
             wrong.push(format!("{name}: {spent} spent, less than the {billed} that upstream billed"));
         }
         if standing.spent > standing.limit {
@@ -264,14 +265,14 @@ impl Oracle<'_> {
             let (answered, made) = (count(&books.tally.successes), count(&books.tally.made));
             let admitted = made - count(&books.tally.refused);
             let name = &member.name;
-            if used.requests < answered && !self.killed {
+            if used.requests < answered && !self.lost {
                 wrong.push(format!("{name}: {answered} calls succeeded, {} left a record", used.requests));
             }
             if used.requests > admitted {
                 wrong.push(format!("{name}: {} records of at most {admitted} calls", used.requests));
             }
             let billed = self.sum(books.simulator, |account| account.name.as_ref() == Some(name));
-            if used.bill.nanos < billed.nanos && !self.killed {
+            if used.bill.nanos < billed.nanos && !self.lost {
                 let (recorded, billed) = (used.bill.nanos, billed.nanos);
                 wrong.push(format!("{name}: records say {recorded} nano-dollars, upstream billed {billed}"));
             }

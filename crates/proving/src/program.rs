@@ -38,8 +38,13 @@ pub fn command() -> Command {
 /// The same of a given file.
 pub fn of(file: &Path) -> Command {
     let mut command = Command::new(file);
-    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    piped(command.env_clear());
     command
+}
+
+/// A command whose output is read, ended when it is dropped.
+pub fn piped(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true)
 }
 
 /// Runs a command to its end.
@@ -84,6 +89,8 @@ pub struct Program {
     pub address: SocketAddr,
     /// What it wrote to stderr.
     pub said: Said,
+    /// What it wrote to stdout.
+    pub printed: Said,
     /// From the start of the process until it said that it is ready.
     pub ready_in: Duration,
 }
@@ -94,7 +101,7 @@ impl Program {
         let began = Instant::now();
         let mut child = command.spawn().map_err(|error| error.to_string())?;
         let (said, serves) = listen_to(child.stderr.take().unwrap());
-        drop(listen_to(child.stdout.take().unwrap()));
+        let (printed, _) = listen_to(child.stdout.take().unwrap());
         let ready = async {
             let address = serves.await.map_err(|_| "it ended before it served".to_owned())?;
             while try_send(address, request("GET", "/readyz", "", None)).await?.status != 200 {
@@ -104,7 +111,7 @@ impl Program {
         };
         let ready = tokio::time::timeout(PATIENCE, ready).await;
         match ready.unwrap_or_else(|_| Err("it was not ready in time".into())) {
-            Ok(address) => Ok(Self { child, address, said, ready_in: began.elapsed() }),
+            Ok(address) => Ok(Self { child, address, said, printed, ready_in: began.elapsed() }),
             Err(why) => Err(format!("{why}:\n{}", said.text())),
         }
     }

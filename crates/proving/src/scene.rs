@@ -10,8 +10,6 @@ use std::sync::Arc;
 /// Which organization.
 #[derive(Clone, Debug)]
 pub enum Scene {
-    /// No budgets at all.
-    Free,
     /// One workspace with this budget a month, and so many keys without budgets of their own.
     Workspace {
         /// A month.
@@ -40,12 +38,6 @@ impl Scene {
         let mut cast = Cast { admin, accounts: Vec::new(), members: Vec::new() };
         let home = installation.workspace.as_str();
         match self {
-            Self::Free => {
-                admin.credential(home, "upstream-home").await;
-                for _ in 0..3 {
-                    cast.key(home, "upstream-home", None, json!({})).await;
-                }
-            }
             Self::Workspace { budget, keys } => {
                 admin.credential(home, "upstream-home").await;
                 limit(admin, home, json!({"monthly_budget_usd": budget})).await;

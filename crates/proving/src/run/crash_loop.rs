@@ -1,11 +1,10 @@
 //! The crash loop: load, a kill at a random moment, a start, a little load, and the books, again and again.
 
-use super::{Order, Report, Stage};
-use crate::program::Program;
+use super::stage::Stage;
+use super::{Order, Report};
 use crate::random::Random;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Between how many calls of a round the kill falls, and how many follow it.
@@ -19,12 +18,12 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// # Panics
 /// When Louver does not start, or does not come back.
 pub async fn crash_loop(order: &Order, kills: u64) -> Report {
-    let (mut stage, mut program) = Stage::new(order, None).await;
+    let mut stage = Stage::new(order, None).await;
     let began = Instant::now();
     for round in 0..kills {
-        program = stage.round(program, round).await;
+        stage.round(round).await;
         let found = stage.wrong.len();
-        stage.audit(&program).await;
+        stage.audit().await;
         for wrong in stage.wrong.iter_mut().skip(found) {
             *wrong = format!("after kill {}: {wrong}", round + 1);
         }
@@ -32,11 +31,11 @@ pub async fn crash_loop(order: &Order, kills: u64) -> Report {
             break;
         }
     }
-    stage.report(program, began.elapsed()).await
+    stage.report(began.elapsed()).await
 }
 
 impl Stage<'_> {
-    async fn round(&mut self, program: Program, round: u64) -> Program {
+    async fn round(&mut self, round: u64) {
         let mut random = Random::of(&[self.order.seed, round, 9]);
         let (stop, stopped) = watch::channel(false);
         let mut clients = self.clients(random.next(), &stopped);
@@ -50,14 +49,10 @@ impl Stage<'_> {
                 Some(finished) = clients.join_next() => self.tally.add(finished.unwrap()),
             }
         }
-        let program = self.kill(program).await;
+        let node = usize::try_from(random.below(self.order.nodes as u64)).unwrap();
+        self.kill(node).await;
         let _ = tokio::time::timeout(LONGEST, simulator.reached(simulator.calls() + AFTER)).await;
         stop.send_replace(true);
-        self.gather(clients).await;
-        program
-    }
-
-    async fn gather(&mut self, mut clients: JoinSet<crate::caller::Tally>) {
         while let Some(finished) = clients.join_next().await {
             self.tally.add(finished.unwrap());
         }

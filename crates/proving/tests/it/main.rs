@@ -10,6 +10,7 @@
 mod attacks;
 mod calls;
 mod fixtures;
+mod hard_limits;
 mod keys;
 mod listener;
 mod model_roles;

@@ -14,7 +14,7 @@ struct Case {
     budgets: Value,
     usage: Value,
     tally: Tally,
-    killed: bool,
+    lost: bool,
 }
 
 const KEY: &str = "key_0000000000000000000000000000000a";
@@ -53,7 +53,7 @@ impl Case {
             ]}),
             usage: json!({"data": [{"key_id": KEY, "requests": 10, "cost_usd": 0.00135, "total_tokens": 3000}]}),
             tally,
-            killed: false,
+            lost: false,
         }
     }
 
@@ -70,7 +70,7 @@ impl Case {
             credential: "credential".into(),
         };
         let prices = PriceList::builtin();
-        let oracle = Oracle { members: &[member], prices: &prices, killed: self.killed };
+        let oracle = Oracle { members: &[member], prices: &prices, lost: self.lost };
         let (standings, usage): (Vec<Standing>, Vec<(String, Used)>) =
             (Standing::read(&self.budgets), read_usage(&self.usage));
         oracle.judge(&Books {
@@ -119,11 +119,15 @@ fn each_wrong_is_found() {
 }
 
 #[test]
-fn a_kill_excuses_lost_records_and_nothing_else() {
-    let mut case = Case { killed: true, ..Case::sound() };
+fn a_lost_journal_excuses_lost_records_and_strands_what_they_charged() {
+    let mut case = Case { lost: true, ..Case::sound() };
     case.usage["data"][0]["requests"] = json!(5);
     case.usage["data"][0]["cost_usd"] = json!(0.0005);
     assert_eq!(case.judge(), Vec::<String>::new());
-    case.budget(0, "spent", json!(0.001_349));
+    case.budget(0, "spent", json!(0.001));
+    case.budget(0, "stranded", json!(0.000_35));
+    case.tally.exhausted.clear();
+    assert_eq!(case.judge(), Vec::<String>::new());
+    case.budget(0, "stranded", json!(0.000_349));
     assert_eq!(case.judge().len(), 1);
 }

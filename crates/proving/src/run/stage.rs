@@ -1,0 +1,272 @@
+//! A run under way: the processes that run, the clients that call them, the blows that fall, and the audits.
+
+use super::{Order, Report, Restart};
+use crate::caller::{Caller, Tally};
+use crate::cluster::Cluster;
+use crate::faults::{self, Blow, WHILE};
+use crate::installation::{Admin, Installation};
+use crate::oracle::{Books, Oracle, Standing, Used, read_usage};
+use crate::program::{self, Program};
+use crate::random::Random;
+use crate::scene::Set;
+use crate::workload::{Calls, PriceList};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Nothing takes as long; only a run that fails meets it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How a call may end on a machine that is too slow, whatever Louver does.
+const SLOW: &str = "504 upstream_timeout";
+
+pub(super) struct Stage<'a> {
+    pub(super) order: &'a Order,
+    pub(super) installation: Installation,
+    pub(super) tally: Tally,
+    pub(super) wrong: Vec<String>,
+    cluster: Option<&'a Cluster>,
+    set: Set,
+    prices: Arc<PriceList>,
+    /// The processes; a place is empty while one is down.
+    programs: Vec<Option<Program>>,
+    doors: watch::Sender<Vec<Option<SocketAddr>>>,
+    restarts: Vec<Restart>,
+    /// The budgets at the last audit, as a table and as they stood.
+    table: String,
+    standings: Vec<Standing>,
+}
+
+impl<'a> Stage<'a> {
+    /// Starts the processes and sets the scene.
+    pub(super) async fn new(order: &'a Order, cluster: Option<&'a Cluster>) -> Self {
+        let file = order.program.clone().unwrap_or_else(program::file);
+        let environment: Vec<(&str, &str)> =
+            order.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let installation = Installation::of(&file, &order.database, &environment).await;
+        let mut programs = Vec::new();
+        for node in 0..order.nodes {
+            programs.push(installation.start(node).await.unwrap());
+        }
+        Self::of(order, installation, programs, cluster).await
+    }
+
+    /// Sets the scene on what runs.
+    pub(super) async fn of(
+        order: &'a Order,
+        installation: Installation,
+        programs: Vec<Program>,
+        cluster: Option<&'a Cluster>,
+    ) -> Self {
+        let set = order.scene.set(&installation, &installation.admin(&programs[0])).await;
+        let (doors, _) = watch::channel(programs.iter().map(|program| Some(program.address)).collect());
+        Self {
+            order,
+            installation,
+            tally: Tally::default(),
+            wrong: Vec::new(),
+            cluster,
+            set,
+            prices: Arc::new(PriceList::builtin()),
+            programs: programs.into_iter().map(Some).collect(),
+            doors,
+            restarts: Vec::new(),
+            table: String::new(),
+            standings: Vec::new(),
+        }
+    }
+
+    /// Lets the clients go.
+    pub(super) fn clients(&self, seed: u64, stopped: &watch::Receiver<bool>) -> JoinSet<Tally> {
+        let mut clients = JoinSet::new();
+        let order = self.order;
+        for number in 0..order.clients {
+            let share = order.calls / order.clients as u64
+                + u64::from((number as u64) < order.calls % order.clients as u64);
+            let calls = Calls::new(seed, number as u64, &order.mix, self.set.accounts.len(), share);
+            let (doors, accounts) = (self.doors.subscribe(), Arc::clone(&self.set.accounts));
+            let caller = Caller::new(number, doors, accounts, Arc::clone(&self.prices));
+            let caller = if order.until_spent { caller.until_spent() } else { caller };
+            clients.spawn(caller.run(calls, stopped.clone()));
+        }
+        clients
+    }
+
+    /// Lets the blows fall, each when so many calls have reached upstream, until there are no more clients.
+    pub(super) async fn blows(&mut self, mut stopped: watch::Receiver<bool>) {
+        let order = self.order;
+        let mut random = Random::of(&[order.seed, 8]);
+        for (at, blow) in faults::schedule(order.seed, &order.blows, order.expected) {
+            tokio::select! {
+                () = self.installation.simulator.reached(at) => {}
+                _ = stopped.wait_for(|stop| *stop) => break,
+            }
+            let node = usize::try_from(random.below(order.nodes as u64)).unwrap();
+            self.blow(blow, node).await;
+        }
+    }
+
+    async fn blow(&mut self, blow: Blow, node: usize) {
+        match blow {
+            Blow::Kill => self.kill(node).await,
+            Blow::Lose => {
+                self.down(node).await;
+                self.installation.lose_journal(node);
+                self.up(node).await;
+            }
+            Blow::Pause => {
+                let program = self.programs[node].as_ref().expect("it runs");
+                program.signal("STOP").await;
+                tokio::time::sleep(WHILE).await;
+                program.signal("CONT").await;
+            }
+            Blow::RestartDatabase => self.cluster().restart().await,
+            Blow::LockLedger => faults::lock_ledger(self.cluster()).await,
+        }
+    }
+
+    fn cluster(&self) -> &'a Cluster {
+        self.cluster.expect("this blow needs a PostgreSQL of one's own")
+    }
+
+    /// Kills a process and starts it again.
+    pub(super) async fn kill(&mut self, node: usize) {
+        self.down(node).await;
+        self.up(node).await;
+    }
+
+    async fn down(&mut self, node: usize) {
+        let said = self.programs[node].take().expect("it runs").kill().await;
+        self.doors.send_modify(|doors| doors[node] = None);
+        let alarms = said.count("ALARM");
+        if alarms > 0 {
+            self.wrong.push(format!("{alarms} alarms before a kill:\n{}", said.text()));
+        }
+    }
+
+    async fn up(&mut self, node: usize) {
+        let program = self.installation.start(node).await.unwrap();
+        let first = standings(&self.installation.admin(&program)).await.into_iter().next();
+        let stranded = first.map_or_else(String::new, |s| s.show(s.stranded));
+        self.restarts.push(Restart { ready_in: program.ready_in, stranded });
+        self.doors.send_modify(|doors| doors[node] = Some(program.address));
+        self.programs[node] = Some(program);
+    }
+
+    fn oracle(&self) -> Oracle<'_> {
+        let lost = self.order.times(Blow::Lose) > 0;
+        Oracle { members: &self.set.members, prices: &self.prices, lost }
+    }
+
+    fn admins(&self) -> Vec<Admin> {
+        self.programs.iter().flatten().map(|program| self.installation.admin(program)).collect()
+    }
+
+    /// Holds the books against each other, now that no client calls.
+    pub(super) async fn audit(&mut self) {
+        let simulator = &self.installation.simulator;
+        if tokio::time::timeout(PATIENCE, simulator.idle()).await.is_err() {
+            self.wrong.push("calls are still open upstream".into());
+        }
+        let (standings, usage) = settled(&self.admins(), &self.tally).await;
+        let books = simulator.books();
+        let seen = Books { simulator: &books, standings: &standings, usage: &usage, tally: &self.tally };
+        let oracle = self.oracle();
+        let mut wrong = oracle.judge(&seen);
+        if self.order.is_calm() {
+            let ends = self.tally.unexplained.iter().filter(|(end, _)| *end != SLOW);
+            wrong.extend(ends.map(|(end, count)| format!("{count} calls ended {end:?} without a reason")));
+        }
+        self.table = oracle.table(&seen);
+        self.wrong.extend(wrong);
+        self.standings = standings;
+    }
+
+    /// Ends the processes in order, looks at what they leave behind, and reports.
+    pub(super) async fn report(mut self, took: Duration) -> Report {
+        let (weight, said) = self.end().await;
+        self.look_behind().await;
+        self.told(took, weight, said)
+    }
+
+    /// The same where the disk is gone with the processes.
+    pub(super) async fn report_without_a_look_behind(mut self, took: Duration) -> Report {
+        let (weight, said) = self.end().await;
+        self.told(took, weight, said)
+    }
+
+    async fn end(&mut self) -> (Option<(u64, usize)>, String) {
+        let (mut weight, mut said) = (None, String::new());
+        for program in std::mem::take(&mut self.programs) {
+            let mut program = program.expect("it runs");
+            weight = program.weight();
+            said += &program.said.text();
+            if let Some(status) = program.ended() {
+                self.wrong.push(format!("Louver ended by itself: {status}"));
+            } else if let Err(why) = program.stop().await {
+                self.wrong.push(why);
+            }
+        }
+        (weight, said)
+    }
+
+    fn told(self, took: Duration, weight: Option<(u64, usize)>, said: String) -> Report {
+        let order = self.order;
+        Report {
+            title: format!(
+                "seed {}: {} clients, {} calls at most, {:?}, {:?}, {} nodes, blows {:?}",
+                order.seed, order.clients, order.calls, order.scene, order.database, order.nodes, order.blows
+            ),
+            billed: self.oracle().total(&self.installation.simulator.books()).nanos,
+            wrong: self.wrong,
+            tally: self.tally,
+            standings: self.standings,
+            restarts: self.restarts,
+            table: self.table,
+            took,
+            weight,
+            said,
+        }
+    }
+
+    /// After an orderly end no node holds anything, and nothing is charged that was not before.
+    async fn look_behind(&mut self) {
+        let program = self.installation.start(0).await.unwrap();
+        let after = standings(&self.installation.admin(&program)).await;
+        for (before, after) in self.standings.iter().zip(&after) {
+            let lost = self.order.times(Blow::Lose) > 0;
+            if after.spent != before.spent || after.reserved != 0 || (after.leased != 0 && !lost) {
+                self.wrong.push(format!("an orderly end and a start changed {before:?} into {after:?}"));
+            }
+        }
+        if let Err(why) = program.stop().await {
+            self.wrong.push(why);
+        }
+    }
+}
+
+/// The budgets as they stand.
+pub async fn standings(admin: &Admin) -> Vec<Standing> {
+    Standing::read(&admin.ask("/v1/gateway/budgets").await)
+}
+
+/// Budgets and usage once nothing is reserved anywhere and all records are written, or as they stand when patience ends.
+async fn settled(admins: &[Admin], tally: &Tally) -> (Vec<Standing>, Vec<(String, Used)>) {
+    let began = Instant::now();
+    loop {
+        let mut seen = Vec::new();
+        for admin in admins {
+            seen.push(standings(admin).await);
+        }
+        let usage = read_usage(&admins[0].ask("/v1/gateway/usage?granularity=month&group_by=key").await);
+        let quiet = seen.iter().flatten().all(|standing| standing.reserved == 0);
+        let records: u64 = usage.iter().map(|(_, used)| used.requests).sum();
+        if (quiet && records >= tally.successes()) || began.elapsed() > PATIENCE / 3 {
+            let first = seen.swap_remove(0);
+            return (first, usage);
+        }
+        tokio::task::yield_now().await;
+    }
+}
