@@ -16,6 +16,8 @@ pub enum Blow {
     Lose,
     /// The process is stopped for a while (SIGSTOP, SIGCONT).
     Pause,
+    /// Limits are lowered by a tenth and raised again, some times.
+    TurnLimits,
     /// PostgreSQL is restarted as after a crash.
     RestartDatabase,
     /// Somebody holds the rows of the ledger for a while.
@@ -58,7 +60,8 @@ impl Ballast {
     pub async fn fill(process: u32, folder: &Path) -> Self {
         let path = format!("/proc/{process}/root{}/ballast", folder.display());
         // It writes until nothing fits any more, and says so: that it fails is meant.
-        let zeros = Command::new("dd").args(["if=/dev/zero", "bs=4096", &format!("of={path}")]).output().await;
+        let zeros =
+            Command::new("dd").args(["if=/dev/zero", "bs=4096", &format!("of={path}")]).output().await;
         let said = String::from_utf8(zeros.unwrap().stderr).unwrap();
         assert!(said.contains("No space left"), "{said}");
         Self(path.into())

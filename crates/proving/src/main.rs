@@ -45,6 +45,7 @@ struct Asked {
     kills: Option<u64>,
     pauses: u64,
     loses: u64,
+    turns: u64,
     nodes: Option<usize>,
     postgres: Option<String>,
     program: Option<PathBuf>,
@@ -61,6 +62,7 @@ impl Asked {
             kills: None,
             pauses: 0,
             loses: 0,
+            turns: 0,
             nodes: None,
             postgres: None,
             program: None,
@@ -79,6 +81,7 @@ impl Asked {
                 "--kills" => asked.kills = Some(number(value)?),
                 "--pauses" => asked.pauses = number(value)?,
                 "--loses" => asked.loses = number(value)?,
+                "--turns" => asked.turns = number(value)?,
                 "--nodes" => asked.nodes = Some(usize::try_from(number(value)?).unwrap()),
                 "--postgres" => asked.postgres = value,
                 "--program" => asked.program = value.map(PathBuf::from),
@@ -94,7 +97,7 @@ impl Asked {
         let wild = |clients| Order::wild(self.seed, self.clients.unwrap_or(clients), calls);
         let mut order = match self.what.as_str() {
             "seed" => wild(200),
-            "dollar" => Order::dollar(self.seed, self.clients.unwrap_or(200), self.kills.unwrap_or(0)),
+            "dollar" => Order::dollar(self.seed, self.clients.unwrap_or(200), 0),
             "database" => wild(100),
             "full-disk" => Order::steady(self.seed, self.clients.unwrap_or(10), self.calls.unwrap_or(1000)),
             "crash-loop" => {
@@ -107,8 +110,10 @@ impl Asked {
             }
             other => return Err(format!("{other} is not known")),
         };
-        if matches!(self.what.as_str(), "seed" | "database") {
-            order.blows = vec![(Blow::Kill, self.kills.unwrap_or(0)), (Blow::Pause, self.pauses), (Blow::Lose, self.loses)];
+        if self.what != "crash-loop" {
+            let times = [self.kills.unwrap_or(0), self.pauses, self.loses, self.turns];
+            let blows = [Blow::Kill, Blow::Pause, Blow::Lose, Blow::TurnLimits];
+            order.blows = blows.into_iter().zip(times).filter(|(_, times)| *times > 0).collect();
         }
         order.nodes = self.nodes.unwrap_or(1);
         if let Some(url) = &self.postgres {

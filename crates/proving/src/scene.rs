@@ -30,24 +30,60 @@ pub struct Set {
     pub accounts: Arc<[Account]>,
     /// What their calls count for, in the same order.
     pub members: Vec<Member>,
+    /// Limits that may be lowered and raised again while calls are made.
+    pub dials: Vec<Dial>,
+}
+
+/// A limit that may be turned.
+pub struct Dial {
+    /// Where it is set.
+    path: String,
+    /// The limits as they stand.
+    full: Value,
+    /// A tenth less of each.
+    lower: Value,
+}
+
+impl Dial {
+    fn new(path: &str, limits: &[(&str, Money)]) -> Self {
+        let of = |tenths: i64| {
+            let part = |(name, full): &(&str, Money)| {
+                ((*name).to_owned(), json!(Money::from_nanos(full.nanos() / 10 * tenths)))
+            };
+            Value::Object(limits.iter().map(part).collect())
+        };
+        let organization = path.ends_with("/organization");
+        let wrapped = |limits: Value| if organization { json!({"limits": limits}) } else { limits };
+        Self { path: path.to_owned(), full: wrapped(of(10)), lower: wrapped(of(9)) }
+    }
+
+    async fn set(&self, admin: &Admin) {
+        admin.deed("PATCH", &self.path, self.full.clone()).await;
+    }
+
+    /// Lowers it, and raises it again.
+    pub async fn turn(&self, admin: &Admin) {
+        admin.deed("PATCH", &self.path, self.lower.clone()).await;
+        self.set(admin).await;
+    }
 }
 
 impl Scene {
     /// Sets it up over the admin API.
     pub async fn set(&self, installation: &Installation, admin: &Admin) -> Set {
-        let mut cast = Cast { admin, accounts: Vec::new(), members: Vec::new() };
+        let mut cast = Cast { admin, accounts: Vec::new(), members: Vec::new(), dials: Vec::new() };
         let home = installation.workspace.as_str();
         match self {
             Self::Workspace { budget, keys } => {
                 admin.credential(home, "upstream-home").await;
-                limit(admin, home, json!({"monthly_budget_usd": budget})).await;
+                cast.dial(&workspace_limits(home), &[("monthly_budget_usd", *budget)]).await;
                 for _ in 0..*keys {
                     cast.key(home, "upstream-home", None, json!({})).await;
                 }
             }
             Self::Chain { scale } => chain(&mut cast, home, *scale).await,
         }
-        Set { accounts: cast.accounts.into(), members: cast.members }
+        Set { accounts: cast.accounts.into(), members: cast.members, dials: cast.dials }
     }
 }
 
@@ -56,9 +92,16 @@ struct Cast<'a> {
     admin: &'a Admin,
     accounts: Vec<Account>,
     members: Vec<Member>,
+    dials: Vec<Dial>,
 }
 
 impl Cast<'_> {
+    async fn dial(&mut self, path: &str, limits: &[(&str, Money)]) {
+        let dial = Dial::new(path, limits);
+        dial.set(self.admin).await;
+        self.dials.push(dial);
+    }
+
     async fn key(&mut self, workspace: &str, credential: &str, user: Option<&str>, fields: Value) {
         let name = format!("k{}", self.accounts.len());
         let mut body = json!({"workspace_id": workspace});
@@ -73,13 +116,13 @@ impl Cast<'_> {
     }
 }
 
-async fn limit(admin: &Admin, workspace: &str, limits: Value) {
-    admin.deed("PATCH", &format!("/v1/gateway/workspaces/{workspace}/limits"), limits).await;
+fn workspace_limits(workspace: &str) -> String {
+    format!("/v1/gateway/workspaces/{workspace}/limits")
 }
 
-/// Part of an amount, in dollars.
-fn part(scale: Money, per_cent: i64) -> Value {
-    json!(Money::from_nanos(scale.nanos() / 100 * per_cent))
+/// Part of an amount.
+const fn part(scale: Money, per_cent: i64) -> Money {
+    Money::from_nanos(scale.nanos() / 100 * per_cent)
 }
 
 /// Two workspaces, a person with a budget, and a person with a role that has a budget of tokens a day.
@@ -97,12 +140,13 @@ async fn chain(cast: &mut Cast<'_>, home: &str, scale: Money) {
     let body = json!({"role": "proven"});
     let path = format!("/v1/gateway/workspaces/{away}/members/{other}/model-role");
     admin.deed("PUT", &path, body).await;
-    let limits = json!({"monthly_budget_usd": part(scale, 80), "daily_budget_usd": part(scale, 75)});
-    admin.deed("PATCH", "/v1/gateway/organization", json!({"limits": limits})).await;
-    limit(admin, home, json!({"monthly_budget_usd": part(scale, 35)})).await;
-    limit(admin, &away, json!({"tokens_per_month": tokens / 2, "monthly_budget_usd": part(scale, 70)})).await;
+    let limits = [("monthly_budget_usd", part(scale, 80)), ("daily_budget_usd", part(scale, 75))];
+    cast.dial("/v1/gateway/organization", &limits).await;
+    admin.deed("PATCH", &workspace_limits(&away), json!({"tokens_per_month": tokens / 2})).await;
+    cast.dial(&workspace_limits(home), &[("monthly_budget_usd", part(scale, 35))]).await;
+    cast.dial(&workspace_limits(&away), &[("monthly_budget_usd", part(scale, 70))]).await;
     let path = format!("/v1/gateway/users/{person}/limits");
-    admin.deed("PATCH", &path, json!({"monthly_budget_usd": part(scale, 10)})).await;
+    cast.dial(&path, &[("monthly_budget_usd", part(scale, 10))]).await;
     cast.key(home, "upstream-home", None, json!({})).await;
     cast.key(home, "upstream-home", None, json!({"monthly_budget_usd": part(scale, 5)})).await;
     cast.key(&away, "upstream-away", None, json!({})).await;

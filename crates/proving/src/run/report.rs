@@ -50,7 +50,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.title)?;
         let seconds = self.took.as_secs_f64();
-        writeln!(f, "{} attempts, {} successes in {seconds:.1} s", self.tally.attempts, self.tally.successes())?;
+        writeln!(
+            f,
+            "{} attempts, {} successes in {seconds:.1} s",
+            self.tally.attempts,
+            self.tally.successes()
+        )?;
         for (end, count) in &self.tally.ends {
             writeln!(f, "  {count:>8} {end}")?;
         }

@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 /// Nothing takes as long; only a run that fails meets it.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often limits are turned at once.
+const TURNS: usize = 5;
 /// How a call may end on a machine that is too slow, whatever Louver does.
 const SLOW: &str = "504 upstream_timeout";
 
@@ -122,6 +124,15 @@ impl<'a> Stage<'a> {
                 tokio::time::sleep(WHILE).await;
                 program.signal("CONT").await;
             }
+            Blow::TurnLimits => {
+                let program = self.programs[node].as_ref().expect("it runs");
+                let admin = self.installation.admin(program);
+                for _ in 0..TURNS {
+                    for dial in &self.set.dials {
+                        dial.turn(&admin).await;
+                    }
+                }
+            }
             Blow::RestartDatabase => self.cluster().restart().await,
             Blow::LockLedger => faults::lock_ledger(self.cluster()).await,
         }
@@ -156,8 +167,9 @@ impl<'a> Stage<'a> {
     }
 
     fn oracle(&self) -> Oracle<'_> {
-        let lost = self.order.times(Blow::Lose) > 0;
-        Oracle { members: &self.set.members, prices: &self.prices, lost }
+        let fell = |blow| self.order.times(blow) > 0;
+        let (lost, turned) = (fell(Blow::Lose), fell(Blow::TurnLimits));
+        Oracle { members: &self.set.members, prices: &self.prices, lost, turned }
     }
 
     fn admins(&self) -> Vec<Admin> {

@@ -70,7 +70,7 @@ impl Case {
             credential: "credential".into(),
         };
         let prices = PriceList::builtin();
-        let oracle = Oracle { members: &[member], prices: &prices, lost: self.lost };
+        let oracle = Oracle { members: &[member], prices: &prices, lost: self.lost, turned: false };
         let (standings, usage): (Vec<Standing>, Vec<(String, Used)>) =
             (Standing::read(&self.budgets), read_usage(&self.usage));
         oracle.judge(&Books {
