@@ -101,7 +101,9 @@ fn fail(errors: &[String]) -> ExitCode {
 
 async fn migrate(place: &Place, environment: &Environment) -> Result<(), Vec<String>> {
     let config = place.config(environment)?;
-    let store = louver_store::Store::open(&config.database_url).await.map_err(|e| vec![e.to_string()])?;
+    let clock = Arc::new(SystemClock::new());
+    let store =
+        louver_store::Store::open(&config.database_url, clock).await.map_err(|e| vec![e.to_string()])?;
     let steps = store.migrate().await.map_err(|e| vec![e.to_string()])?;
     println!(
         "{}",

@@ -2,6 +2,7 @@
 //!
 //! `louver.default.toml` at the root of the repository is their documentation; a test holds it against this file.
 
+use louver_store::journal::Durability;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,9 @@ pub struct File {
     max_connections_per_address: Option<usize>,
     usage_queue: Option<usize>,
     credential_rest_seconds: Option<u32>,
+    journal_dir: Option<PathBuf>,
+    durability: Option<String>,
+    budget_refusal_status: Option<u16>,
     tls: Tls,
     timeouts: TimeoutSeconds,
 }
@@ -45,6 +49,7 @@ struct TimeoutSeconds {
     first_byte: Option<u64>,
     idle: Option<u64>,
     total: Option<u64>,
+    client_left: Option<u64>,
     write: Option<u64>,
     drain: Option<u64>,
 }
@@ -80,6 +85,12 @@ pub struct Config {
     pub usage_queue: usize,
     /// Seconds that a credential rests after 429 or 5xx.
     pub credential_rest_seconds: u32,
+    /// Where the journal of calls is kept.
+    pub journal_dir: Option<PathBuf>,
+    /// Whether calls wait for the disk.
+    pub durability: Durability,
+    /// The status of a refusal by a budget that is spent: 429 or 402.
+    pub budget_refusal_status: u16,
     /// Certificate and key files.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long each part of a call may take.
@@ -149,6 +160,8 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
             "LOUVER_UPSTREAM_URL" => file.upstream_url = Some(value),
             "LOUVER_UPSTREAM_KEY" => file.upstream_key = Some(value),
             "LOUVER_MASTER_KEY_FILE" => file.master_key_file = Some(value.into()),
+            "LOUVER_JOURNAL_DIR" => file.journal_dir = Some(value.into()),
+            "LOUVER_DURABILITY" => file.durability = Some(value),
             "LOUVER_LOG" => file.log = Some(value),
             "LOUVER_TLS_CERTIFICATE_FILE" => file.tls.certificate_file = Some(value.into()),
             "LOUVER_TLS_KEY_FILE" => file.tls.key_file = Some(value.into()),
@@ -176,6 +189,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
     {
         errors.push("database_url must start with sqlite: or postgres://".into());
     }
+    let journal_dir = journal_dir(file.journal_dir, &database_url);
     let upstream_url = file.upstream_url.unwrap_or_else(|| "https://api.mistral.ai".into());
     if let Err(error) = crate::upstream::Address::parse(&upstream_url) {
         errors.push(error);
@@ -220,9 +234,37 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         ),
         usage_queue: at_least_one(file.usage_queue, 65_536, "usage_queue", errors),
         credential_rest_seconds: file.credential_rest_seconds.unwrap_or(5),
+        journal_dir,
+        durability: durability(file.durability.as_deref(), errors),
+        budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),
         tls,
         timeouts,
     }
+}
+
+/// Beside SQLite's file, if nothing else is named. A server's database is elsewhere: it must be named then.
+fn journal_dir(named: Option<PathBuf>, database_url: &str) -> Option<PathBuf> {
+    let beside = |path: &str| PathBuf::from(format!("{}-journal.d", path.split('?').next().unwrap_or(path)));
+    named.or_else(|| database_url.strip_prefix("sqlite:").map(beside))
+}
+
+fn durability(text: Option<&str>, errors: &mut Vec<String>) -> Durability {
+    match text.unwrap_or("background") {
+        "background" => Durability::Background,
+        "fsync" => Durability::Fsync,
+        other => {
+            errors.push(format!("durability must be background or fsync, not {other:?}"));
+            Durability::Background
+        }
+    }
+}
+
+fn budget_refusal_status(status: Option<u16>, errors: &mut Vec<String>) -> u16 {
+    let status = status.unwrap_or(429);
+    if ![402, 429].contains(&status) {
+        errors.push("budget_refusal_status must be 429 or 402".into());
+    }
+    status
 }
 
 fn timeouts(t: &TimeoutSeconds, errors: &mut Vec<String>) -> louver_gateway::Timeouts {
@@ -240,6 +282,7 @@ fn timeouts(t: &TimeoutSeconds, errors: &mut Vec<String>) -> louver_gateway::Tim
         first_byte: seconds(t.first_byte, 300, "first_byte"),
         idle: seconds(t.idle, 120, "idle"),
         total: seconds(t.total, 900, "total"),
+        client_left: seconds(t.client_left, 60, "client_left"),
         write: seconds(t.write, 30, "write"),
         drain: seconds(t.drain, 30, "drain"),
     }
@@ -261,9 +304,16 @@ fn address(value: Option<String>, default: &str, name: &str, errors: &mut Vec<St
     value
 }
 
-/// Refuses what is unsafe in production: a public listener without TLS would send keys in clear.
+/// What a node on a database server lacks when it is not told where its journal is.
+pub const NO_JOURNAL: &str =
+    "journal_dir (LOUVER_JOURNAL_DIR) is not set: a folder on a disk of this node is needed";
+
+/// Refuses what is unsafe or missing in production: a public listener without TLS would send keys in clear.
 pub fn refuse_unsafe(config: &Config) -> Vec<String> {
     let mut errors = Vec::new();
+    if config.journal_dir.is_none() {
+        errors.push(NO_JOURNAL.into());
+    }
     let public =
         |address: &String| address.parse::<std::net::SocketAddr>().is_ok_and(|a| !a.ip().is_loopback());
     let open: Vec<&String> =
@@ -358,6 +408,6 @@ mod tests {
             .collect();
         toml::from_str::<File>(&uncommented).unwrap();
         let names = |text: &str| text.lines().filter(|l| l.starts_with("#: ") && l.contains(" = ")).count();
-        assert_eq!(names(&text), 24, "a setting without documentation");
+        assert_eq!(names(&text), 28, "a setting without documentation");
     }
 }

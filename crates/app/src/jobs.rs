@@ -1,7 +1,7 @@
 //! What runs beside the calls: new rules are taken over, and the times of use are written down.
 
 use louver_domain::time::Clock;
-use louver_gateway::{Gateway, Source};
+use louver_gateway::{Gateway, Ledger, Source};
 use louver_store::{Store, StoreError, keys, revision, snapshot};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ pub async fn follow_rules(
     store: Store,
     source: Arc<Source>,
     gateway: Arc<Gateway>,
+    ledger: Arc<Ledger>,
     applied: watch::Sender<i64>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -25,8 +26,14 @@ pub async fn follow_rules(
             _ = commits.changed() => {}
             () = tokio::time::sleep(POLL) => {}
         }
-        if let Err(error) = take_over(&store, &source, &gateway, &applied).await {
-            tracing::error!(%error, "new rules could not be read; the last ones still hold");
+        match take_over(&store, &source, &gateway, &applied).await {
+            Ok(changed) => {
+                ledger.contact();
+                if changed {
+                    ledger.tend();
+                }
+            }
+            Err(error) => tracing::error!(%error, "new rules could not be read; the last ones still hold"),
         }
     }
 }
@@ -36,15 +43,15 @@ async fn take_over(
     source: &Source,
     gateway: &Gateway,
     applied: &watch::Sender<i64>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if revision::current(store).await? == *applied.borrow() {
-        return Ok(());
+        return Ok(false);
     }
     let rules = snapshot::load(store).await?;
     let revision = rules.revision;
     gateway.swap(source.build(rules));
     applied.send_replace(revision);
-    Ok(())
+    Ok(true)
 }
 
 /// Writes down when keys were last used, every `interval` and once more at `stop`.

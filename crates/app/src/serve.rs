@@ -1,7 +1,7 @@
 //! Starts a node and stops it: listeners, workers, jobs, and the order in which they end.
 
-use crate::config::Config;
-use crate::{jobs, master_key, upstream};
+use crate::config::{Config, NO_JOURNAL};
+use crate::{boot, jobs, master_key, upstream};
 use axum::Router;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -9,10 +9,15 @@ use hyper::body::Incoming;
 use louver_control::Control;
 use louver_control::context::RequestContext;
 use louver_domain::entropy::Entropy;
+use louver_domain::id::NodeId;
+use louver_domain::ledger::InHand;
 use louver_domain::time::Clock;
 use louver_gateway::{
-    Body, Fallback, Gateway, Plane, Settings, Source, UpstreamTarget, UsageWriter, Visitor, Workers,
+    Body, Fallback, Gateway, Ledger, Plane, Refiller, Settings, Source, State, UpstreamTarget, UsageWriter,
+    Visitor, Workers,
 };
+use louver_store::journal::{self, Journal};
+use louver_store::ledger::recovery::{self, Recovered};
 use louver_store::seal::MasterKey;
 use louver_store::{Store, snapshot};
 use rustls_pki_types::pem::PemObject;
@@ -36,6 +41,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Which start of the machine this is.
+    pub boot: [u8; 16],
     /// How often last-used times are written down; at most 60 seconds.
     pub last_used_interval: Duration,
 }
@@ -59,6 +66,9 @@ pub struct Node {
     listeners: Vec<JoinHandle<()>>,
     jobs: Vec<JoinHandle<()>>,
     writer: JoinHandle<()>,
+    refiller: JoinHandle<()>,
+    stop_refiller: watch::Sender<bool>,
+    ledger: Arc<Ledger>,
 }
 
 /// Opens the database and the master key that the settings name.
@@ -68,16 +78,20 @@ pub async fn parts(
     entropy: Arc<dyn Entropy>,
 ) -> Result<Parts, String> {
     let master = Arc::new(master_key::read(&config.master_key_file)?);
-    let store = Store::open(&config.database_url).await.map_err(|e| e.to_string())?;
+    let store = Store::open(&config.database_url, Arc::clone(&clock)).await.map_err(|e| e.to_string())?;
     store.migrate().await.map_err(|e| e.to_string())?;
-    Ok(Parts { store, master, clock, entropy, last_used_interval: LAST_USED_INTERVAL })
+    let boot = boot::id(&*entropy);
+    Ok(Parts { store, master, clock, entropy, boot, last_used_interval: LAST_USED_INTERVAL })
 }
 
 /// Starts a node; when this returns, it answers.
 pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let settings = settings(config, upstream::target(config)?)?;
-    let Parts { store, master, clock, entropy, last_used_interval } = parts;
-    let source = Arc::new(Source::new(Arc::clone(&master), settings.upstream.default_credential.clone()));
+    let Parts { store, master, clock, entropy, boot, last_used_interval } = parts;
+    let journal = open_journal(config, &store, &*clock, &*entropy, boot).await?;
+    let (ledger, refiller) = Ledger::new(journal, store.clone(), Arc::clone(&clock));
+    let default_credential = settings.upstream.default_credential.clone();
+    let source = Arc::new(Source::new(Arc::clone(&master), Arc::clone(&ledger), default_credential));
     let rules = snapshot::load(&store).await.map_err(|e| e.to_string())?;
     let (applied, seen) = watch::channel(rules.revision);
     let pepper = Arc::new(master.pepper());
@@ -88,18 +102,22 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         pepper: Arc::clone(&pepper),
         master,
         applied: seen,
+        in_hand: Some(Arc::clone(&ledger) as Arc<dyn InHand>),
     };
     let fallback = fallback(louver_control::router(Arc::new(control)));
     let first = source.build(rules);
+    let state = State { snapshot: first, ledger: Arc::clone(&ledger), pepper };
     let (gateway, writer) =
-        Gateway::new(settings.clone(), first, store.clone(), Arc::clone(&clock), &*entropy, pepper, fallback);
+        Gateway::new(settings.clone(), state, store.clone(), Arc::clone(&clock), &*entropy, fallback);
     let (stop, stopped) = watch::channel(false);
     let (stop_writer, writer_stopped) = watch::channel(false);
+    let (stop_refiller, refiller_stopped) = watch::channel(false);
     let jobs = vec![
         tokio::spawn(jobs::follow_rules(
             store.clone(),
             Arc::clone(&source),
             Arc::clone(&gateway),
+            Arc::clone(&ledger),
             applied,
             stopped.clone(),
         )),
@@ -122,6 +140,9 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         listeners: Vec::new(),
         jobs,
         writer: tokio::spawn(run_writer(writer, writer_stopped)),
+        refiller: tokio::spawn(run_refiller(refiller, refiller_stopped)),
+        stop_refiller,
+        ledger,
     };
     let plane = if config.admin_listen.is_some() { Plane::Data } else { Plane::Both };
     node.address = node.listen(&config.listen, plane, &settings).await?;
@@ -129,6 +150,35 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         node.admin_address = Some(node.listen(address, Plane::Admin, &settings).await?);
     }
     Ok(node)
+}
+
+/// Opens the node's journal and settles what an earlier process left in it.
+async fn open_journal(
+    config: &Config,
+    store: &Store,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+    boot: [u8; 16],
+) -> Result<Journal, String> {
+    let mut epoch = [0; 8];
+    entropy.fill(&mut epoch);
+    // Positive, so that it reads well in the database.
+    let epoch = i64::from_be_bytes(epoch) & i64::MAX;
+    let fresh = NodeId::new(clock.now(), entropy);
+    let folder = config.journal_dir.as_ref().ok_or(NO_JOURNAL)?;
+    let (journal, found) = journal::open(folder, fresh, epoch, boot, config.durability)
+        .map_err(|error| format!("the journal in {}: {error}", folder.display()))?;
+    let recovered = recovery::recover(store, journal.identity().node, epoch, &found).await;
+    let recovered = recovered.map_err(|error| format!("the journal cannot be settled: {error}"))?;
+    found.forget().map_err(|error| format!("the journal in {}: {error}", folder.display()))?;
+    if recovered != Recovered::default() {
+        tracing::warn!(?recovered, "an earlier process did not end in order; its journal is settled");
+    }
+    Ok(journal)
+}
+
+async fn run_refiller(refiller: Refiller, mut stopped: watch::Receiver<bool>) {
+    refiller.run(async move { drop(stopped.wait_for(|stop| *stop).await) }).await;
 }
 
 async fn run_writer(writer: UsageWriter, mut stopped: watch::Receiver<bool>) {
@@ -165,10 +215,19 @@ impl Node {
         }
         self.stop_writer.send_replace(true);
         drop(self.writer.await);
+        self.stop_refiller.send_replace(true);
+        drop(self.refiller.await);
         for job in self.jobs {
             drop(job.await);
         }
+        let ledger = self.ledger;
+        drop(tokio::task::spawn_blocking(move || ledger.close_journal()).await);
         self.store.close().await;
+    }
+
+    /// Answers when the node can no longer keep its books: the process must end then, and with an error.
+    pub async fn failed(&self) {
+        self.ledger.failed().await;
     }
 }
 
@@ -233,6 +292,7 @@ fn settings(config: &Config, upstream: UpstreamTarget) -> Result<Settings, Strin
         worker_threads: config.worker_threads,
         tls: tls.map(Arc::new),
         usage_capacity: config.usage_queue,
+        budget_refusal_status: config.budget_refusal_status,
         credential_rest_seconds: config.credential_rest_seconds,
     })
 }

@@ -3,6 +3,7 @@
 //! Each: begin, load within the organization, decide, change, write with the permit, commit with the audit event.
 
 pub mod admin_keys;
+pub mod budgets;
 pub mod keys;
 pub mod limits;
 pub mod model_roles;

@@ -1,6 +1,7 @@
 //! The admin API in JSON: each file reads and shows one noun, and decides nothing.
 
 pub(crate) mod admin_keys;
+pub(crate) mod budgets;
 pub(crate) mod keys;
 pub(crate) mod mistral;
 pub(crate) mod model_roles;

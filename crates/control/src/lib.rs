@@ -18,6 +18,7 @@ use axum::Router;
 use axum::middleware;
 use louver_domain::entropy::Entropy;
 use louver_domain::keys::Pepper;
+use louver_domain::ledger::InHand;
 use louver_domain::time::Clock;
 use louver_store::revision;
 use louver_store::seal::MasterKey;
@@ -43,6 +44,8 @@ pub struct Control {
     pub master: Arc<MasterKey>,
     /// The revision that the gateway in this process decides by.
     pub applied: watch::Receiver<i64>,
+    /// What the gateway in this process has in hand of budgets, where there is one.
+    pub in_hand: Option<Arc<dyn InHand>>,
 }
 
 impl Control {
@@ -55,7 +58,7 @@ impl Control {
         master: Arc<MasterKey>,
     ) -> Self {
         let (_, applied) = watch::channel(i64::MAX);
-        Self { store, clock, entropy, pepper, master, applied }
+        Self { store, clock, entropy, pepper, master, applied, in_hand: None }
     }
 
     /// Begins a deed: what is loaded from here on stays true until the commit.
@@ -80,6 +83,7 @@ pub fn router(control: Arc<Control>) -> Router {
     let guard = middleware::from_fn_with_state(Arc::clone(&control), actor::authenticate);
     Router::new()
         .merge(api::keys::routes())
+        .merge(api::budgets::routes())
         .merge(api::organizations::routes())
         .merge(api::workspaces::routes())
         .merge(api::users::routes())

@@ -84,9 +84,14 @@ struct House {
 
 async fn house() -> House {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&format!("sqlite:{}/louver.db", dir.path().display())).await.unwrap();
-    store.migrate().await.unwrap();
     let clock = Arc::new(Hands(AtomicI64::new(Timestamp::parse("2026-11-21T02:31:58.5Z").unwrap().micros())));
+    let store = Store::open(
+        &format!("sqlite:{}/louver.db", dir.path().display()),
+        Arc::clone(&clock) as Arc<dyn Clock>,
+    )
+    .await
+    .unwrap();
+    store.migrate().await.unwrap();
     let master = MasterKey::new(Secret::new([7; 32])).unwrap();
     let (applied, seen) = watch::channel(i64::MAX);
     let control = Arc::new(Control {
@@ -96,6 +101,7 @@ async fn house() -> House {
         pepper: Arc::new(master.pepper()),
         master: Arc::new(master),
         applied: seen,
+        in_hand: None,
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {

@@ -77,6 +77,10 @@ pub enum Action {
     UpdateUpstream,
     /// An upstream credential is removed.
     DeleteUpstream,
+    /// A budget that a bill above its bound had blocked is given out again.
+    UnblockBudget,
+    /// Parts of budgets that a node took with it are given out again.
+    ReleaseStranded,
 }
 
 impl Action {
@@ -105,6 +109,8 @@ impl Action {
             Self::CreateUpstream => "upstream.created",
             Self::UpdateUpstream => "upstream.updated",
             Self::DeleteUpstream => "upstream.deleted",
+            Self::UnblockBudget => "budget.unblocked",
+            Self::ReleaseStranded => "budget.stranded_released",
         }
     }
 }

@@ -1,12 +1,13 @@
-//! What a call may do: the rules, in their fixed order, up to the claims on shared counters.
+//! What a call may do: the rules, in their fixed order, up to the claims on shared counters and budgets.
 //!
 //! The order is part of the contract: credential, billing, workspace, address, endpoint, model, tokens per request,
-//! then rates. A rule that fails ends the questions, so that a refusal names the first rule that spoke.
+//! then rates, then budgets. A rule that fails ends the questions, so that a refusal names the first rule that spoke.
 
+use crate::budgets::{BudgetKind, Scope};
 use crate::endpoints::EndpointKind;
-use crate::limits::Level;
 use crate::models::{Catalogue, Model, ModelIndex, ModelSet};
 use crate::network::Cidr;
+use crate::time::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -51,8 +52,10 @@ pub struct Grant<'a> {
     pub model: &'a Model,
     /// Its place in the catalogue.
     pub index: ModelIndex,
-    /// A `max_tokens` to put into the request, since the client set none and the role has a limit.
-    pub inject_max_tokens: Option<u64>,
+    /// The most tokens of output, per choice, that client, role and model allow; 0 where there is no output.
+    pub output: u64,
+    /// Whether the role needs that number put into the request, since the client set none.
+    pub inject: bool,
 }
 
 /// Why a call is refused.
@@ -85,23 +88,84 @@ pub enum Refusal {
         /// Its type.
         tool: String,
     },
-    /// Too many calls in the last minute.
+    /// A rate or the number of calls at the same time is used up.
     RateLimited(RateLimited),
+    /// A budget has not enough left for what the call could cost.
+    Budget(BudgetRefusal),
+    /// What the call could cost cannot be said, and a budget applies.
+    UnboundedCost,
+}
+
+/// The limits on how fast calls may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateKind {
+    /// Calls in any second.
+    RequestsPerSecond,
+    /// Calls in any 60 seconds.
+    RequestsPerMinute,
+    /// Tokens in any 60 seconds.
+    TokensPerMinute,
+    /// Calls at the same time.
+    Concurrency,
+}
+
+impl RateKind {
+    /// The limit that sets it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestsPerSecond => "requests_per_second",
+            Self::RequestsPerMinute => "requests_per_minute",
+            Self::TokensPerMinute => "tokens_per_minute",
+            Self::Concurrency => "max_concurrent_requests",
+        }
+    }
 }
 
 /// A rate that is used up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimited {
     /// Where the limit stands.
-    pub level: Level,
-    /// The id of the organization, workspace, user or key.
-    pub id: String,
-    /// Calls allowed in any 60 seconds.
+    pub scope: Scope,
+    /// Which of its limits.
+    pub kind: RateKind,
+    /// The limit.
     pub limit: u64,
-    /// Calls that count now.
+    /// What counts now.
     pub used: u64,
-    /// Whole seconds until one would pass; `None` when the limit is zero.
+    /// What the call would add.
+    pub asked: u64,
+    /// Whole seconds until it would pass; `None` when no waiting cures it.
     pub retry_after: Option<u64>,
+}
+
+/// Why a budget refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BudgetState {
+    /// It is spent: only the next period or a higher limit helps.
+    Exhausted,
+    /// Calls in flight hold what is left: some of it will come back.
+    Reserved,
+    /// A bill was above its bound: a person must look.
+    Blocked,
+}
+
+/// A budget that has not enough left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetRefusal {
+    /// Whose budget.
+    pub scope: Scope,
+    /// Its window and unit.
+    pub kind: BudgetKind,
+    /// Why.
+    pub state: BudgetState,
+    /// Its limit, in nano-dollars or tokens.
+    pub limit: i64,
+    /// What is used of it.
+    pub used: i64,
+    /// What the call could use.
+    pub asked: i64,
+    /// When the next period begins.
+    pub resets_at: Timestamp,
 }
 
 /// Asks the rules that need no counter, in their order.
@@ -117,8 +181,8 @@ pub fn admit<'a>(
         let (index, _) = catalogue.find(nested).ok_or(Refusal::ModelNotAllowed)?;
         rules.models.contains(index).then_some(()).ok_or(Refusal::ModelNotAllowed)?;
     }
-    let inject_max_tokens = tokens_left(rules, ask)?;
-    Ok(Grant { model, index, inject_max_tokens })
+    let (output, inject) = output(rules, model, ask)?;
+    Ok(Grant { model, index, output, inject })
 }
 
 /// Asks the rules that hold for every call, whatever it says: billing, workspace, address, endpoint.
@@ -149,20 +213,27 @@ fn allowed_model<'a>(
     allowed.ok_or(Refusal::ModelNotAllowed)
 }
 
-/// Checks the tokens of one call against the role, and answers the `max_tokens` to inject, if any.
-fn tokens_left(rules: &CallRules, ask: Ask<'_>) -> Result<Option<u64>, Refusal> {
-    let Some((limit, role)) = &rules.tokens_per_request else { return Ok(None) };
+/// Checks the tokens of one call against the role. Answers the most output of one choice, and whether it must be put
+/// into the request.
+fn output(rules: &CallRules, model: &Model, ask: Ask<'_>) -> Result<(u64, bool), Refusal> {
+    let embeds = ask.endpoint == EndpointKind::Embeddings;
+    let most = if embeds { 0 } else { model.context.saturating_sub(ask.input_tokens).max(1) };
+    let asked = ask.max_tokens.map(|max_tokens| max_tokens.min(model.context));
+    let Some((limit, role)) = &rules.tokens_per_request else { return Ok((asked.unwrap_or(most), false)) };
     let exceeded =
         |asked| Err(Refusal::TokensPerRequestExceeded { limit: *limit, asked, role: Arc::clone(role) });
-    if ask.endpoint == EndpointKind::Embeddings {
-        return if ask.input_tokens <= *limit { Ok(None) } else { exceeded(ask.input_tokens) };
+    if embeds {
+        return if ask.input_tokens <= *limit { Ok((0, false)) } else { exceeded(ask.input_tokens) };
     }
     if let Some(max_tokens) = ask.max_tokens {
-        let asked = ask.input_tokens.saturating_add(max_tokens.saturating_mul(ask.choices));
-        return if asked <= *limit { Ok(None) } else { exceeded(asked) };
+        let all = ask.input_tokens.saturating_add(max_tokens.saturating_mul(ask.choices));
+        return if all <= *limit { Ok((asked.unwrap_or(most), false)) } else { exceeded(all) };
     }
     let left = limit.saturating_sub(ask.input_tokens).checked_div(ask.choices).unwrap_or(0);
-    if left == 0 { exceeded(ask.input_tokens.saturating_add(ask.choices)) } else { Ok(Some(left)) }
+    if left == 0 {
+        return exceeded(ask.input_tokens.saturating_add(ask.choices));
+    }
+    Ok((left.min(most), true))
 }
 
 #[cfg(test)]
@@ -217,7 +288,7 @@ mod tests {
         let mut rules = rules(&catalogue);
         change(&mut rules);
         admit(&rules, &catalogue, "10.0.0.1".parse().unwrap(), ask)
-            .map(|g| (g.model.id.clone(), g.inject_max_tokens))
+            .map(|g| (g.model.id.clone(), g.inject.then_some(g.output)))
     }
 
     #[test]

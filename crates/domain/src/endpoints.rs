@@ -33,6 +33,17 @@ impl EndpointKind {
         }
     }
 
+    /// Its number in journals: its place in [`EndpointKind::ALL`], to which new ones are only appended.
+    pub fn number(self) -> u8 {
+        let place = Self::ALL.iter().position(|kind| *kind == self);
+        place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+    }
+
+    /// From its number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
     /// From its name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|e| e.as_str() == text)

@@ -105,6 +105,15 @@ typed_id!(
     /// A machine's account that owns keys.
     ServiceAccountId, "sa");
 typed_id!(
+    /// A budget: always the same for the same scope, window and unit.
+    BudgetId, "budget");
+typed_id!(
+    /// One node's share of a budget in one period.
+    LeaseId, "lease");
+typed_id!(
+    /// A node, for as long as its journal lives.
+    NodeId, "node");
+typed_id!(
     /// An API key (not its secret, and not the public id inside the secret).
     KeyId, "key");
 typed_id!(
@@ -119,6 +128,21 @@ typed_id!(
 typed_id!(
     /// One audit event.
     EventId, "evt");
+
+impl RequestId {
+    /// The least id of a request at that time: ids of later requests are greater.
+    pub fn first_of(at: Timestamp) -> Self {
+        Self(version_7(at, &[0; 10]))
+    }
+}
+
+impl LeaseId {
+    /// The id of the lease of that number in the process of that epoch: a journal need only write down the number.
+    pub const fn of(epoch: i64, number: u32) -> Self {
+        let (e, n) = (epoch.to_be_bytes(), number.to_be_bytes());
+        Self::from_bytes([e[0], e[1], e[2], e[3], e[4], e[5], e[6], e[7], 0, 0, 0, 0, n[0], n[1], n[2], n[3]])
+    }
+}
 
 /// Makes request ids without a call for entropy each: unique by a counter over a random start, not secret.
 pub struct RequestIds {

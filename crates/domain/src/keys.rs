@@ -245,6 +245,15 @@ impl ApiKey {
         self.status == KeyStatus::Active && self.expires_at.is_none_or(|end| now < end)
     }
 
+    /// Who a model role's daily tokens are counted for: the owner, or the key itself.
+    pub const fn holder(&self) -> [u8; 16] {
+        match self.owner {
+            Owner::Workspace => self.id.bytes(),
+            Owner::User(id) => id.bytes(),
+            Owner::ServiceAccount(id) => id.bytes(),
+        }
+    }
+
     /// The status to show: what was set, or `expired`.
     pub fn shown_status(&self, now: Timestamp) -> &'static str {
         match self.status {

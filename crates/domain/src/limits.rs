@@ -1,5 +1,6 @@
 //! The limits that an organization, a workspace, a user and a key may each carry.
 
+use crate::budgets::BudgetKind;
 use crate::money::Money;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ pub enum Level {
     Workspace,
     /// All keys of a person together.
     User,
+    /// One person, service account or key, as far as a model role judges its calls.
+    ModelRole,
     /// One key.
     Key,
 }
@@ -24,6 +27,7 @@ impl Level {
             Self::Organization => "organization",
             Self::Workspace => "workspace",
             Self::User => "user",
+            Self::ModelRole => "model_role",
             Self::Key => "key",
         }
     }
@@ -35,7 +39,7 @@ impl Level {
 pub enum Mode {
     /// Calls beyond it are refused.
     Enforce,
-    /// Nothing is refused.
+    /// Nothing is refused; what would have been is counted.
     Shadow,
 }
 
@@ -48,6 +52,9 @@ pub enum KeyCreation {
     /// Members too.
     Members,
 }
+
+/// Per cents of a budget at which people are told, where nothing else is set.
+pub const DEFAULT_THRESHOLDS: [u8; 3] = [50, 80, 95];
 
 /// The limits of one level; `None` is no limit of its own. It is stored and shown as this one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +111,22 @@ impl Limits {
     pub fn above(&self, parent: &Self) -> Option<&'static str> {
         let pairs = self.numbers().into_iter().zip(parent.numbers());
         pairs.filter_map(|((name, own), (_, parents))| (own? > parents?).then_some(name)).next()
+    }
+
+    /// The limit of a budget in its smallest unit (nano-dollars or tokens).
+    pub fn budget(&self, kind: BudgetKind) -> Option<i64> {
+        match kind {
+            BudgetKind::HourlyUsd => self.hourly_budget_usd.map(Money::nanos),
+            BudgetKind::DailyUsd => self.daily_budget_usd.map(Money::nanos),
+            BudgetKind::MonthlyUsd => self.monthly_budget_usd.map(Money::nanos),
+            BudgetKind::MonthlyTokens => self.tokens_per_month.map(|n| i64::try_from(n).unwrap_or(i64::MAX)),
+            BudgetKind::DailyTokens => None,
+        }
+    }
+
+    /// Per cents of a budget at which people are told.
+    pub fn thresholds(&self) -> Vec<u8> {
+        self.alert_thresholds.clone().unwrap_or_else(|| DEFAULT_THRESHOLDS.to_vec())
     }
 
     /// Whether the limits refuse (and do not only watch).

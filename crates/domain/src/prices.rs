@@ -45,12 +45,29 @@ impl Prices {
 impl Price {
     /// The cost of `tokens`, rounded up to a nano-dollar.
     pub fn cost(&self, tokens: Tokens) -> Money {
+        self.sum(tokens, self.cached_input_usd_per_mtok)
+    }
+
+    /// The most that so many tokens can cost, whatever part of the input was in the cache.
+    pub fn most(&self, tokens: Tokens) -> Money {
+        let all_cached = Tokens { cached: tokens.input, ..tokens };
+        self.sum(all_cached, self.cached_input_usd_per_mtok.max(self.input_usd_per_mtok))
+    }
+
+    /// How many tokens of output so many nano-dollars pay for.
+    pub fn output_tokens(&self, nanos: u64) -> u64 {
+        let price = u128::from(self.output_usd_per_mtok.nanos().unsigned_abs());
+        let tokens = u128::from(nanos).saturating_mul(1_000_000).checked_div(price);
+        tokens.map_or(u64::MAX, |tokens| u64::try_from(tokens).unwrap_or(u64::MAX))
+    }
+
+    fn sum(&self, tokens: Tokens, cached_price: Money) -> Money {
         let cached = tokens.cached.min(tokens.input);
         let part = |count: u64, price: Money| {
             u128::from(count).saturating_mul(u128::from(price.nanos().unsigned_abs()))
         };
         let total = part(tokens.input.saturating_sub(cached), self.input_usd_per_mtok)
-            .saturating_add(part(cached, self.cached_input_usd_per_mtok))
+            .saturating_add(part(cached, cached_price))
             .saturating_add(part(tokens.output, self.output_usd_per_mtok));
         Money::from_nanos(i64::try_from(total.div_ceil(1_000_000)).unwrap_or(i64::MAX))
     }

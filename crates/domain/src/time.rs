@@ -46,18 +46,6 @@ impl Timestamp {
         let time = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
         Some(Self(time.timestamp().as_microsecond()))
     }
-
-    /// The start of the hour, day or month (UTC) that this time is in.
-    pub fn floor(self, granularity: Granularity) -> Self {
-        let Ok(time) = jiff::Timestamp::from_microsecond(self.0) else { return self };
-        let civil = time.to_zoned(jiff::tz::TimeZone::UTC).datetime();
-        let floored = match granularity {
-            Granularity::Hour => civil.date().at(civil.hour(), 0, 0, 0),
-            Granularity::Day => civil.date().at(0, 0, 0, 0),
-            Granularity::Month => civil.date().first_of_month().at(0, 0, 0, 0),
-        };
-        floored.to_zoned(jiff::tz::TimeZone::UTC).map_or(self, |z| Self(z.timestamp().as_microsecond()))
-    }
 }
 
 impl Serialize for Timestamp {
@@ -72,18 +60,6 @@ impl<'de> Deserialize<'de> for Timestamp {
         Self::parse(&text)
             .ok_or_else(|| serde::de::Error::custom("an RFC 3339 time such as 2026-11-21T02:31:58Z"))
     }
-}
-
-/// How finely a series over time is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Granularity {
-    /// One point an hour.
-    Hour,
-    /// One point a day.
-    Day,
-    /// One point a calendar month.
-    Month,
 }
 
 /// Time as an argument. The program's real clock and the tests' hand-moved one implement it.
@@ -105,13 +81,5 @@ mod tests {
         assert_eq!(Timestamp::parse("2026-11-21T03:31:58+01:00").unwrap().seconds(), time.seconds());
         assert_eq!(Timestamp::parse("2026-11-21").unwrap().rfc3339(), "2026-11-21T00:00:00Z");
         assert!(Timestamp::parse("yesterday").is_none());
-    }
-
-    #[test]
-    fn floors_to_calendar_units() {
-        let time = Timestamp::parse("2026-02-28T23:59:59Z").unwrap();
-        assert_eq!(time.floor(Granularity::Hour).rfc3339(), "2026-02-28T23:00:00Z");
-        assert_eq!(time.floor(Granularity::Day).rfc3339(), "2026-02-28T00:00:00Z");
-        assert_eq!(time.floor(Granularity::Month).rfc3339(), "2026-02-01T00:00:00Z");
     }
 }

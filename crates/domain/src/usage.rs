@@ -3,6 +3,7 @@
 use crate::endpoints::EndpointKind;
 use crate::id::{KeyId, OrganizationId, RequestId, UserId, WorkspaceId};
 use crate::money::Money;
+use crate::settlement::{Bound, Why};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub struct UsageRecord {
     pub role: Option<Arc<str>>,
     /// The endpoint.
     pub endpoint: EndpointKind,
-    /// The model as the client named it.
+    /// The model as the client named it; the one that went upstream, where the journal told of the call.
     pub model_asked: String,
     /// The model that went upstream.
     pub model: Arc<str>,
@@ -52,8 +53,14 @@ pub struct UsageRecord {
     pub first_byte_micros: u64,
     /// Microseconds from admission to the end of the answer.
     pub total_micros: u64,
-    /// Whether the tokens were estimated, since upstream did not say or the answer broke off.
-    pub estimated: bool,
+    /// What it could have cost at most, when it was admitted.
+    pub bound: Bound,
+    /// Why the charge is what it is.
+    pub why: Why,
+    /// Whether a limit in the shadow would have refused it.
+    pub would_refuse: bool,
+    /// Whether the record was made from the journal after the process died.
+    pub recovered: bool,
     /// Whether the client left before the end.
     pub client_left: bool,
 }

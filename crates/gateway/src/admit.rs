@@ -1,18 +1,20 @@
-//! Admits a call: the pure rules, then all rates or none, then a place for its usage record. The ticket is the proof.
+//! Admits a call: the pure rules, then rates and budgets of all levels or of none, then its line in the journal. The
+//! ticket is the proof.
 
 use crate::authn::Caller;
 use crate::credentials;
 use crate::intake::Ask;
+use crate::ledger::{Allowance, Demand, Verdict, take};
 use crate::pipeline::{Gateway, Visitor};
-use crate::reply::{Allowance, Failure};
+use crate::reply::Failure;
+use crate::reserve::Plan;
 use crate::settle::Ticket;
-use crate::snapshot::Rate;
 use bytes::Bytes;
-use louver_domain::admission::{self, RateLimited, Refusal};
+use louver_domain::admission::{self, Refusal};
 use louver_domain::endpoints::EndpointKind;
-use louver_domain::rates::MinuteWindow;
+use louver_domain::settlement::Bound;
 use louver_mistral::endpoints::Endpoint;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 /// An admitted call: the only thing that `forward` takes.
 pub(crate) struct Admitted {
@@ -20,7 +22,7 @@ pub(crate) struct Admitted {
     pub(crate) body: Bytes,
     pub(crate) path: &'static str,
     pub(crate) stream: bool,
-    pub(crate) allowance: Option<Allowance>,
+    pub(crate) allowance: Allowance,
 }
 
 /// The endpoint as rules and usage name it.
@@ -34,7 +36,7 @@ pub(crate) const fn kind(endpoint: Endpoint) -> EndpointKind {
 }
 
 /// Judges a call and takes what it needs.
-pub(crate) fn admit(
+pub(crate) async fn admit(
     gateway: &Gateway,
     visitor: &Visitor,
     caller: &Caller,
@@ -56,33 +58,56 @@ pub(crate) fn admit(
     if request.priority_tier {
         return Err(Failure::PriorityTier);
     }
+    let model = caller.snapshot.model(&grant.model.id);
+    let (price_version, price) =
+        model.and_then(|m| m.prices.at(visitor.now)).map_or((0, None), |(v, p)| (v, Some(p)));
+    if caller.key.needs_price && price.is_none() {
+        return Err(Failure::Refused(Refusal::UnboundedCost));
+    }
     let now_micros = gateway.clock().monotonic_micros();
     let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
     let credential = credentials::choose(&caller.key.credentials, now_micros).ok_or(Failure::NoCredential)?;
-    let allowance = take_rates(&caller.key.rates, now_micros)
-        .map_err(|limited| Failure::Refused(Refusal::RateLimited(limited)))?;
-    let rewritten = request.rewrite(&ask.body, &grant.model.id, grant.inject_max_tokens);
+    let plan = Plan {
+        key: &caller.key,
+        input: request.input_token_bound(),
+        output: grant.output,
+        choices: request.n,
+        price,
+        context: grant.model.context,
+        open: request.max_tokens.is_none() && endpoint != EndpointKind::Embeddings,
+    };
+    let (taken, bound, output) = plan.take(gateway).await?;
+    let limited = plan.open && (grant.inject || caller.key.counts_tokens);
+    let rewritten = request.rewrite(&ask.body, &grant.model.id, limited.then_some(output));
     let body = rewritten.map_or_else(|| ask.body.clone(), Bytes::from);
-    let model = caller.snapshot.model(&grant.model.id);
-    let (price_version, price) =
-        model.and_then(|m| m.prices.at(visitor.now)).map_or((0, None), |(v, p)| (v, Some(p.clone())));
-    let ticket = Ticket {
+    let allowance = taken.allowance;
+    let mut ticket = Ticket {
         place: Some(place),
+        ledger: Arc::clone(gateway.ledger()),
         clock: Arc::clone(gateway.clock()),
         started_micros: now_micros,
-        visitor: *visitor,
+        request_id: visitor.request_id,
+        at: gateway.ledger().store_time(now_micros),
         key: Arc::clone(&caller.key),
         endpoint,
-        model_asked: ask.request.model,
         model: model.map_or_else(|| grant.model.id.as_str().into(), |m| Arc::clone(&m.name)),
-        price,
+        price: price.cloned(),
         price_version,
         estimated_input,
         credential,
+        bound,
+        taken,
+        slot: None,
         sent: false,
         first_byte_micros: None,
         status: 0,
+        client_left: false,
+        model_asked: ask.request.model,
     };
+    if let Err(error) = ticket.write_down().await {
+        tracing::error!(%error, "a call is refused, since it cannot be written down");
+        return Err(Failure::AccountingUnavailable);
+    }
     Ok(Admitted { ticket, body, path: ask.request.endpoint.path(), stream: ask.request.stream, allowance })
 }
 
@@ -91,41 +116,18 @@ pub(crate) fn admit_reading(
     gateway: &Gateway,
     visitor: &Visitor,
     caller: &Caller,
-) -> Result<Option<Allowance>, Failure> {
+) -> Result<Allowance, Failure> {
     admission::may_call(&caller.key.rules, visitor.address, EndpointKind::Models)
         .map_err(Failure::Refused)?;
-    take_rates(&caller.key.rates, gateway.clock().monotonic_micros())
-        .map_err(|limited| Failure::Refused(Refusal::RateLimited(limited)))
-}
-
-/// Counts a call in the windows of all levels, or in none. Answers the tightest allowance that is left.
-fn take_rates(rates: &[Rate], now_micros: i64) -> Result<Option<Allowance>, RateLimited> {
-    if rates.is_empty() {
-        return Ok(None);
+    let now_micros = gateway.clock().monotonic_micros();
+    match take(&caller.key.levels, Demand { bound: Bound::default(), now_micros, budgets: false }) {
+        Verdict::Taken(taken, _) => {
+            // It is answered at once: nothing is in flight.
+            gateway.ledger().undo(&caller.key, &taken);
+            Ok(taken.allowance)
+        }
+        Verdict::Limited(limited) => Err(Failure::Refused(Refusal::RateLimited(limited))),
+        Verdict::Refused(refusal) => Err(Failure::Refused(Refusal::Budget(refusal))),
+        Verdict::Short(_) => Err(Failure::AccountingUnavailable),
     }
-    // Locked from the organization down to the key, in every call alike: no two calls can wait for each other.
-    let mut windows: Vec<(&Rate, MutexGuard<'_, MinuteWindow>)> =
-        rates.iter().map(|r| (r, r.window.lock())).collect();
-    let mut tightest: Option<Allowance> = None;
-    for (rate, window) in &mut windows {
-        let used = window.used(now_micros);
-        if !rate.enforced {
-            continue;
-        }
-        if used >= rate.limit {
-            return Err(RateLimited {
-                level: rate.level,
-                id: rate.scope_id.clone(),
-                limit: rate.limit,
-                used,
-                retry_after: window.seconds_until_free(rate.limit, now_micros),
-            });
-        }
-        let remaining = rate.limit.saturating_sub(used).saturating_sub(1);
-        if tightest.is_none_or(|t| remaining < t.remaining) {
-            tightest = Some(Allowance { limit: rate.limit, remaining });
-        }
-    }
-    windows.iter_mut().for_each(|(_, window)| window.count(now_micros));
-    Ok(tightest)
 }

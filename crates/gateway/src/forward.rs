@@ -1,25 +1,89 @@
 //! Sends an admitted call upstream; without a ticket there is no way here.
 
 use crate::admit::Admitted;
+use crate::ledger::Allowance;
 use crate::pipeline::Gateway;
-use crate::reply::{Allowance, Failure};
+use crate::relay;
+use crate::reply::Failure;
 use crate::settle::{Outcome, Ticket};
 use crate::upstream::{AnswerBody, Call, Pool, SendError};
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 /// Upstream's answer, with the ticket that must be settled at its end.
 pub(crate) struct Answered {
     pub(crate) ticket: Ticket,
     pub(crate) response: Response<AnswerBody>,
     pub(crate) stream: bool,
-    pub(crate) allowance: Option<Allowance>,
+    pub(crate) allowance: Allowance,
+    /// Where calls go on whose client has left.
+    pub(crate) left: TaskTracker,
 }
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// Sends the call and waits for the head of the answer.
-pub(crate) async fn forward(gateway: &Gateway, pool: &Pool, admitted: Admitted) -> Result<Answered, Failure> {
+/// Sends the call and waits for the head of the answer. When the client leaves meanwhile, the call goes on without it:
+/// upstream works on, and what it used must be known.
+pub(crate) fn forward(
+    gateway: &Arc<Gateway>,
+    pool: &Pool,
+    admitted: Admitted,
+) -> impl Future<Output = Result<Answered, Failure>> + Send + use<> {
+    let patience = gateway.settings().timeouts.client_left;
+    let exchange = Box::pin(exchange(Arc::clone(gateway), pool.clone(), admitted));
+    Exchange { inner: Some(exchange), begun: false, patience, left: pool.left().clone() }
+}
+
+type BoxedExchange = Pin<Box<dyn Future<Output = Result<Answered, Failure>> + Send>>;
+
+/// An exchange that outlives its client.
+struct Exchange {
+    inner: Option<BoxedExchange>,
+    begun: bool,
+    patience: Duration,
+    left: TaskTracker,
+}
+
+impl Future for Exchange {
+    type Output = Result<Answered, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.begun = true;
+        let Some(inner) = &mut self.inner else { return Poll::Ready(Err(Failure::UpstreamBroken)) };
+        let answered = ready!(inner.as_mut().poll(cx));
+        self.inner = None;
+        Poll::Ready(answered)
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let Some(inner) = self.inner.take().filter(|_| self.begun) else { return };
+        // Outside of a runtime nothing can go on; the ticket settles by its guard.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let patience = self.patience;
+        let alone = async move {
+            let read = async {
+                if let Ok(answered) = inner.await {
+                    relay::read_alone(answered).await;
+                }
+            };
+            // At the end of patience the ticket is dropped with its call, and charged at the bound.
+            drop(timeout(patience, read).await);
+        };
+        self.left.spawn_on(alone, &runtime);
+    }
+}
+
+async fn exchange(gateway: Arc<Gateway>, pool: Pool, admitted: Admitted) -> Result<Answered, Failure> {
+    let gateway = &gateway;
     let Admitted { mut ticket, body, path, stream, allowance } = admitted;
     let call = upstream_call(gateway, &ticket, path, body, stream);
     ticket.sent = true;
@@ -48,6 +112,7 @@ pub(crate) async fn forward(gateway: &Gateway, pool: &Pool, admitted: Admitted) 
         response,
         stream,
         allowance,
+        left: pool.left().clone(),
     })
 }
 

@@ -3,9 +3,10 @@
 use crate::admit::{admit, admit_reading, kind};
 use crate::authn::{Caller, authenticate};
 use crate::forward::forward;
+use crate::ledger::{Allowance, Ledger};
 use crate::reply::{self, Body, Failure};
 use crate::settings::Settings;
-use crate::settle::UsageWriter;
+use crate::settle::{UsageWriter, Written};
 use crate::snapshot::Snapshot;
 use crate::upstream::Pool;
 use crate::{edge, intake, listing};
@@ -16,7 +17,6 @@ use louver_domain::entropy::Entropy;
 use louver_domain::id::{RequestId, RequestIds};
 use louver_domain::keys::Pepper;
 use louver_domain::time::{Clock, Timestamp};
-use louver_domain::usage::UsageRecord;
 use louver_mistral::endpoints::{Endpoint, Route, route};
 use louver_store::Store;
 use std::net::IpAddr;
@@ -53,6 +53,16 @@ pub type Fallback = Arc<
         + Sync,
 >;
 
+/// What a gateway decides by.
+pub struct State {
+    /// The rules to begin with.
+    pub snapshot: Snapshot,
+    /// The node's ledger.
+    pub ledger: Arc<Ledger>,
+    /// What keys are compared with.
+    pub pepper: Arc<Pepper>,
+}
+
 /// The data plane of one node, shared by its workers.
 pub struct Gateway {
     settings: Settings,
@@ -60,26 +70,28 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     pepper: Arc<Pepper>,
     request_ids: RequestIds,
-    usage: mpsc::Sender<UsageRecord>,
+    ledger: Arc<Ledger>,
+    usage: mpsc::Sender<Written>,
     fallback: Fallback,
 }
 
 impl Gateway {
-    /// A gateway with its first snapshot, and the writer of its usage records.
+    /// A gateway with its first snapshot, and the writer of what its calls used.
     pub fn new(
         settings: Settings,
-        snapshot: Snapshot,
+        state: State,
         store: Store,
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
-        pepper: Arc<Pepper>,
         fallback: Fallback,
     ) -> (Arc<Self>, UsageWriter) {
+        let State { snapshot, ledger, pepper } = state;
         let (usage, records) = mpsc::channel(settings.usage_capacity);
         let request_ids = RequestIds::new(entropy);
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let gateway = Self { settings, snapshot, clock, pepper, request_ids, usage, fallback };
-        (Arc::new(gateway), UsageWriter::new(records, store))
+        let writer = UsageWriter::new(records, Arc::clone(&ledger), store);
+        let gateway = Self { settings, snapshot, clock, pepper, request_ids, ledger, usage, fallback };
+        (Arc::new(gateway), writer)
     }
 
     /// Swaps the rules, whole.
@@ -103,14 +115,18 @@ impl Gateway {
         &self.pepper
     }
 
-    /// A place for one usage record, or `None` when records cannot be stored as fast as they come.
-    pub(crate) fn usage_place(&self) -> Option<mpsc::OwnedPermit<UsageRecord>> {
+    pub(crate) const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// A place for one entry, or `None` when entries cannot be stored as fast as they come.
+    pub(crate) fn usage_place(&self) -> Option<mpsc::OwnedPermit<Written>> {
         self.usage.clone().try_reserve_owned().ok()
     }
 
     /// Answers one request of a connection.
     pub(crate) async fn answer(
-        &self,
+        self: &Arc<Self>,
         pool: &Pool,
         plane: Plane,
         address: IpAddr,
@@ -122,13 +138,13 @@ impl Gateway {
         // Boxed, since a future of this size would be copied at each step of the connection's machinery.
         let response = match Box::pin(self.dispatch(pool, plane, visitor, request)).await {
             Ok(response) => response,
-            Err(failure) => reply::refuse(&visitor, failure),
+            Err(failure) => reply::refuse(&visitor, &self.settings, failure),
         };
         reply::finish(response, &visitor, chunked)
     }
 
     async fn dispatch(
-        &self,
+        self: &Arc<Self>,
         pool: &Pool,
         plane: Plane,
         visitor: Visitor,
@@ -155,7 +171,7 @@ impl Gateway {
 
     /// A call to a model.
     async fn call(
-        &self,
+        self: &Arc<Self>,
         pool: &Pool,
         visitor: Visitor,
         endpoint: Endpoint,
@@ -167,17 +183,13 @@ impl Gateway {
         louver_domain::admission::may_call(&caller.key.rules, visitor.address, kind(endpoint))
             .map_err(Failure::Refused)?;
         let ask = intake::read(&self.settings, endpoint, &head.headers, body).await?;
-        let admitted = admit(self, &visitor, &caller, ask)?;
+        let admitted = admit(self, &visitor, &caller, ask).await?;
         let answered = forward(self, pool, admitted).await?;
         Ok(reply::relay(answered, &self.settings.timeouts))
     }
 
     /// A request that only reads the rules.
-    fn reading(
-        &self,
-        visitor: Visitor,
-        request: &Request<Incoming>,
-    ) -> Result<(Caller, Option<reply::Allowance>), Failure> {
+    fn reading(&self, visitor: Visitor, request: &Request<Incoming>) -> Result<(Caller, Allowance), Failure> {
         let caller = authenticate(self, request.headers(), visitor.now)?;
         edge::no_body(request.headers())?;
         let allowance = admit_reading(self, &visitor, &caller)?;

@@ -2,15 +2,22 @@
 //!
 //! Nothing is held back. What has arrived together goes on together, since `upstream` hands out all there is.
 
+use crate::forward::Answered;
 use crate::settings::Timeouts;
 use crate::settle::{Outcome, Ticket};
 use crate::upstream::{AnswerBody, BodyError};
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
 use louver_mistral::usage::UsageFinder;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::time::{Instant, Sleep, sleep_until};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::task::TaskTracker;
 
 /// Why an answer broke off.
 #[derive(Debug, thiserror::Error)]
@@ -34,42 +41,53 @@ const STREAM_ERROR: &[u8] = concat!(
 
 /// The body of the answer to the client.
 pub(crate) struct Relay {
-    upstream: AnswerBody,
+    /// Taken out when the client leaves and the rest is read without it.
+    upstream: Option<AnswerBody>,
     finder: Option<UsageFinder>,
     ticket: Option<Ticket>,
     stream: bool,
     broken: Option<Broken>,
     flushed: bool,
     timer: Timer,
+    patience: Duration,
+    left: TaskTracker,
 }
 
 impl Relay {
-    pub(crate) fn new(upstream: AnswerBody, ticket: Ticket, stream: bool, timeouts: &Timeouts) -> Self {
-        let finder = if stream { UsageFinder::for_stream() } else { UsageFinder::for_answer() };
+    pub(crate) fn new(
+        upstream: AnswerBody,
+        ticket: Ticket,
+        stream: bool,
+        timeouts: &Timeouts,
+        left: TaskTracker,
+    ) -> Self {
         Self {
-            upstream,
-            finder: Some(finder),
+            upstream: Some(upstream),
+            finder: Some(finder(stream)),
             ticket: Some(ticket),
             stream,
             broken: None,
             flushed: false,
             timer: Timer::new(timeouts),
+            patience: timeouts.client_left,
+            left,
         }
     }
 
-    fn settle(&mut self, broken: Option<bool>) {
+    fn settle(&mut self, whole: bool) {
         let Some(ticket) = self.ticket.take() else { return };
         let found = self.finder.take().map(UsageFinder::finish).unwrap_or_default();
-        match broken {
-            None => ticket.settle(&Outcome::Whole(&found)),
-            Some(client_left) => ticket.settle(&Outcome::Broken { seen: &found, client_left }),
-        }
+        ticket.settle(&if whole { Outcome::Whole(&found) } else { Outcome::Broken(&found) });
+    }
+
+    fn is_ended(&self) -> bool {
+        self.upstream.as_ref().is_none_or(AnswerBody::is_ended)
     }
 
     /// Ends a broken answer: a stream says so in an event first, then (and otherwise at once) the connection is cut.
     fn break_off(&mut self, broken: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         tracing::warn!(error = %broken, "an answer broke off");
-        self.settle(Some(false));
+        self.settle(false);
         if !self.stream {
             return Poll::Ready(Some(Err(broken)));
         }
@@ -95,20 +113,21 @@ impl Body for Relay {
         if let Some(broken) = this.broken.take() {
             return Poll::Ready(Some(Err(broken)));
         }
-        match this.upstream.poll_piece(cx) {
+        let Some(upstream) = &mut this.upstream else { return Poll::Ready(None) };
+        match upstream.poll_piece(cx) {
             Poll::Ready(Some(Ok(piece))) => {
                 if let Some(finder) = &mut this.finder {
                     finder.feed(&piece);
                 }
                 this.timer.touched = true;
-                if this.upstream.is_ended() {
-                    this.settle(None);
+                if upstream.is_ended() {
+                    this.settle(true);
                 }
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
             Poll::Ready(Some(Err(error))) => this.break_off(Broken::Upstream(error)),
             Poll::Ready(None) => {
-                this.settle(None);
+                this.settle(true);
                 Poll::Ready(None)
             }
             Poll::Pending => {
@@ -119,26 +138,67 @@ impl Body for Relay {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.upstream.is_ended() && self.broken.is_none()
+        self.is_ended() && self.broken.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.stream { SizeHint::default() } else { self.upstream.size_hint() }
+        match &self.upstream {
+            Some(upstream) if !self.stream => upstream.size_hint(),
+            _ => SizeHint::default(),
+        }
     }
 }
 
 impl Drop for Relay {
-    /// The client left, or the connection ended, before the answer did.
+    /// The client left, or its connection ended, before the answer did: the rest is read without it.
     fn drop(&mut self) {
-        self.settle(Some(true));
+        let (Some(mut ticket), Some(finder), Some(upstream)) =
+            (self.ticket.take(), self.finder.take(), self.upstream.take())
+        else {
+            return;
+        };
+        ticket.client_left = true;
+        // Outside of a runtime nothing can be read on; the ticket settles by its guard.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let rest = timeout(self.patience, read_on(upstream, ticket, finder));
+        // At the end of patience the ticket is dropped with the rest, and charged at the bound.
+        self.left.spawn_on(async move { drop(rest.await) }, &runtime);
     }
+}
+
+fn finder(stream: bool) -> UsageFinder {
+    if stream { UsageFinder::for_stream() } else { UsageFinder::for_answer() }
+}
+
+/// Reads an answer whose client left before its head was there.
+pub(crate) async fn read_alone(answered: Answered) {
+    let Answered { mut ticket, response, stream, .. } = answered;
+    ticket.client_left = true;
+    let stream = stream && is_events(response.headers());
+    read_on(response.into_body(), ticket, finder(stream)).await;
+}
+
+/// Reads the rest of an answer and settles.
+async fn read_on(mut upstream: AnswerBody, ticket: Ticket, mut finder: UsageFinder) {
+    loop {
+        match poll_fn(|cx| upstream.poll_piece(cx)).await {
+            Some(Ok(piece)) => finder.feed(&piece),
+            Some(Err(_)) => return ticket.settle(&Outcome::Broken(&finder.finish())),
+            None => return ticket.settle(&Outcome::Whole(&finder.finish())),
+        }
+    }
+}
+
+/// Whether an answer is a stream of server-sent events.
+pub(crate) fn is_events(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// Two limits in one timer: silence between pieces, and the whole call. It is armed by the first wait and looks once
 /// per idle time whether something came, so that a piece costs no timer.
 struct Timer {
-    idle: std::time::Duration,
-    total: std::time::Duration,
+    idle: Duration,
+    total: Duration,
     end: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
     touched: bool,

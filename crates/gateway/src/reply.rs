@@ -1,18 +1,21 @@
 //! The one place that turns a refusal or a failure into HTTP, and dresses every answer.
 
+mod limits;
+
 use crate::authn::Unauthorized;
 use crate::forward::Answered;
+use crate::ledger::{Allowance, Left};
 use crate::pipeline::Visitor;
-use crate::relay::Relay;
-use crate::settings::Timeouts;
+use crate::relay::{Relay, is_events};
+use crate::settings::{Settings, Timeouts};
 use crate::upstream::DEPRECATION;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use louver_domain::admission::{RateLimited, Refusal};
-use louver_mistral::error::{self, Amount, ErrorBody, LimitInfo};
+use louver_domain::admission::Refusal;
+use louver_mistral::error::{self, ErrorBody};
 use louver_mistral::request::{Detail, RequestError};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -67,13 +70,6 @@ impl HttpBody for Body {
     }
 }
 
-/// What is left of the tightest rate.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Allowance {
-    pub(crate) limit: u64,
-    pub(crate) remaining: u64,
-}
-
 /// Why a request gets no answer of upstream's.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -90,6 +86,7 @@ pub(crate) enum Failure {
     Refused(Refusal),
     NoCredential,
     AccountingUnavailable,
+    Overloaded,
     UpstreamUnreachable,
     UpstreamBroken,
     UpstreamTimeout,
@@ -102,14 +99,17 @@ impl From<Unauthorized> for Failure {
     }
 }
 
-const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-req-minute");
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-req-minute");
+const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-req-minute");
+const REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-req-minute");
+const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens-minute");
+const REMAINING_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens-minute");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// An answer that Louver makes itself.
-pub(crate) fn json(body: Vec<u8>, allowance: Option<Allowance>) -> Response<Body> {
+pub(crate) fn json(body: Vec<u8>, allowance: Allowance) -> Response<Body> {
     let mut response = Response::new(Body::Full(Some(body.into())));
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     show_allowance(response.headers_mut(), allowance);
@@ -118,13 +118,12 @@ pub(crate) fn json(body: Vec<u8>, allowance: Option<Allowance>) -> Response<Body
 
 /// An answer of upstream: its status and body, and of its headers only the ones named here.
 pub(crate) fn relay(answered: Answered, timeouts: &Timeouts) -> Response<Body> {
-    let Answered { ticket, response, stream, allowance } = answered;
+    let Answered { ticket, response, stream, allowance, left } = answered;
     let (head, body) = response.into_parts();
-    let is_events =
-        head.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"text/event-stream"));
+    let is_events = is_events(&head.headers);
     let stream = stream && is_events;
-    let mut answer =
-        Response::new(Body::Relay(Box::new(RelayBody(Relay::new(body, ticket, stream, timeouts)))));
+    let relay = Relay::new(body, ticket, stream, timeouts, left);
+    let mut answer = Response::new(Body::Relay(Box::new(RelayBody(relay))));
     *answer.status_mut() = head.status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, if is_events { EVENT_STREAM } else { JSON });
@@ -140,11 +139,15 @@ pub(crate) fn relay(answered: Answered, timeouts: &Timeouts) -> Response<Body> {
     answer
 }
 
-fn show_allowance(headers: &mut HeaderMap, allowance: Option<Allowance>) {
-    if let Some(Allowance { limit, remaining }) = allowance {
-        headers.insert(LIMIT, limit.into());
-        headers.insert(REMAINING, remaining.into());
-    }
+fn show_allowance(headers: &mut HeaderMap, allowance: Allowance) {
+    let mut show = |left: Option<Left>, limit: HeaderName, remaining: HeaderName| {
+        if let Some(left) = left {
+            headers.insert(limit, left.limit.into());
+            headers.insert(remaining, left.remaining.into());
+        }
+    };
+    show(allowance.requests, LIMIT_REQUESTS, REMAINING_REQUESTS);
+    show(allowance.tokens, LIMIT_TOKENS, REMAINING_TOKENS);
 }
 
 /// What every answer carries.
@@ -164,7 +167,7 @@ pub(crate) fn finish(mut response: Response<Body>, visitor: &Visitor, close: boo
 }
 
 /// Turns a failure into its answer.
-pub(crate) fn refuse(visitor: &Visitor, failure: Failure) -> Response<Body> {
+pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -> Response<Body> {
     let id = visitor.request_id.to_string();
     let plain = |status: u16, kind: &'static str, message: String| {
         answer(&ErrorBody::new(status, kind, message, &id))
@@ -185,20 +188,20 @@ pub(crate) fn refuse(visitor: &Visitor, failure: Failure) -> Response<Body> {
         Failure::UnsupportedMediaType { message } => plain(415, "unsupported_media_type", message.into()),
         Failure::BodyTooLarge { limit } => plain(413, "request_too_large", format!("The body is larger than {limit} bytes.")),
         Failure::RequestTimeout => plain(408, "request_timeout", "The body came too slowly.".into()),
-        Failure::Request(error) => request_error(visitor, &id, error),
+        Failure::Request(error) => request_error(visitor, settings, &id, error),
         Failure::PriorityTier => plain(
             422,
             "invalid_request",
             "service_tier must be standard_only: the priority tier has a price of its own that is not budgeted here.".into(),
         ),
         Failure::NoSuchModel => plain(404, "not_found", "There is no such model, or this key may not use it.".into()),
-        Failure::Refused(refusal) => refused(visitor, &id, refusal),
+        Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
         Failure::AccountingUnavailable => {
-            let mut response = plain(503, "accounting_unavailable", "Usage cannot be recorded now; nothing was sent.".into());
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            response
+            let message = "What the call uses cannot be accounted for now; nothing was sent.";
+            later(plain(503, "accounting_unavailable", message.into()))
         }
+        Failure::Overloaded => later(plain(503, "overloaded", "Too many calls wait for the same budget.".into())),
         Failure::UpstreamUnreachable => plain(502, "upstream_error", "Upstream cannot be reached; nothing was sent.".into()),
         Failure::UpstreamBroken => plain(502, "upstream_error", "Upstream gave no usable answer.".into()),
         Failure::UpstreamTimeout => plain(504, "upstream_timeout", "Upstream did not answer in time.".into()),
@@ -210,7 +213,13 @@ pub(crate) fn refuse(visitor: &Visitor, failure: Failure) -> Response<Body> {
     }
 }
 
-fn request_error(visitor: &Visitor, id: &str, error: RequestError) -> Response<Body> {
+/// An answer that waiting for a second may cure.
+fn later(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+fn request_error(visitor: &Visitor, settings: &Settings, id: &str, error: RequestError) -> Response<Body> {
     match error {
         RequestError::Json(error) => {
             let message = format!("The body is not valid: {error}");
@@ -220,7 +229,7 @@ fn request_error(visitor: &Visitor, id: &str, error: RequestError) -> Response<B
         }
         RequestError::Shape(details) => shape(id, details),
         RequestError::ToolNotAllowed { tool_type } => {
-            refused(visitor, id, Refusal::ToolNotAllowed { tool: tool_type })
+            refused(visitor, settings, id, Refusal::ToolNotAllowed { tool: tool_type })
         }
         RequestError::FileNotFound => answer(&ErrorBody::new(404, "not_found", "There is no such file.", id)),
     }
@@ -236,7 +245,7 @@ fn shape(id: &str, details: Vec<Detail>) -> Response<Body> {
     answer(&body)
 }
 
-fn refused(visitor: &Visitor, id: &str, refusal: Refusal) -> Response<Body> {
+fn refused(visitor: &Visitor, settings: &Settings, id: &str, refusal: Refusal) -> Response<Body> {
     let forbidden = |kind: &'static str, message: String, param: Option<&'static str>| {
         let mut body = ErrorBody::new(403, kind, message, id);
         body.param = param;
@@ -272,37 +281,15 @@ fn refused(visitor: &Visitor, id: &str, refusal: Refusal) -> Response<Body> {
             format!("Tools of the type {tool:?} are not allowed; functions are."),
             Some("tools"),
         ),
-        Refusal::RateLimited(limited) => rate_limited(visitor, id, &limited),
+        Refusal::UnboundedCost => forbidden(
+            "unbounded_cost",
+            "The model has no price here, and a budget applies: what the call could cost cannot be said."
+                .into(),
+            Some("model"),
+        ),
+        Refusal::RateLimited(limited) => limits::rate_limited(visitor, id, &limited),
+        Refusal::Budget(refusal) => limits::budget(id, settings.budget_refusal_status, &refusal),
     }
-}
-
-fn rate_limited(visitor: &Visitor, id: &str, limited: &RateLimited) -> Response<Body> {
-    let RateLimited { level, id: scope_id, limit, used, retry_after } = limited;
-    let back = retry_after
-        .map_or_else(|| "A limit of zero lets nothing pass.".to_owned(), |s| format!("Try again in {s} s."));
-    let level = level.as_str();
-    let message = format!(
-        "Requests rate limit exceeded: the {level}'s limit of {limit} requests per minute is used up. {back}"
-    );
-    let seconds = retry_after.map(|s| i64::try_from(s).unwrap_or(i64::MAX));
-    let mut body = ErrorBody::new(429, "rate_limited", message, id);
-    body.limit = Some(LimitInfo {
-        scope: level,
-        id: scope_id.into(),
-        window: "minute",
-        limit: Amount::Count(*limit),
-        used: Amount::Count(*used),
-        remaining: Amount::Count(0),
-        resets_at: seconds.map(|s| visitor.now.plus_seconds(s).rfc3339().into()),
-    });
-    let mut response = answer(&body);
-    let headers = response.headers_mut();
-    match retry_after {
-        Some(seconds) => headers.insert(RETRY_AFTER, (*seconds).into()),
-        None => headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false")),
-    };
-    show_allowance(headers, Some(Allowance { limit: *limit, remaining: 0 }));
-    response
 }
 
 fn answer(body: &ErrorBody<'_>) -> Response<Body> {

@@ -34,6 +34,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// For a whole call.
     pub total: Duration,
+    /// For an answer to be read on whose client has left.
+    pub client_left: Duration,
     /// For a client to take what is written to it.
     pub write: Duration,
     /// For running calls to finish when the program is told to stop.
@@ -61,6 +63,8 @@ pub struct Settings {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Usage records that may wait to be written; beyond it calls are refused rather than lost.
     pub usage_capacity: usize,
+    /// The status of a refusal by a budget that is spent: 429 or 402.
+    pub budget_refusal_status: u16,
     /// Seconds that a credential rests after upstream answered 429 or 5xx with it.
     pub credential_rest_seconds: u32,
 }

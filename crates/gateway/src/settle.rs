@@ -1,27 +1,34 @@
-//! Settles a call: its ticket becomes one usage record, whatever happened, and a batch writer stores the records.
+//! Settles a call: its ticket becomes a charge on what it took and one usage record, whatever happened, and a batch
+//! writer stores both.
 
 use crate::credentials::InUse;
-use crate::pipeline::Visitor;
+use crate::ledger::{Ledger, Taken};
 use crate::snapshot::KeyEntry;
 use louver_domain::endpoints::EndpointKind;
-use louver_domain::money::Money;
+use louver_domain::id::RequestId;
 use louver_domain::prices::Price;
-use louver_domain::time::Clock;
+use louver_domain::settlement::{self, Bound, Charge, Why};
+use louver_domain::time::{Clock, Timestamp};
 use louver_domain::usage::{Tokens, UsageRecord};
 use louver_mistral::usage::{Found, Usage};
-use louver_store::{Store, usage};
+use louver_store::Store;
+use louver_store::journal::{self, JournalError, Reserved, Settled};
+use louver_store::ledger::entries::{self, Entry};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// The right to send one call upstream, and the duty to leave one record. Dropped at any moment, it settles by what
-/// was seen so far.
+/// The right to send one call upstream, and the duty to settle it. Dropped at any moment, it settles by what was seen so
+/// far.
 pub(crate) struct Ticket {
-    /// A place in the queue of records, taken before the call was sent: a record is never lost for want of room.
-    pub(crate) place: Option<mpsc::OwnedPermit<UsageRecord>>,
+    /// A place in the queue of entries, taken before the call was sent: an entry is never lost for want of room.
+    pub(crate) place: Option<mpsc::OwnedPermit<Written>>,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_micros: i64,
-    pub(crate) visitor: Visitor,
+    pub(crate) request_id: RequestId,
+    /// When the call was admitted, by the store's time.
+    pub(crate) at: Timestamp,
     pub(crate) key: Arc<KeyEntry>,
     pub(crate) endpoint: EndpointKind,
     pub(crate) model_asked: String,
@@ -30,26 +37,58 @@ pub(crate) struct Ticket {
     pub(crate) price_version: u32,
     pub(crate) estimated_input: u64,
     pub(crate) credential: InUse,
+    pub(crate) bound: Bound,
+    /// What was taken of rates and budgets.
+    pub(crate) taken: Taken,
+    /// The call's slot in the journal.
+    pub(crate) slot: Option<journal::Place>,
     /// Whether any byte may have reached upstream.
     pub(crate) sent: bool,
     pub(crate) first_byte_micros: Option<u64>,
     /// The status the client gets; 0 until upstream answers.
     pub(crate) status: u16,
+    /// Whether the client left before the end.
+    pub(crate) client_left: bool,
 }
 
-/// How a call ended, as far as its usage goes.
+/// How a call ended, as far as was seen of it.
 pub(crate) enum Outcome<'a> {
     /// The answer was read to its end.
     Whole(&'a Found),
-    /// The answer broke off, or the client left: so much of it was seen.
-    Broken { seen: &'a Found, client_left: bool },
+    /// The answer broke off: so much of it was seen.
+    Broken(&'a Found),
     /// No answer, but upstream may have worked.
     Unanswered,
-    /// Provably nothing reached upstream.
+    /// Provably nothing reached upstream, or upstream refused it unread.
     Unsent,
 }
 
+/// What goes to the writer.
+pub(crate) struct Written {
+    entry: Entry,
+    slot: journal::Place,
+}
+
 impl Ticket {
+    /// Writes the call into the journal: from here on it may be sent.
+    pub(crate) async fn write_down(&mut self) -> Result<(), JournalError> {
+        let reserved = Reserved {
+            request_id: self.request_id,
+            key_id: self.key.id,
+            at: self.at,
+            bound: self.bound,
+            price_version: self.price_version,
+            endpoint: self.endpoint,
+            model: &self.model,
+            role: self.key.role.as_deref().unwrap_or_default(),
+            would_refuse: self.taken.would_refuse,
+            holds: &self.taken.holds,
+        };
+        let journal = self.ledger.journal();
+        let slot = self.slot.insert(journal.reserve(&reserved)?);
+        if journal.waits() { journal.on_disk(slot).await } else { Ok(()) }
+    }
+
     /// Writes down how long the first byte took.
     pub(crate) fn first_byte(&mut self, status: u16) {
         self.status = status;
@@ -58,20 +97,41 @@ impl Ticket {
 
     /// Settles the call.
     pub(crate) fn settle(mut self, outcome: &Outcome<'_>) {
-        self.record(outcome);
+        self.close(outcome);
     }
 
     fn elapsed(&self) -> u64 {
         u64::try_from(self.clock.monotonic_micros().saturating_sub(self.started_micros)).unwrap_or(0)
     }
 
-    fn record(&mut self, outcome: &Outcome<'_>) {
+    fn close(&mut self, outcome: &Outcome<'_>) {
         let Some(place) = self.place.take() else { return };
-        let (tokens, estimated) = self.tokens(outcome);
+        let Some(slot) = self.slot.take() else {
+            // Never written down, so never sent.
+            return self.ledger.undo(&self.key, &self.taken);
+        };
+        let charge = self.charge(outcome);
+        self.ledger.settle(&self.key, &self.taken, &charge);
         let total_micros = self.elapsed();
+        let settled = Settled {
+            tokens: charge.tokens,
+            cost: charge.cost,
+            why: charge.why,
+            status: self.status,
+            first_byte_micros: self.first_byte_micros.unwrap_or(total_micros),
+            total_micros,
+            client_left: self.client_left,
+        };
+        if let Err(error) = self.ledger.journal().settle(&slot, &settled) {
+            tracing::error!(%error, request_id = %self.request_id, "a settlement is not in the journal");
+        }
+        place.send(Written { entry: self.entry(&settled), slot });
+    }
+
+    fn entry(&mut self, settled: &Settled) -> Entry {
         let record = UsageRecord {
-            request_id: self.visitor.request_id,
-            at: self.visitor.now,
+            request_id: self.request_id,
+            at: self.at,
             organization_id: self.key.organization_id,
             workspace_id: self.key.workspace_id,
             key_id: self.key.id,
@@ -80,41 +140,60 @@ impl Ticket {
             endpoint: self.endpoint,
             model_asked: std::mem::take(&mut self.model_asked),
             model: Arc::clone(&self.model),
-            tokens,
-            cost: self.price.as_ref().map_or(Money::ZERO, |price| price.cost(tokens)),
+            tokens: settled.tokens,
+            cost: settled.cost,
             price_version: self.price_version,
-            status: self.status,
-            first_byte_micros: self.first_byte_micros.unwrap_or(total_micros),
-            total_micros,
-            estimated,
-            client_left: matches!(outcome, Outcome::Broken { client_left: true, .. }),
+            status: settled.status,
+            first_byte_micros: settled.first_byte_micros,
+            total_micros: settled.total_micros,
+            bound: self.bound,
+            why: settled.why,
+            client_left: settled.client_left,
+            would_refuse: self.taken.would_refuse,
+            recovered: false,
         };
-        place.send(record);
+        let epoch = self.ledger.journal().identity().epoch;
+        Entry { record, epoch, holds: std::mem::take(&mut self.taken.holds) }
     }
 
-    /// The tokens to charge, and whether they are an estimate. An answer that succeeded is never free: without a
-    /// usable usage it is charged what was estimated and counted.
-    fn tokens(&self, outcome: &Outcome<'_>) -> (Tokens, bool) {
-        let found = match outcome {
-            Outcome::Unsent => return (Tokens::default(), false),
-            Outcome::Unanswered => {
-                return (Tokens { input: self.estimated_input, cached: 0, output: 0 }, true);
+    fn charge(&self, outcome: &Outcome<'_>) -> Charge {
+        let charge = settlement::settle(&self.bound, self.price.as_ref(), self.outcome(outcome));
+        let told = |what| {
+            tracing::error!(request_id = %self.request_id, model = %self.model, cost = %charge.cost.usd(), "ALARM: {what}");
+        };
+        match charge.why {
+            Why::Overrun => told("upstream bills more than the bound of a call; its budgets are blocked"),
+            Why::Absurd => {
+                told("upstream names a usage that no call can have; the call is charged at its bound")
             }
-            Outcome::Whole(found) | Outcome::Broken { seen: found, .. } => found,
+            Why::Metered | Why::Unknown | Why::Void => {}
+        }
+        charge
+    }
+
+    fn outcome(&self, outcome: &Outcome<'_>) -> settlement::Outcome {
+        let found = match outcome {
+            Outcome::Unsent => return settlement::Outcome::Void,
+            Outcome::Unanswered => return self.unknown(&Found::default()),
+            Outcome::Whole(found) | Outcome::Broken(found) => found,
         };
         match &found.usage {
-            Some(Ok(usage)) if !found.conflicting => (tokens(usage), false),
+            Some(Ok(usage)) if !found.conflicting => settlement::Outcome::Metered(tokens(usage)),
             // Upstream refused the call and says nothing of usage: it bills nothing.
-            None if self.status >= 400 => (Tokens::default(), false),
-            _ => (self.estimate(found), true),
+            None if self.status >= 400 => settlement::Outcome::Void,
+            _ => self.unknown(found),
         }
     }
 
-    /// Estimated input, and for output at least one token for every event and every four bytes of text seen.
-    fn estimate(&self, found: &Found) -> Tokens {
+    /// Under a budget what is not known is charged at the bound. Without one it is only history, and the best guess
+    /// serves it better: the estimated input, and one token for every event and every four bytes of text seen.
+    fn unknown(&self, found: &Found) -> settlement::Outcome {
+        if self.key.budgeted {
+            return settlement::Outcome::Unknown;
+        }
         let seen = found.events.max(found.text_bytes.div_ceil(4)).max(1);
         let output = if self.endpoint == EndpointKind::Embeddings { 0 } else { seen };
-        Tokens { input: self.estimated_input.max(1), cached: 0, output }
+        settlement::Outcome::Guessed(Tokens { input: self.estimated_input.max(1), cached: 0, output })
     }
 }
 
@@ -122,7 +201,7 @@ impl Drop for Ticket {
     /// A ticket that nobody settled: the task was cancelled or panicked.
     fn drop(&mut self) {
         let outcome = if self.sent { Outcome::Unanswered } else { Outcome::Unsent };
-        self.record(&outcome);
+        self.close(&outcome);
     }
 }
 
@@ -130,22 +209,23 @@ fn tokens(usage: &Usage) -> Tokens {
     Tokens { input: usage.input_tokens, cached: usage.cached_tokens, output: usage.output_tokens }
 }
 
-/// Stores records in batches, off the path of calls.
+/// Stores entries in batches, off the path of calls.
 pub struct UsageWriter {
-    records: mpsc::Receiver<UsageRecord>,
+    entries: mpsc::Receiver<Written>,
+    ledger: Arc<Ledger>,
     store: Store,
 }
 
-/// Records of one batch at most.
+/// Entries of one batch at most.
 const BATCH: usize = 4096;
-/// How long records are gathered.
+/// How long entries are gathered.
 const GATHER: Duration = Duration::from_millis(200);
 /// How long to wait before a batch that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
 impl UsageWriter {
-    pub(crate) const fn new(records: mpsc::Receiver<UsageRecord>, store: Store) -> Self {
-        Self { records, store }
+    pub(crate) const fn new(entries: mpsc::Receiver<Written>, ledger: Arc<Ledger>, store: Store) -> Self {
+        Self { entries, ledger, store }
     }
 
     /// Writes until `stop`, then until every open ticket is settled and written. A batch that fails is tried again
@@ -159,34 +239,38 @@ impl UsageWriter {
                 biased;
                 () = &mut stop, if !stopping => {
                     stopping = true;
-                    self.records.close();
+                    self.entries.close();
                     continue;
                 }
-                received = self.records.recv_many(&mut batch, BATCH) => received,
+                received = self.entries.recv_many(&mut batch, BATCH) => received,
             };
             if received == 0 {
                 return;
             }
-            self.write(&batch).await;
             let full = batch.len() >= BATCH;
-            batch.clear();
+            self.write(&mut batch).await;
             // Many small batches cost more than few large ones; a full one shows that there is no time to gather.
             if !stopping && !full {
                 tokio::select! {
                     () = tokio::time::sleep(GATHER) => {}
                     () = &mut stop => {
                         stopping = true;
-                        self.records.close();
+                        self.entries.close();
                     }
                 }
             }
         }
     }
 
-    async fn write(&self, batch: &[UsageRecord]) {
-        while let Err(error) = usage::insert(&self.store, batch).await {
-            tracing::error!(%error, records = batch.len(), "usage records wait to be written");
+    async fn write(&self, batch: &mut Vec<Written>) {
+        let (entries, slots): (Vec<Entry>, Vec<journal::Place>) =
+            batch.drain(..).map(|written| (written.entry, written.slot)).unzip();
+        while let Err(error) = entries::insert(&self.store, &entries).await {
+            tracing::error!(%error, entries = entries.len(), "usage waits to be written");
             tokio::time::sleep(RETRY).await;
         }
+        self.ledger.contact();
+        self.ledger.note_stored(&entries);
+        slots.iter().for_each(|slot| self.ledger.journal().stored(slot));
     }
 }

@@ -1,8 +1,11 @@
 //! The rules as the data plane uses them: worked out once per revision, immutable, swapped whole.
 
 use crate::credentials::{Credential, Known};
+use crate::ledger::{Ledger, Rates, SharedScope};
 use http::HeaderValue;
 use louver_domain::admission::CallRules;
+use louver_domain::budgets::{Budget, Scope, Unit};
+use louver_domain::calendar::Zone;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, Fingerprint, KeyStatus, Owner, PublicId};
@@ -13,10 +16,10 @@ use louver_domain::organizations::Organization;
 use louver_domain::prices::Prices;
 use louver_domain::time::Timestamp;
 use louver_domain::workspaces::Workspace;
-use louver_store::counters::{Counters, SharedWindow};
 use louver_store::seal::{MasterKey, Place};
 use louver_store::snapshot::Rules;
 use louver_store::upstreams::Upstream;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +38,14 @@ pub struct KeyEntry {
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) rules: CallRules,
     pub(crate) role: Option<Arc<str>>,
-    pub(crate) rates: Vec<Rate>,
+    /// Where limits stand, from the organization down to the key: the order in which they are locked.
+    pub(crate) levels: Vec<Arc<LevelEntry>>,
+    /// Whether any level has a budget.
+    pub(crate) budgeted: bool,
+    /// Whether any level counts tokens ahead: a budget, or tokens a minute.
+    pub(crate) counts_tokens: bool,
+    /// Whether any level has a budget in dollars that refuses.
+    pub(crate) needs_price: bool,
     pub(crate) credentials: Credentials,
     pub(crate) last_used: Arc<AtomicI64>,
 }
@@ -46,14 +56,14 @@ impl KeyEntry {
     }
 }
 
-/// A limit of calls a minute at one level.
-pub(crate) struct Rate {
-    pub(crate) level: Level,
-    pub(crate) scope_id: String,
-    pub(crate) limit: u64,
+/// The limits of one level, and what its calls share.
+pub(crate) struct LevelEntry {
+    pub(crate) scope: Scope,
+    pub(crate) rates: Rates,
     /// Shadow limits count and refuse nothing.
     pub(crate) enforced: bool,
-    pub(crate) window: Arc<SharedWindow>,
+    pub(crate) budgets: Vec<Arc<Budget>>,
+    pub(crate) shared: Arc<SharedScope>,
 }
 
 /// A model's price list and its name, shared by the records of its calls.
@@ -89,23 +99,17 @@ impl Snapshot {
 /// What snapshots are made with, and what lives on from one to the next.
 pub struct Source {
     master: Arc<MasterKey>,
-    counters: Counters,
+    ledger: Arc<Ledger>,
     known: Known,
     default_credential: Option<Arc<Credential>>,
     last_used: Mutex<HashMap<KeyId, Arc<AtomicI64>>>,
 }
 
 impl Source {
-    /// With the key that opens stored credentials, and the credential for those who stored none.
-    pub fn new(master: Arc<MasterKey>, default_credential: Option<HeaderValue>) -> Self {
+    /// With the key that opens stored credentials, the node's ledger, and the credential for those who stored none.
+    pub fn new(master: Arc<MasterKey>, ledger: Arc<Ledger>, default_credential: Option<HeaderValue>) -> Self {
         let default_credential = default_credential.map(|value| Arc::new(Credential::new(None, value)));
-        Self {
-            master,
-            counters: Counters::default(),
-            known: Known::default(),
-            default_credential,
-            last_used: Mutex::default(),
-        }
+        Self { master, ledger, known: Known::default(), default_credential, last_used: Mutex::default() }
     }
 
     /// The keys that were used since the last time this was asked, with when.
@@ -127,7 +131,7 @@ impl Source {
 
     /// Forgets counters that nobody needs any more.
     pub fn forget_unused(&self, now_micros: i64) {
-        self.counters.forget_unused(now_micros);
+        self.ledger.forget_unused(now_micros);
     }
 
     /// Works the rules out.
@@ -180,6 +184,8 @@ struct Builder<'a> {
     member_roles: HashMap<(WorkspaceId, UserId), &'a str>,
     account_roles: HashMap<ServiceAccountId, &'a str>,
     credentials: HashMap<(OrganizationId, Option<WorkspaceId>), Credentials>,
+    /// The levels worked out so far: many keys share those above them.
+    levels: RefCell<HashMap<Scope, Option<Arc<LevelEntry>>>>,
 }
 
 type Credentials = Arc<[Arc<Credential>]>;
@@ -210,6 +216,7 @@ impl<'a> Builder<'a> {
                 .filter_map(|a| Some((a.id, a.role.as_deref()?)))
                 .collect(),
             credentials: lists.into_iter().map(|(scope, list)| (scope, list.into())).collect(),
+            levels: RefCell::default(),
         }
     }
 
@@ -222,7 +229,14 @@ impl<'a> Builder<'a> {
             Owner::User(id) => Some(id),
             Owner::Workspace | Owner::ServiceAccount(_) => None,
         };
+        let levels = self.levels(key, organization, workspace, &roles);
+        let budgets = || levels.iter().flat_map(|level| &level.budgets);
         let entry = KeyEntry {
+            budgeted: budgets().next().is_some(),
+            counts_tokens: levels
+                .iter()
+                .any(|level| !level.budgets.is_empty() || level.rates.tokens_per_minute.is_some()),
+            needs_price: budgets().any(|budget| budget.enforced && budget.kind.unit() == Unit::Usd),
             id: key.id,
             organization_id: key.organization_id,
             workspace_id: key.workspace_id,
@@ -232,7 +246,7 @@ impl<'a> Builder<'a> {
             expires_at: key.expires_at,
             rules: self.rules(key, organization, workspace, &roles),
             role: roles.first().map(|role| role.name.as_str().into()),
-            rates: self.rates(key, organization, workspace, user_id),
+            levels,
             credentials: self.credentials(key),
             last_used: self.source.last_used_cell(key.id),
         };
@@ -247,7 +261,8 @@ impl<'a> Builder<'a> {
             Owner::User(id) => self.member_roles.get(&(key.workspace_id, id)).copied(),
             Owner::ServiceAccount(id) => self.account_roles.get(&id).copied(),
         };
-        let names = key.role.as_deref().into_iter().chain(of_owner);
+        let own = key.role.as_deref();
+        let names = own.into_iter().chain(of_owner.filter(|role| Some(*role) != own));
         names.map(|name| self.roles.get(&(key.organization_id, name)).copied()).collect()
     }
 
@@ -281,38 +296,64 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// From the organization down to the key: the order in which windows are locked.
-    fn rates(
+    /// From the organization down to the key.
+    fn levels(
         &self,
         key: &ApiKey,
         organization: &Organization,
         workspace: &Workspace,
-        user: Option<UserId>,
-    ) -> Vec<Rate> {
-        let of_user =
-            user.and_then(|id| Some((Level::User, id.bytes(), id.to_string(), *self.users.get(&id)?)));
-        let levels = [
-            Some((
-                Level::Organization,
-                organization.id.bytes(),
-                organization.id.to_string(),
-                &organization.limits,
-            )),
-            Some((Level::Workspace, workspace.id.bytes(), workspace.id.to_string(), &workspace.limits)),
-            of_user,
-            Some((Level::Key, key.id.bytes(), key.id.to_string(), &key.limits)),
-        ];
-        let rate = |(level, id, scope_id, limits): (Level, [u8; 16], String, &Limits)| {
-            let window = self.source.counters.window((level, id));
-            Some(Rate {
-                level,
-                scope_id,
-                limit: limits.requests_per_minute?,
-                enforced: limits.enforced(),
-                window,
-            })
+        roles: &[&ModelRole],
+    ) -> Vec<Arc<LevelEntry>> {
+        let zone_of_all = organization.limits.zone().unwrap_or_default();
+        let zone_of_workspace = workspace.limits.zone().unwrap_or_else(|| zone_of_all.clone());
+        let level = |level, id, limits: &Limits, zone: &Zone| {
+            let rates = Rates {
+                per_second: limits.requests_per_second,
+                per_minute: limits.requests_per_minute,
+                tokens_per_minute: limits.tokens_per_minute,
+                concurrent: limits.max_concurrent_requests,
+            };
+            let scope = Scope::of(level, id);
+            let budgets = Budget::of_limits(&scope, limits, zone);
+            self.level(scope, rates, limits.enforced(), budgets)
         };
-        levels.into_iter().flatten().filter_map(rate).collect()
+        let user = match key.owner {
+            Owner::User(id) => self.users.get(&id).map(|limits| (id, *limits)),
+            Owner::Workspace | Owner::ServiceAccount(_) => None,
+        };
+        let of_user = user.and_then(|(id, limits)| level(Level::User, id.bytes(), limits, &zone_of_all));
+        let of_roles = roles.iter().filter_map(|role| {
+            let budget = Budget::of_role(role, key.holder(), &zone_of_all)?;
+            self.level(budget.scope.clone(), Rates::default(), true, vec![budget])
+        });
+        level(Level::Organization, organization.id.bytes(), &organization.limits, &zone_of_all)
+            .into_iter()
+            .chain(level(Level::Workspace, workspace.id.bytes(), &workspace.limits, &zone_of_workspace))
+            .chain(of_user)
+            .chain(of_roles)
+            .chain(level(Level::Key, key.id.bytes(), &key.limits, &zone_of_workspace))
+            .collect()
+    }
+
+    /// A level, when any limit stands there.
+    fn level(
+        &self,
+        scope: Scope,
+        rates: Rates,
+        enforced: bool,
+        budgets: Vec<Budget>,
+    ) -> Option<Arc<LevelEntry>> {
+        if let Some(known) = self.levels.borrow().get(&scope) {
+            return known.clone();
+        }
+        let budgets: Vec<Arc<Budget>> = budgets.into_iter().map(Arc::new).collect();
+        let any = !rates.is_empty() || !budgets.is_empty();
+        let shared = self.source.ledger.put(&scope, &budgets, any);
+        let entry = shared
+            .filter(|_| any)
+            .map(|shared| Arc::new(LevelEntry { scope: scope.clone(), rates, enforced, budgets, shared }));
+        self.levels.borrow_mut().insert(scope, entry.clone());
+        entry
     }
 
     /// A workspace's own credentials, else its organization's, else the one from the settings.

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use tokio_util::task::TaskTracker;
 
 /// What upstream is told of us.
 const USER_AGENT: &str = concat!("louver/", env!("CARGO_PKG_VERSION"));
@@ -66,11 +67,17 @@ pub(crate) struct Pool {
     target: Arc<UpstreamTarget>,
     timeouts: Timeouts,
     connections: Arc<Mutex<Connections>>,
+    left: TaskTracker,
 }
 
 impl Pool {
     pub(crate) fn new(target: Arc<UpstreamTarget>, timeouts: Timeouts) -> Self {
-        Self { target, timeouts, connections: Arc::default() }
+        Self { target, timeouts, connections: Arc::default(), left: TaskTracker::new() }
+    }
+
+    /// The calls of this worker that go on although their client has left.
+    pub(crate) const fn left(&self) -> &TaskTracker {
+        &self.left
     }
 
     /// Sends a call and answers when the head of the answer is there.

@@ -150,8 +150,14 @@ async fn work(gateway: Arc<Gateway>, mut arrivals: mpsc::UnboundedReceiver<Arriv
     while let Some(arrival) = arrivals.recv().await {
         tokio::spawn(connection(Arc::clone(&gateway), pool.clone(), graceful.watcher(), arrival));
     }
-    let drain = settings.timeouts.drain;
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+    let left = pool.left().clone();
+    drop(pool);
+    let all = async {
+        graceful.shutdown().await;
+        left.close();
+        left.wait().await;
+    };
+    if tokio::time::timeout(settings.timeouts.drain, all).await.is_err() {
         tracing::warn!("calls were cut: they did not finish within the drain time");
     }
 }

@@ -15,7 +15,9 @@ use louver_store::Store;
 use louver_store::seal::MasterKey;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -40,6 +42,7 @@ pub struct System {
     /// The settings of the node, for a second one.
     pub config: Config,
     node: Option<Node>,
+    nodes: AtomicUsize,
     _stop_simulator: oneshot::Sender<()>,
     _folder: TempDir,
 }
@@ -68,12 +71,12 @@ impl System {
             if setup.postgres { database::postgres() } else { database::sqlite(folder.path()) };
         let simulator = example::simulator(1, true).unwrap();
         let (upstream, stop_simulator) = listen(&simulator).await;
-        let mut config = config(&database_url, upstream);
+        let mut config = config(&database_url, &folder.path().join("journal"), upstream);
         if let Some(change) = setup.change {
             change(&mut config);
         }
         let clock = Arc::new(ManualClock::at(START));
-        let store = Store::open(&database_url).await.unwrap();
+        let store = open(&database_url, &clock).await;
         store.migrate().await.unwrap();
         let control = offline(&store, &clock);
         let founded = setup::found(&control, "Test", clock.now()).await.unwrap();
@@ -88,6 +91,7 @@ impl System {
             database_url,
             config,
             node: Some(node),
+            nodes: AtomicUsize::new(1),
             _stop_simulator: stop_simulator,
             _folder: folder,
         }
@@ -100,8 +104,11 @@ impl System {
 
     /// Starts a second node on the same database with settings of its own.
     pub async fn second_node_with(&self, config: &Config) -> Node {
-        let store = Store::open(&self.database_url).await.unwrap();
-        node(config, &store, &self.clock, 4).await
+        let store = open(&self.database_url, &self.clock).await;
+        // Every node has a journal of its own.
+        let folder =
+            self._folder.path().join(format!("journal-{}", self.nodes.fetch_add(1, Ordering::SeqCst)));
+        node(&Config { journal_dir: Some(folder), ..config.clone() }, &store, &self.clock, 4).await
     }
 
     /// Ends the node in order: calls finish, records are written. The store is closed with it.
@@ -109,7 +116,15 @@ impl System {
         if let Some(node) = self.node.take() {
             node.stop().await;
         }
-        self.store = Store::open(&self.database_url).await.unwrap();
+        self.store = open(&self.database_url, &self.clock).await;
+    }
+
+    /// Ends the node in order and starts another on the same data.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        let node = node(&self.config, &self.store, &self.clock, 3).await;
+        self.address = node.address;
+        self.node = Some(node);
     }
 
     /// An admin request.
@@ -163,10 +178,16 @@ async fn listen(simulator: &Simulator) -> (SocketAddr, oneshot::Sender<()>) {
     (address, stop)
 }
 
-fn config(database_url: &str, upstream: SocketAddr) -> Config {
+/// A database that keeps time by the hand-moved clock, whatever it is.
+async fn open(url: &str, clock: &Arc<ManualClock>) -> Store {
+    Store::open(url, clock.clone()).await.unwrap().by_clock(clock.clone())
+}
+
+fn config(database_url: &str, journal: &Path, upstream: SocketAddr) -> Config {
     let environment: Environment = [
         ("LOUVER_LISTEN", "127.0.0.1:0".to_owned()),
         ("LOUVER_DATABASE_URL", database_url.to_owned()),
+        ("LOUVER_JOURNAL_DIR", journal.display().to_string()),
         ("LOUVER_UPSTREAM_URL", format!("http://{upstream}")),
         ("LOUVER_UPSTREAM_KEY", UPSTREAM_KEY.to_owned()),
         ("LOUVER_MASTER_KEY_FILE", "unused".to_owned()),
@@ -198,6 +219,7 @@ async fn node(config: &Config, store: &Store, clock: &Arc<ManualClock>, seed: u6
         master: master(),
         clock: clock.clone(),
         entropy: Arc::new(SeededEntropy::new(seed)),
+        boot: [1; 16],
         last_used_interval: Duration::from_millis(50),
     };
     serve::start(config, parts).await.unwrap()

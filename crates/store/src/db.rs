@@ -1,11 +1,13 @@
 //! The seam: the only file that names a database driver.
 //!
 //! SQL is written once with `$1` parameters and values of three types. SQLite writes through one connection, so that
-//! writers queue here and not at the file's lock; reads have connections of their own (WAL).
+//! writers queue here and not at the file's lock; reads have connections of their own (WAL). Each commit is synced to
+//! the disk before it counts: money that was given out must not be forgotten when the power fails.
 
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::migrations;
+use louver_domain::time::{Clock, Timestamp};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -147,12 +149,23 @@ enum Db {
 #[derive(Clone)]
 pub struct Store {
     db: Db,
+    time: Time,
     commits: Arc<watch::Sender<i64>>,
 }
 
+/// Whose clock decides periods: one for all nodes on a database.
+#[derive(Clone)]
+enum Time {
+    /// The database server's.
+    Server,
+    /// The program's, where the database has none of its own.
+    Program(Arc<dyn Clock>),
+}
+
 impl Store {
-    /// Opens `sqlite:PATH` or `postgres://…` without touching the schema.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
+    /// Opens `sqlite:PATH` or `postgres://…` without touching the schema. SQLite, which is part of the program, keeps
+    /// time by `clock`; PostgreSQL by its own.
+    pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let db = match url.strip_prefix("sqlite:") {
             Some(path) => open_sqlite(path).await?,
             None if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
@@ -164,7 +177,22 @@ impl Store {
                 ));
             }
         };
-        Ok(Self { db, commits: Arc::new(watch::Sender::new(0)) })
+        let time = match db {
+            Db::Sqlite { .. } => Time::Program(clock),
+            Db::Postgres(_) => Time::Server,
+        };
+        Ok(Self { db, time, commits: Arc::new(watch::Sender::new(0)) })
+    }
+
+    /// The same store, keeping time by that clock whatever the database: for tests that move it by hand.
+    #[must_use]
+    pub fn by_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { time: Time::Program(clock), ..self }
+    }
+
+    /// Whether other nodes may work on the same database.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.db, Db::Postgres(_))
     }
 
     /// Brings the schema up to date, under a lock, in one transaction; answers how many steps were new.
@@ -201,7 +229,7 @@ impl Store {
             Db::Sqlite { write, .. } => TxInner::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Db::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
-        Ok(Tx { inner, commits: Arc::clone(&self.commits) })
+        Ok(self.tx(inner))
     }
 
     /// Begins a transaction whose reads all see one state.
@@ -210,11 +238,15 @@ impl Store {
             Db::Sqlite { read, .. } => TxInner::Sqlite(read.begin().await?),
             Db::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
-        let mut tx = Tx { inner, commits: Arc::clone(&self.commits) };
+        let mut tx = self.tx(inner);
         if let Some(sql) = self.dialect().one_state() {
             tx.execute(sql, vec![]).await?;
         }
         Ok(tx)
+    }
+
+    fn tx(&self, inner: TxInner) -> Tx {
+        Tx { inner, time: self.time.clone(), commits: Arc::clone(&self.commits) }
     }
 
     /// The newest revision that was committed through this handle; a gateway in the same process listens to it.
@@ -238,7 +270,7 @@ async fn open_sqlite(path: &str) -> Result<Db, StoreError> {
     let options = SqliteConnectOptions::from_str(&format!("sqlite:{path}"))?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
+        .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
         .disable_statement_logging();
@@ -261,10 +293,30 @@ enum TxInner {
 /// A transaction; dropped without a commit it changes nothing.
 pub struct Tx {
     inner: TxInner,
+    time: Time,
     commits: Arc<watch::Sender<i64>>,
 }
 
 impl Tx {
+    /// The engine.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        match self.inner {
+            TxInner::Sqlite(_) => Dialect::Sqlite,
+            TxInner::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// The store's time, which alone decides what period it is.
+    pub(crate) async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        if let Time::Program(clock) = &self.time {
+            return Ok(clock.now());
+        }
+        let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+        let rows = self.fetch(sql, vec![]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Unavailable("the server has no clock".into()))?;
+        Ok(Timestamp::from_micros(row.int(0)?))
+    }
+
     /// Runs a query.
     pub(crate) async fn fetch(
         &mut self,

@@ -5,11 +5,12 @@
 
 pub mod admin_keys;
 pub mod audit;
-pub mod counters;
 pub mod db;
 mod dialect;
 pub mod error;
+pub mod journal;
 pub mod keys;
+pub mod ledger;
 mod migrations;
 pub mod model_roles;
 pub mod models;

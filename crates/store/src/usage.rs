@@ -1,40 +1,49 @@
 //! Usage in the database: one record per call, and hourly sums that answers are made of.
 
 use crate::db::{Row, Store, Tx, Value};
-use crate::dialect::Dialect;
 use crate::error::StoreError;
-use louver_domain::id::{KeyId, OrganizationId, UserId, WorkspaceId};
+use louver_domain::budgets::{Scope, Unit};
+use louver_domain::calendar::Window;
+use louver_domain::id::{KeyId, OrganizationId, RequestId, UserId, WorkspaceId};
 use louver_domain::money::Money;
-use louver_domain::time::{Granularity, Timestamp};
+use louver_domain::settlement::Why;
+use louver_domain::time::Timestamp;
 use louver_domain::usage::{Tokens, UsageRecord};
 use std::collections::BTreeMap;
 
-const COLUMNS: usize = 19;
+const COLUMNS: usize = 21;
 /// Rows of one statement: few sizes, so that the prepared statements are few.
 const BATCHES: [usize; 3] = [128, 16, 1];
 const ESTIMATED: i64 = 1;
 const CLIENT_LEFT: i64 = 2;
+const WOULD_REFUSE: i64 = 4;
+const OVERRUN: i64 = 8;
+const RECOVERED: i64 = 16;
 
-/// Writes a batch of records and adds them to the hourly sums, in one transaction.
-pub async fn insert(store: &Store, records: &[UsageRecord]) -> Result<(), StoreError> {
-    let mut tx = store.begin().await?;
+/// Writes records that are not there yet, inside a transaction; answers how many were new.
+pub(crate) async fn insert_new(tx: &mut Tx, records: &[&UsageRecord]) -> Result<u64, StoreError> {
     let mut rest = records;
+    let mut new = 0_u64;
     for size in BATCHES {
         while let Some((batch, later)) = rest.split_at_checked(size) {
-            insert_rows(&mut tx, store.dialect(), batch).await?;
+            new = new.saturating_add(insert_rows(tx, batch).await?);
             rest = later;
         }
     }
-    for (scope, sums) in sum_by_hour(records) {
-        add_to_hour(&mut tx, &scope, &sums).await?;
-    }
-    tx.commit_plain().await
+    Ok(new)
 }
 
-async fn insert_rows(tx: &mut Tx, dialect: Dialect, records: &[UsageRecord]) -> Result<(), StoreError> {
+/// Adds records to the hourly sums, inside the transaction that wrote them.
+pub(crate) async fn add_to_hours(tx: &mut Tx, records: &[&UsageRecord]) -> Result<(), StoreError> {
+    for (scope, sums) in sum_by_hour(records) {
+        add_to_hour(tx, &scope, &sums).await?;
+    }
+    Ok(())
+}
+
+async fn insert_rows(tx: &mut Tx, records: &[&UsageRecord]) -> Result<u64, StoreError> {
     let mut values: Vec<Value> = Vec::with_capacity(records.len().saturating_mul(COLUMNS));
     for record in records {
-        let flags = i64::from(record.estimated) * ESTIMATED + i64::from(record.client_left) * CLIENT_LEFT;
         let row: [Value; COLUMNS] = [
             record.request_id.bytes().into(),
             record.at.micros().into(),
@@ -54,18 +63,31 @@ async fn insert_rows(tx: &mut Tx, dialect: Dialect, records: &[UsageRecord]) -> 
             i64::from(record.status).into(),
             record.first_byte_micros.into(),
             record.total_micros.into(),
-            flags.into(),
+            flags(record).into(),
+            record.bound.cost.nanos().into(),
+            record.bound.tokens().into(),
         ];
         values.extend(row);
     }
     let sql = format!(
         "INSERT INTO usage_records (request_id, at, organization_id, workspace_id, key_id, user_id, role, endpoint, \
          model_asked, model, input_tokens, cached_tokens, output_tokens, cost_nanos, price_version, status, \
-         first_byte_micros, total_micros, flags) {}",
-        dialect.values(records.len(), COLUMNS)
+         first_byte_micros, total_micros, flags, bound_nanos, bound_tokens) {} ON CONFLICT (request_id) DO NOTHING",
+        tx.dialect().values(records.len(), COLUMNS)
     );
-    tx.execute_made(sql, values).await?;
-    Ok(())
+    tx.execute_made(sql, values).await
+}
+
+fn flags(record: &UsageRecord) -> i64 {
+    [
+        (record.why.estimated(), ESTIMATED),
+        (record.client_left, CLIENT_LEFT),
+        (record.would_refuse, WOULD_REFUSE),
+        (record.why == Why::Overrun, OVERRUN),
+        (record.recovered, RECOVERED),
+    ]
+    .into_iter()
+    .fold(0, |flags, (set, flag)| if set { flags | flag } else { flags })
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,13 +113,15 @@ pub struct Sums {
     pub cost: Money,
     /// Calls whose tokens were estimated.
     pub estimated: u64,
+    /// Calls that a limit in the shadow would have refused.
+    pub would_refuse: u64,
 }
 
-fn sum_by_hour(records: &[UsageRecord]) -> BTreeMap<HourScope, Sums> {
+fn sum_by_hour(records: &[&UsageRecord]) -> BTreeMap<HourScope, Sums> {
     let mut hours: BTreeMap<HourScope, Sums> = BTreeMap::new();
     for record in records {
         let scope = HourScope {
-            hour: record.at.floor(Granularity::Hour).micros(),
+            hour: record.at.floor(Window::Hour).micros(),
             organization: record.organization_id,
             workspace: record.workspace_id,
             key: record.key_id,
@@ -110,7 +134,8 @@ fn sum_by_hour(records: &[UsageRecord]) -> BTreeMap<HourScope, Sums> {
             requests: 1,
             tokens: record.tokens,
             cost: record.cost,
-            estimated: u64::from(record.estimated),
+            estimated: u64::from(record.why.estimated()),
+            would_refuse: u64::from(record.would_refuse),
         };
         let sums = hours.entry(scope).or_default();
         *sums = sums.plus(&one);
@@ -130,6 +155,7 @@ impl Sums {
             },
             cost: self.cost.checked_add(other.cost).unwrap_or(Money::from_nanos(i64::MAX)),
             estimated: add(self.estimated, other.estimated),
+            would_refuse: add(self.would_refuse, other.would_refuse),
         }
     }
 }
@@ -137,13 +163,14 @@ impl Sums {
 async fn add_to_hour(tx: &mut Tx, scope: &HourScope, sums: &Sums) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO usage_hourly AS h (hour, organization_id, workspace_id, key_id, user_id, role, endpoint, model, \
-         requests, input_tokens, cached_tokens, output_tokens, cost_nanos, estimated) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         requests, input_tokens, cached_tokens, output_tokens, cost_nanos, estimated, would_refuse) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
          ON CONFLICT (hour, organization_id, workspace_id, key_id, user_id, role, endpoint, model) DO UPDATE SET \
          requests = h.requests + excluded.requests, input_tokens = h.input_tokens + excluded.input_tokens, \
          cached_tokens = h.cached_tokens + excluded.cached_tokens, \
          output_tokens = h.output_tokens + excluded.output_tokens, \
-         cost_nanos = h.cost_nanos + excluded.cost_nanos, estimated = h.estimated + excluded.estimated",
+         cost_nanos = h.cost_nanos + excluded.cost_nanos, estimated = h.estimated + excluded.estimated, \
+         would_refuse = h.would_refuse + excluded.would_refuse",
         vec![
             scope.hour.into(),
             scope.organization.bytes().into(),
@@ -160,6 +187,7 @@ async fn add_to_hour(tx: &mut Tx, scope: &HourScope, sums: &Sums) -> Result<(), 
             sums.tokens.output.into(),
             sums.cost.nanos().into(),
             sums.estimated.into(),
+            sums.would_refuse.into(),
         ],
     )
     .await?;
@@ -189,7 +217,7 @@ pub struct Group {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GroupBy {
     /// By hour, day or month.
-    pub granularity: Option<Granularity>,
+    pub granularity: Option<Window>,
     /// By workspace.
     pub workspace: bool,
     /// By key.
@@ -215,7 +243,7 @@ pub async fn sums(
     let rows = store
         .fetch(
             "SELECT hour, workspace_id, key_id, user_id, role, endpoint, model, requests, input_tokens, \
-             cached_tokens, output_tokens, cost_nanos, estimated FROM usage_hourly \
+             cached_tokens, output_tokens, cost_nanos, estimated, would_refuse FROM usage_hourly \
              WHERE hour >= $1 AND hour < $2 AND organization_id = $3",
             vec![from.micros().into(), to.micros().into(), organization.bytes().into()],
         )
@@ -249,5 +277,113 @@ fn read_sums(row: &Row) -> Result<Sums, StoreError> {
         tokens: Tokens { input: row.count(8)?, cached: row.count(9)?, output: row.count(10)? },
         cost: Money::from_nanos(row.int(11)?),
         estimated: row.count(12)?,
+        would_refuse: row.count(13)?,
     })
+}
+
+/// What a scope used from `from` up to and with `to`, as far as it is written.
+pub async fn spent_of(
+    store: &Store,
+    organization: OrganizationId,
+    scope: &Scope,
+    unit: Unit,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<i64, StoreError> {
+    let mut tx = store.begin_read().await?;
+    let spent = spent(&mut tx, organization, scope, unit, from, to).await?;
+    tx.commit_plain().await?;
+    Ok(spent)
+}
+
+/// What a scope used from `from` up to and with `to`: whole hours from the sums, the broken ones from the records.
+pub(crate) async fn spent(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    scope: &Scope,
+    unit: Unit,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<i64, StoreError> {
+    const HOUR: i64 = 3600;
+    let first = from.floor(Window::Hour);
+    let first = if first == from { first } else { first.plus_seconds(HOUR) };
+    let last = to.floor(Window::Hour);
+    if first >= last {
+        return of_records(tx, organization, scope, unit, from, to).await;
+    }
+    let whole = of_hours(tx, organization, scope, unit, first, last).await?;
+    let just_before = Timestamp::from_micros(first.micros().saturating_sub(1));
+    let before = of_records(tx, organization, scope, unit, from, just_before).await?;
+    let after = of_records(tx, organization, scope, unit, last, to).await?;
+    Ok(whole.saturating_add(before).saturating_add(after))
+}
+
+/// A sum in one unit over the calls of one scope: `$1` and `$2` are the time, `$3` the organization, `$4` the unit, `$5`
+/// the level, `$6` the scope's id, `$7` its model role.
+macro_rules! spent {
+    ($from:literal) => {
+        concat!(
+            "SELECT CAST(COALESCE(SUM(CASE WHEN $4 = 'usd' THEN cost_nanos ELSE input_tokens + output_tokens END), 0) ",
+            "AS BIGINT) FROM ",
+            $from,
+            " AND organization_id = $3 AND ($5 = 'organization' OR ($5 = 'workspace' AND workspace_id = $6) ",
+            "OR ($5 = 'user' AND user_id = $6) OR ($5 = 'key' AND key_id = $6) ",
+            "OR ($5 = 'model_role' AND role = $7 AND (user_id = $6 OR key_id = $6)))"
+        )
+    };
+}
+
+async fn of_hours(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    scope: &Scope,
+    unit: Unit,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<i64, StoreError> {
+    let values = scope_values(organization, scope, unit, from, to);
+    first_int(&tx.fetch(spent!("usage_hourly WHERE hour >= $1 AND hour < $2"), values).await?)
+}
+
+/// Ids begin with the time of their request, so that the records of a time stand together: `at` is written some moments
+/// later, never earlier.
+async fn of_records(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    scope: &Scope,
+    unit: Unit,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<i64, StoreError> {
+    const SLACK_SECONDS: i64 = -3600;
+    if from > to {
+        return Ok(0);
+    }
+    let mut values = scope_values(organization, scope, unit, from, to);
+    values.push(RequestId::first_of(from.plus_seconds(SLACK_SECONDS)).bytes().into());
+    let sql = spent!("usage_records WHERE at >= $1 AND at <= $2 AND request_id >= $8");
+    first_int(&tx.fetch(sql, values).await?)
+}
+
+fn scope_values(
+    organization: OrganizationId,
+    scope: &Scope,
+    unit: Unit,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<Value> {
+    vec![
+        from.micros().into(),
+        to.micros().into(),
+        organization.bytes().into(),
+        unit.as_str().into(),
+        scope.level.as_str().into(),
+        scope.id.into(),
+        scope.role.as_deref().unwrap_or_default().into(),
+    ]
+}
+
+fn first_int(rows: &[Row]) -> Result<i64, StoreError> {
+    rows.first().map_or(Ok(0), |row| row.int(0))
 }

@@ -75,10 +75,13 @@ pub(super) async fn run(command: Dev, environment: &Environment) -> Result<(), V
     } else {
         explain(&node, &handout, if simulated { None } else { Some(&config.upstream_url) });
     }
-    super::asked_to_stop().await;
+    let failed = tokio::select! {
+        () = super::asked_to_stop() => false,
+        () = node.failed() => true,
+    };
     node.stop().await;
     drop(stop_simulator);
-    Ok(())
+    if failed { Err(one("the journal failed; nothing more was sent".into())) } else { Ok(()) }
 }
 
 fn make_folder(folder: &Path) -> Result<(), String> {
@@ -107,6 +110,7 @@ async fn handout(folder: &Path, parts: &Parts) -> Result<Handout, String> {
         master: parts.master.clone(),
         clock: parts.clock.clone(),
         entropy: parts.entropy.clone(),
+        boot: parts.boot,
         last_used_interval: parts.last_used_interval,
     });
     let organizations = louver_store::organizations::list(&parts.store).await.map_err(|e| e.to_string())?;

@@ -20,8 +20,11 @@ pub(super) async fn run(command: &ConfigFile, environment: &Environment) -> Resu
     }
     let node = serve::start(&config, parts).await.map_err(|e| vec![e])?;
     tracing::info!(address = %node.address, admin_address = ?node.admin_address, "louver serves");
-    super::asked_to_stop().await;
+    let failed = tokio::select! {
+        () = super::asked_to_stop() => false,
+        () = node.failed() => true,
+    };
     tracing::info!("louver drains");
     node.stop().await;
-    Ok(())
+    if failed { Err(vec!["the journal failed; nothing more was sent".into()]) } else { Ok(()) }
 }

@@ -4,21 +4,23 @@ mod rules;
 
 use super::{Deed, commit, names, set};
 use crate::Control;
+use crate::actions::limits::LimitsPatch;
 use crate::api::keys::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::values::{dollars, given, given_dollars, present};
 use louver_domain::access::{Action, Permit, decide};
+use louver_domain::budgets::Scope;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{KeyId, ServiceAccountId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, KeyKind, KeyStatus, mint};
-use louver_domain::limits::Limits;
+use louver_domain::limits::{Level, Limits};
 use louver_domain::money::Money;
 use louver_domain::network::Cidr;
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
-use louver_store::Tx;
 use louver_store::keys::{self as store, Filter};
+use louver_store::{Tx, ledger};
 use serde::Deserialize;
 
 /// A key to be made.
@@ -197,6 +199,31 @@ pub async fn update(
     replace(control, context, tx, permit, &before, key).await
 }
 
+/// Changes a key's limits; none may stand above those of its workspace, organization and owner.
+pub async fn update_limits(
+    control: &Control,
+    context: &Context,
+    id: KeyId,
+    patch: LimitsPatch,
+) -> Result<ApiKey, ControlError> {
+    let mut tx = control.begin().await?;
+    let (permit, before) = load(&mut tx, context, id, Action::UpdateApiKey).await?;
+    if before.status == KeyStatus::Revoked {
+        return Err(ControlError::Conflict("a revoked key cannot be changed".into()));
+    }
+    context.must_match(control, &before.limits)?;
+    if patch.timezone.is_some() || patch.key_creation.is_some() || patch.max_key_lifetime_days.is_some() {
+        let sentence = "timezone, key_creation and max_key_lifetime_days are set on the workspace";
+        return Err(ControlError::field("timezone", sentence));
+    }
+    let place = rules::place_of_key(&mut tx, context, &before).await?;
+    let owner_limits = rules::owner_limits(&mut tx, &place, before.owner).await?;
+    let touched = patch.clone().apply(Limits::default());
+    rules::check_bare_limits(&mut tx, &touched, &place, owner_limits.as_ref()).await?;
+    let key = ApiKey { limits: patch.apply(before.limits.clone()), ..before.clone() };
+    replace(control, context, tx, permit, &before, key).await
+}
+
 /// Switches a key off until it is enabled again. What is off already stays so.
 pub async fn disable(control: &Control, context: &Context, id: KeyId) -> Result<ApiKey, ControlError> {
     turn(control, context, id, Action::DisableApiKey, KeyStatus::Disabled).await
@@ -250,6 +277,8 @@ async fn replace(
     key: ApiKey,
 ) -> Result<ApiKey, ControlError> {
     store::save(&mut tx, &permit, &key).await?;
+    let scope = Scope::of(Level::Key, key.id.bytes());
+    ledger::reopen(&mut tx, &scope, &before.limits, &key.limits).await?;
     let deed = Deed::on(permit, key.id, &key.name);
     let deed = deed.from(&Shown::of(before, context.now))?.to(&Shown::of(&key, context.now))?;
     commit(control, context, tx, deed).await?;

@@ -3,6 +3,7 @@
 use super::{models, set};
 use crate::error::ControlError;
 use crate::intake::values::{given, given_dollars};
+use louver_domain::calendar::Zone;
 use louver_domain::limits::{KeyCreation, Limits, Mode};
 use louver_domain::money::Money;
 use louver_store::Tx;
@@ -122,8 +123,8 @@ fn check_values(limits: &Limits, naming: Naming) -> Result<(), ControlError> {
     if limits.max_key_lifetime_days.is_some_and(|days| !(1..=LONGEST_LIFETIME_DAYS).contains(&days)) {
         return refuse("max_key_lifetime_days", "must be from 1 to 36,500");
     }
-    if limits.timezone.as_deref().is_some_and(|zone| zone != "UTC") {
-        return refuse("timezone", "must be UTC; other zones come with calendar budgets");
+    if limits.timezone.as_deref().is_some_and(|zone| Zone::parse(zone).is_none()) {
+        return refuse("timezone", "must be a name of the IANA database such as UTC or Europe/Paris");
     }
     Ok(())
 }

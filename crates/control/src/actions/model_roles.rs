@@ -8,7 +8,7 @@ use crate::error::ControlError;
 use crate::intake::values::{given, present};
 use louver_domain::access::{Action, Permit, decide};
 use louver_domain::model_roles::{ModelRole, builtin};
-use louver_store::{Tx, model_roles as store};
+use louver_store::{Tx, ledger, model_roles as store};
 use serde::Deserialize;
 
 const LONGEST_NAME: usize = 64;
@@ -164,6 +164,9 @@ async fn replace(
     role: ModelRole,
 ) -> Result<ModelRole, ControlError> {
     store::save(&mut tx, &permit, &role).await?;
+    if before.daily_token_budget.is_none() && role.daily_token_budget.is_some() {
+        ledger::reopen_role(&mut tx, context.organization_id(), &role.name).await?;
+    }
     let deed = Deed::on(permit, &role.name, &role.name).from(&Shown::of(before))?.to(&Shown::of(&role))?;
     commit(control, context, tx, deed).await?;
     Ok(role)

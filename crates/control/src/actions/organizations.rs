@@ -8,8 +8,10 @@ use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::values::{present, present_object};
 use louver_domain::access::{Action, decide};
-use louver_domain::limits::Limits;
+use louver_domain::budgets::Scope;
+use louver_domain::limits::{Level, Limits};
 use louver_domain::organizations::Organization;
+use louver_store::ledger;
 use louver_store::organizations as store;
 use serde::Deserialize;
 
@@ -50,11 +52,14 @@ pub async fn update(
         organization.name = name;
     }
     organization.billing_active = patch.billing_active.unwrap_or(organization.billing_active);
+    let limits_before = organization.limits.clone();
     if let Some(change) = patch.limits {
         limits::check(&mut tx, &change.clone().apply(Limits::default()), &[], limits::nested).await?;
         organization.limits = change.apply(organization.limits);
     }
     store::save(&mut tx, &permit, &organization).await?;
+    let scope = Scope::of(Level::Organization, organization.id.bytes());
+    ledger::reopen(&mut tx, &scope, &limits_before, &organization.limits).await?;
     let deed =
         Deed::on(permit, organization.id, &organization.name).from(&before)?.to(&Shown::of(&organization))?;
     commit(control, context, tx, deed).await?;

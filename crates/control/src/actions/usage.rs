@@ -3,8 +3,9 @@
 use crate::Control;
 use crate::context::Context;
 use crate::error::ControlError;
+use louver_domain::calendar::Window;
 use louver_domain::id::{KeyId, UserId, WorkspaceId};
-use louver_domain::time::{Granularity, Timestamp};
+use louver_domain::time::Timestamp;
 use louver_store::keys::{self, Filter};
 use louver_store::usage::{self as store, Group, GroupBy, Sums};
 use louver_store::{users, workspaces};
@@ -41,9 +42,9 @@ pub struct Usage {
 /// Reads the usage of the caller's organization.
 pub async fn read(control: &Control, context: &Context, asked: Asked) -> Result<Usage, ControlError> {
     let longest = match asked.by.granularity {
-        Some(Granularity::Hour) => 93,
-        Some(Granularity::Day) => 1100,
-        Some(Granularity::Month) | None => 36_600,
+        Some(Window::Hour) => 93,
+        Some(Window::Day) => 1100,
+        Some(Window::Month) | None => 36_600,
     };
     if asked.from >= asked.to {
         return Err(ControlError::parameter("to", "must be after from"));
@@ -53,7 +54,7 @@ pub async fn read(control: &Control, context: &Context, asked: Asked) -> Result<
         return Err(ControlError::parameter("to", sentence));
     }
     let organization = context.organization_id();
-    let from = asked.from.floor(Granularity::Hour);
+    let from = asked.from.floor(Window::Hour);
     let sums = store::sums(&control.store, organization, from, asked.to, asked.by).await?;
     if sums.len() > MOST_ROWS {
         return Err(ControlError::parameter("group_by", "gives more than 100,000 rows: ask for less"));

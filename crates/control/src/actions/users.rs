@@ -7,10 +7,11 @@ use crate::api::users::{Shown, ShownMembership};
 use crate::context::Context;
 use crate::error::ControlError;
 use louver_domain::access::{Action, decide};
+use louver_domain::budgets::Scope;
 use louver_domain::id::{UserId, WorkspaceId};
-use louver_domain::limits::Limits;
+use louver_domain::limits::{Level, Limits};
 use louver_domain::users::{Membership, User};
-use louver_store::{Tx, organizations, users as store, workspaces};
+use louver_store::{Tx, ledger, organizations, users as store, workspaces};
 
 /// A person to be added.
 #[derive(Clone, Debug, Default)]
@@ -102,8 +103,11 @@ pub async fn update_limits(
     let parent = organizations::load(&mut tx, user.organization_id).await?.ok_or(ControlError::NotFound)?;
     let touched = patch.clone().apply(Limits::default());
     limits::check(&mut tx, &touched, &[("organization", &parent.limits)], limits::bare).await?;
+    let limits_before = user.limits.clone();
     user.limits = patch.apply(user.limits);
     store::save_limits(&mut tx, &permit, &user).await?;
+    let scope = Scope::of(Level::User, user.id.bytes());
+    ledger::reopen(&mut tx, &scope, &limits_before, &user.limits).await?;
     let deed = Deed::on(permit, user.id, &user.email).from(&before)?.to(&Shown::of(&user))?;
     commit(control, context, tx, deed).await?;
     Ok(user)

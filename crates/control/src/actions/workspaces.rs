@@ -8,11 +8,12 @@ use crate::api::workspaces::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
 use louver_domain::access::{Action, decide};
+use louver_domain::budgets::Scope;
 use louver_domain::id::{UserId, WorkspaceId};
-use louver_domain::limits::Limits;
+use louver_domain::limits::{Level, Limits};
 use louver_domain::users::Membership;
 use louver_domain::workspaces::Workspace;
-use louver_store::{Tx, organizations, users, workspaces as store};
+use louver_store::{Tx, ledger, organizations, users, workspaces as store};
 
 /// A workspace to be made.
 #[derive(Clone, Debug, Default)]
@@ -103,8 +104,11 @@ pub async fn update_limits(
         organizations::load(&mut tx, workspace.organization_id).await?.ok_or(ControlError::NotFound)?;
     let touched = patch.clone().apply(Limits::default());
     limits::check(&mut tx, &touched, &[("organization", &parent.limits)], limits::bare).await?;
+    let limits_before = workspace.limits.clone();
     workspace.limits = patch.apply(workspace.limits);
     store::save(&mut tx, &permit, &workspace).await?;
+    let scope = Scope::of(Level::Workspace, workspace.id.bytes());
+    ledger::reopen(&mut tx, &scope, &limits_before, &workspace.limits).await?;
     let deed = Deed::on(permit, workspace.id, &workspace.name).from(&before)?.to(&Shown::of(&workspace))?;
     super::commit(control, context, tx, deed).await?;
     Ok(workspace)

@@ -3,6 +3,7 @@
 use super::{Answer, Shared};
 use crate::Control;
 use crate::actions::keys as actions;
+use crate::actions::limits::LimitsPatch;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
@@ -14,6 +15,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use louver_domain::id::{KeyId, ServiceAccountId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, Owner};
+use louver_domain::limits::Limits;
 use louver_domain::money::Money;
 use louver_domain::network::Cidr;
 use louver_domain::time::Timestamp;
@@ -32,6 +34,7 @@ pub(crate) fn routes() -> Router<Arc<Control>> {
         .route("/v1/api-keys/{id}", get(one).patch(update).delete(revoke))
         .route("/v1/api-keys/{id}/disable", post(disable))
         .route("/v1/api-keys/{id}/enable", post(enable))
+        .route("/v1/gateway/keys/{id}/limits", get(limits).patch(update_limits))
 }
 
 /// A key without its secret.
@@ -47,6 +50,7 @@ pub(crate) struct Shown {
     rate_limit_rpm: Option<u64>,
     tokens_per_minute: Option<u64>,
     monthly_budget_usd: Option<Money>,
+    limits: Limits,
     role: Option<String>,
     allowed_endpoints: Option<Vec<String>>,
     allowed_cidrs: Option<Vec<Cidr>>,
@@ -85,6 +89,7 @@ impl Shown {
             rate_limit_rpm: key.limits.requests_per_minute,
             tokens_per_minute: key.limits.tokens_per_minute,
             monthly_budget_usd: key.limits.monthly_budget_usd,
+            limits: key.limits.clone(),
             role: key.role.clone(),
             allowed_endpoints: key.allowed_endpoints.clone(),
             allowed_cidrs: key.allowed_cidrs.clone(),
@@ -158,6 +163,21 @@ async fn update(
 ) -> Answer {
     let key = actions::update(&control, &context, read_id(&id)?, patch).await?;
     Ok(reply::ok(&Shown::of(&key, context.now)))
+}
+
+async fn limits(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    let key = actions::get(&control, &context, read_id(&id)?).await?;
+    reply::tagged(&control, &key.limits)
+}
+
+async fn update_limits(
+    State(control): Shared,
+    context: Context,
+    Named(id): Named<String>,
+    Body(Object(patch)): Body<Object<LimitsPatch>>,
+) -> Answer {
+    let key = actions::update_limits(&control, &context, read_id(&id)?, patch).await?;
+    reply::tagged(&control, &key.limits)
 }
 
 async fn revoke(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {

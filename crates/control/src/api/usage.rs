@@ -15,7 +15,8 @@ use axum::response::Response;
 use axum::routing::get;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
-use louver_domain::time::{Granularity, Timestamp};
+use louver_domain::calendar::Window;
+use louver_domain::time::Timestamp;
 use louver_store::usage::{Group, GroupBy, Sums};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -41,18 +42,18 @@ fn read_asked(context: &Context, mut params: Params) -> Result<Asked, ControlErr
     let from = params.parsed("from", wanted, Timestamp::parse)?;
     let to = params.parsed("to", wanted, Timestamp::parse)?;
     let granularity = params.parsed("granularity", "hour, day or month", |text| match text {
-        "hour" => Some(Granularity::Hour),
-        "day" => Some(Granularity::Day),
-        "month" => Some(Granularity::Month),
+        "hour" => Some(Window::Hour),
+        "day" => Some(Window::Day),
+        "month" => Some(Window::Month),
         _ => None,
     })?;
     let by =
         params.parsed("group_by", "a list of workspace, key, user, model, role, endpoint", read_groups)?;
     params.done()?;
-    let by = GroupBy { granularity: Some(granularity.unwrap_or(Granularity::Day)), ..by.unwrap_or_default() };
+    let by = GroupBy { granularity: Some(granularity.unwrap_or(Window::Day)), ..by.unwrap_or_default() };
     let now = context.now;
     Ok(Asked {
-        from: from.unwrap_or_else(|| now.floor(Granularity::Month)),
+        from: from.unwrap_or_else(|| now.floor(Window::Month)),
         to: to.unwrap_or(now.plus_seconds(1)),
         by,
     })

@@ -5,9 +5,10 @@ use axum::body::Body;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{KeyId, RequestId};
 use louver_domain::money::Money;
+use louver_domain::settlement::{Bound, Why};
 use louver_domain::time::Timestamp;
 use louver_domain::usage::{Tokens, UsageRecord};
-use louver_store::usage::insert;
+use louver_store::ledger::entries::{Entry, Holds, insert};
 use serde_json::json;
 
 async fn record(house: &House, key: &str, at: &str, estimated: bool) {
@@ -28,10 +29,13 @@ async fn record(house: &House, key: &str, at: &str, estimated: bool) {
         status: 200,
         first_byte_micros: 1,
         total_micros: 2,
-        estimated,
+        bound: Bound::default(),
+        why: if estimated { Why::Unknown } else { Why::Metered },
+        would_refuse: false,
+        recovered: false,
         client_left: false,
     };
-    insert(&house.control.store, &[record]).await.unwrap();
+    insert(&house.control.store, &[Entry { record, epoch: 0, holds: Holds::new() }]).await.unwrap();
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use louver_domain::model_roles::ModelRole;
 use louver_domain::money::Money;
 use louver_domain::network::Cidr;
 use louver_domain::organizations::Organization;
+use louver_domain::settlement::{Bound, Why};
 use louver_domain::time::Timestamp;
 use louver_domain::usage::{Tokens, UsageRecord};
 use louver_domain::users::{Membership, ServiceAccount, User};
@@ -182,7 +183,10 @@ pub fn record(f: &Fixture, number: u32, at: Timestamp) -> UsageRecord {
         status: 200,
         first_byte_micros: 1,
         total_micros: 2,
-        estimated: number.is_multiple_of(3),
+        bound: Bound::default(),
+        why: if number.is_multiple_of(3) { Why::Unknown } else { Why::Metered },
+        would_refuse: false,
+        recovered: false,
         client_left: false,
     }
 }

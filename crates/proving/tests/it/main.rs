@@ -8,6 +8,7 @@
     reason = "tests fail loudly, and their tables are long"
 )]
 mod attacks;
+mod budgets;
 mod calls;
 mod fixtures;
 mod hard_limits;
@@ -18,5 +19,6 @@ mod oracle;
 mod program;
 mod rates;
 mod secrets;
+mod settlement;
 mod store;
 mod upstreams;

@@ -130,9 +130,11 @@ async fn init_serve_admin_keys_and_migrate_on_postgres() {
     let folder = tempfile::tempdir().unwrap();
     let url = louver_proving::database::postgres();
     let master = folder.path().join("master.key");
+    let journal = folder.path().join("journal");
     let environment = [
         ("LOUVER_DATABASE_URL", url.as_str()),
         ("LOUVER_MASTER_KEY_FILE", master.to_str().unwrap()),
+        ("LOUVER_JOURNAL_DIR", journal.to_str().unwrap()),
         ("LOUVER_LISTEN", "127.0.0.1:0"),
         ("LOUVER_ADMIN_LISTEN", "127.0.0.1:0"),
         ("MISTRAL_API_KEY", "k"),

@@ -2,12 +2,15 @@
 
 use crate::fixtures::{Fixture, permit, record};
 use louver_domain::access::Action;
+use louver_domain::calendar::Window;
 use louver_domain::id::OrganizationId;
 use louver_domain::keys::{KeyStatus, Owner};
 use louver_domain::money::Money;
-use louver_domain::time::{Granularity, Timestamp};
+use louver_domain::time::Timestamp;
 use louver_domain::users::Membership;
+use louver_proving::clock::ManualClock;
 use louver_proving::database;
+use louver_store::ledger::entries::{self, Entry, Holds};
 use louver_store::usage::GroupBy;
 use louver_store::{
     Store, StoreError, admin_keys, audit, keys, model_roles, models, organizations, revision, snapshot,
@@ -47,8 +50,9 @@ contract! {
 }
 
 async fn fresh(url: &str) -> Store {
-    let store = Store::open(url).await.unwrap();
-    assert_eq!(store.migrate().await.unwrap(), 1);
+    let clock = std::sync::Arc::new(ManualClock::at("2026-11-21T02:31:58Z"));
+    let store = Store::open(url, clock.clone()).await.unwrap().by_clock(clock);
+    assert_eq!(store.migrate().await.unwrap(), 2);
     store
 }
 
@@ -208,14 +212,13 @@ async fn a_transaction_without_commit_changes_nothing(store: Store) {
 async fn usage_is_summed_by_hour_and_group(store: Store) {
     let f = Fixture::write(&store).await;
     let at = Timestamp::parse("2026-11-21T10:59:59Z").unwrap();
-    // More than one statement's worth, over two hours.
+    // More than one statement's worth, over two hours; some come twice, and count once.
     let records: Vec<_> = (0..300_u32).map(|n| record(&f, n, at.plus_seconds(i64::from(n % 2)))).collect();
-    usage::insert(&store, &records[..290]).await.unwrap();
-    usage::insert(&store, &records[290..]).await.unwrap();
-    assert!(
-        matches!(usage::insert(&store, &records[..1]).await, Err(StoreError::Conflict)),
-        "a request is recorded once"
-    );
+    let records: Vec<Entry> =
+        records.into_iter().map(|record| Entry { record, epoch: 0, holds: Holds::new() }).collect();
+    entries::insert(&store, &records[..290]).await.unwrap();
+    entries::insert(&store, &records[200..]).await.unwrap();
+    entries::insert(&store, &records[..1]).await.unwrap();
     let sums = async |by: GroupBy| {
         let (from, to) = (Timestamp::parse("2026-11-21").unwrap(), Timestamp::parse("2026-11-22").unwrap());
         usage::sums(&store, f.organization.id, from, to, by).await.unwrap()
@@ -227,10 +230,10 @@ async fn usage_is_summed_by_hour_and_group(store: Store) {
         (1, 300, 3000, Money::from_nanos(300 * 1500))
     );
     assert_eq!(total.estimated, 100);
-    let hours = sums(GroupBy { granularity: Some(Granularity::Hour), ..GroupBy::default() }).await;
+    let hours = sums(GroupBy { granularity: Some(Window::Hour), ..GroupBy::default() }).await;
     assert_eq!(hours.values().map(|s| s.requests).collect::<Vec<_>>(), [150, 150]);
     let days = sums(GroupBy {
-        granularity: Some(Granularity::Day),
+        granularity: Some(Window::Day),
         model: true,
         user: true,
         workspace: true,

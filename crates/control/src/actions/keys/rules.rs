@@ -113,10 +113,22 @@ pub(super) async fn check_limits(
     if touched.requests_per_minute.is_some_and(|rate| rate > LARGEST_RATE) {
         return Err(ControlError::field("rate_limit_rpm", "must be at most 1,000,000,000"));
     }
-    let mut parents =
-        vec![("workspace", &place.workspace.limits), ("organization", &place.organization.limits)];
-    parents.extend(owner.map(|limits| ("owner", limits)));
-    limits::check(tx, touched, &parents, naming).await
+    limits::check(tx, touched, &parents(place, owner), naming).await
+}
+
+/// The same for limits that come as the one object that all levels have.
+pub(super) async fn check_bare_limits(
+    tx: &mut Tx,
+    touched: &Limits,
+    place: &Place,
+    owner: Option<&Limits>,
+) -> Result<(), ControlError> {
+    limits::check(tx, touched, &parents(place, owner), limits::bare).await
+}
+
+fn parents<'a>(place: &'a Place, owner: Option<&'a Limits>) -> Vec<(&'static str, &'a Limits)> {
+    let above = [("workspace", &place.workspace.limits), ("organization", &place.organization.limits)];
+    above.into_iter().chain(owner.map(|limits| ("owner", limits))).collect()
 }
 
 /// The expiry a key gets: the one asked for, in the future, and never after the longest life that its workspace and

@@ -1,0 +1,254 @@
+//! Budgets: how each stands now, and what a person must do where the ledger waits for one.
+
+use super::{Deed, commit};
+use crate::Control;
+use crate::context::Context;
+use crate::error::ControlError;
+use louver_domain::access::{Action, decide};
+use louver_domain::budgets::{Budget, Scope};
+use louver_domain::calendar::Period;
+use louver_domain::id::BudgetId;
+use louver_domain::keys::{ApiKey, Owner};
+use louver_domain::limits::{Level, Limits};
+use louver_store::ledger::{recovery, standings};
+use louver_store::snapshot::{self, Rules};
+use louver_store::usage;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+
+/// A budget, and how it stands. Amounts are nano-dollars or tokens.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The budget as the rules have it.
+    pub budget: Budget,
+    /// Whose it is, for people.
+    pub name: String,
+    /// Per cents at which people are told.
+    pub thresholds: Vec<u8>,
+    /// The period that runs.
+    pub period: Period,
+    /// Used by calls that ended.
+    pub spent: i64,
+    /// Held by calls in flight, as far as this node knows.
+    pub reserved: i64,
+    /// In hand of nodes, free for calls.
+    pub leased: i64,
+    /// In hand of nodes that are gone.
+    pub stranded: i64,
+    /// Nothing is given out until a person has looked.
+    pub blocked: bool,
+    /// A call was refused for it in this period.
+    pub refused: bool,
+    /// Billed beyond what was given out.
+    pub overrun: i64,
+}
+
+impl Standing {
+    /// What is left for calls to come.
+    pub fn remaining(&self) -> i64 {
+        let gone = self.spent.saturating_add(self.reserved).saturating_add(self.stranded);
+        self.budget.limit.saturating_sub(gone).max(0)
+    }
+}
+
+/// The budgets of the caller's organization, each once, in the order of their ids.
+pub async fn list(control: &Control, context: &Context) -> Result<Vec<Standing>, ControlError> {
+    let rules = snapshot::load(&control.store).await?;
+    let known: HashMap<BudgetId, standings::Standing> =
+        standings::of_organization(&control.store, context.organization_id(), context.now)
+            .await?
+            .into_iter()
+            .map(|standing| (standing.budget, standing))
+            .collect();
+    let mut all = Vec::new();
+    for (_, set) in budgets(&rules, context) {
+        all.push(stand(control, context, set, &known).await?);
+    }
+    Ok(all)
+}
+
+/// A budget with what people call it.
+struct Set {
+    budget: Budget,
+    name: String,
+    thresholds: Vec<u8>,
+}
+
+/// All budgets that the rules of the caller's organization set.
+fn budgets(rules: &Rules, context: &Context) -> BTreeMap<BudgetId, Set> {
+    let mut all = BTreeMap::new();
+    let mut add = |scope: Scope, limits: &Limits, name: &str, zone: &_| {
+        for budget in Budget::of_limits(&scope, limits, zone) {
+            all.insert(budget.id, Set { budget, name: name.to_owned(), thresholds: limits.thresholds() });
+        }
+    };
+    let organization = rules.organizations.iter().find(|o| o.id == context.organization_id());
+    let Some(organization) = organization else { return all };
+    let zone = organization.limits.zone().unwrap_or_default();
+    add(
+        Scope::of(Level::Organization, organization.id.bytes()),
+        &organization.limits,
+        &organization.name,
+        &zone,
+    );
+    let mut zones = HashMap::new();
+    for workspace in rules.workspaces.iter().filter(|w| w.organization_id == organization.id) {
+        let own = workspace.limits.zone().unwrap_or_else(|| zone.clone());
+        add(Scope::of(Level::Workspace, workspace.id.bytes()), &workspace.limits, &workspace.name, &own);
+        zones.insert(workspace.id, own);
+    }
+    for user in rules.users.iter().filter(|u| u.organization_id == organization.id) {
+        add(Scope::of(Level::User, user.id.bytes()), &user.limits, &user.email, &zone);
+    }
+    for key in rules.keys.iter().filter(|k| k.organization_id == organization.id) {
+        let zone = zones.get(&key.workspace_id).unwrap_or(&zone);
+        add(Scope::of(Level::Key, key.id.bytes()), &key.limits, &key.name, zone);
+    }
+    let thresholds = organization.limits.thresholds();
+    for key in rules.keys.iter().filter(|k| k.organization_id == organization.id) {
+        for role in roles_of(rules, key) {
+            if let Some(budget) = Budget::of_role(role, key.holder(), &zone) {
+                let name = format!("{} ({})", role.name, holder_name(rules, key));
+                all.insert(budget.id, Set { budget, name, thresholds: thresholds.clone() });
+            }
+        }
+    }
+    all
+}
+
+fn roles_of<'a>(
+    rules: &'a Rules,
+    key: &'a ApiKey,
+) -> impl Iterator<Item = &'a louver_domain::model_roles::ModelRole> {
+    let of_owner = match key.owner {
+        Owner::Workspace => None,
+        Owner::User(id) => rules
+            .memberships
+            .iter()
+            .find(|m| m.workspace_id == key.workspace_id && m.user_id == id)
+            .and_then(|m| m.role.as_deref()),
+        Owner::ServiceAccount(id) => {
+            rules.service_accounts.iter().find(|a| a.id == id).and_then(|a| a.role.as_deref())
+        }
+    };
+    let names: Vec<&str> = key.role.as_deref().into_iter().chain(of_owner).collect();
+    let of_organization = rules.roles.iter().filter(|(organization, _)| *organization == key.organization_id);
+    of_organization.map(|(_, role)| role).filter(move |role| names.contains(&role.name.as_str()))
+}
+
+fn holder_name(rules: &Rules, key: &ApiKey) -> String {
+    let name = match key.owner {
+        Owner::Workspace => Some(key.name.as_str()),
+        Owner::User(id) => rules.users.iter().find(|u| u.id == id).map(|u| u.email.as_str()),
+        Owner::ServiceAccount(id) => {
+            rules.service_accounts.iter().find(|a| a.id == id).map(|a| a.name.as_str())
+        }
+    };
+    name.unwrap_or_default().to_owned()
+}
+
+async fn stand(
+    control: &Control,
+    context: &Context,
+    set: Set,
+    known: &HashMap<BudgetId, standings::Standing>,
+) -> Result<Standing, ControlError> {
+    let Set { budget, name, thresholds } = set;
+    let mut standing = Standing {
+        period: budget.kind.window().period(&budget.zone, context.now),
+        budget,
+        name,
+        thresholds,
+        spent: 0,
+        reserved: 0,
+        leased: 0,
+        stranded: 0,
+        blocked: false,
+        refused: false,
+        overrun: 0,
+    };
+    let Some(known) = known.get(&standing.budget.id) else {
+        // No call has asked for it in this period: what was used before it was set counts when one does.
+        let (scope, unit) = (&standing.budget.scope, standing.budget.kind.unit());
+        let (from, to) = (standing.period.starts, context.now);
+        standing.spent =
+            usage::spent_of(&control.store, context.organization_id(), scope, unit, from, to).await?;
+        return Ok(standing);
+    };
+    let in_hand = control.in_hand.as_ref().and_then(|in_hand| in_hand.of(standing.budget.id));
+    let (slice, unstored) = in_hand.unwrap_or_default();
+    Ok(Standing {
+        period: known.period,
+        spent: known.spent.saturating_add(unstored),
+        reserved: slice.reserved,
+        leased: known.leased.saturating_sub(unstored).saturating_sub(slice.reserved).max(0),
+        stranded: known.stranded,
+        blocked: known.blocked,
+        refused: known.refused,
+        overrun: known.overrun,
+        ..standing
+    })
+}
+
+/// Lets a budget be given out again that a bill above its bound had blocked.
+pub async fn unblock(control: &Control, context: &Context, id: BudgetId) -> Result<(), ControlError> {
+    let permit = decide(&context.actor, Action::UnblockBudget, context.organization_id())?;
+    let mut tx = control.begin().await?;
+    if !standings::unblock(&mut tx, &permit, id).await? {
+        return Err(ControlError::NotFound);
+    }
+    commit(control, context, tx, Deed::on(permit, id, "budget")).await
+}
+
+/// Why nothing can be billed any more on what a node took with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fence {
+    /// The machine is gone for good.
+    MachineDestroyed,
+    /// The upstream credential that the node held is revoked.
+    CredentialRotated,
+    /// The process is known to have ended, and upstream's own figures were compared.
+    ProcessEnded,
+}
+
+/// What was released, in the unit of each budget.
+#[derive(Clone, Debug, Serialize)]
+pub struct Released {
+    /// The fence that was named.
+    pub fence: Fence,
+    /// The leases.
+    pub leases: Vec<ReleasedLease>,
+}
+
+/// One lease that was released.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReleasedLease {
+    /// The budget.
+    pub budget_id: BudgetId,
+    /// The node that held it.
+    pub node_id: String,
+    /// What came back, in nano-dollars or tokens.
+    pub amount: i64,
+}
+
+/// Releases what is stranded, of one budget or of all, behind the fence that the caller names.
+pub async fn release(
+    control: &Control,
+    context: &Context,
+    budget: Option<BudgetId>,
+    fence: Fence,
+) -> Result<Released, ControlError> {
+    let permit = decide(&context.actor, Action::ReleaseStranded, context.organization_id())?;
+    let mut tx = control.begin().await?;
+    let leases = recovery::release(&mut tx, &permit, budget).await?;
+    let shown = leases.iter().map(|lease| ReleasedLease {
+        budget_id: lease.budget,
+        node_id: lease.node.to_string(),
+        amount: lease.amount,
+    });
+    let released = Released { fence, leases: shown.collect() };
+    let target = budget.map_or_else(|| context.organization_id().to_string(), |id| id.to_string());
+    commit(control, context, tx, Deed::on(permit, target, "stranded leases").to(&released)?).await?;
+    Ok(released)
+}

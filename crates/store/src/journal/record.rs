@@ -1,0 +1,329 @@
+//! The bytes of a slot: what a call may cost, and what it was charged; little-endian, each part with its own checksum.
+
+use crate::ledger::entries::Hold;
+use louver_domain::budgets::BudgetKind;
+use louver_domain::endpoints::EndpointKind;
+use louver_domain::id::{KeyId, NodeId, RequestId};
+use louver_domain::money::Money;
+use louver_domain::settlement::{Bound, Why};
+use louver_domain::time::Timestamp;
+use louver_domain::usage::Tokens;
+
+/// A slot: the reservation, then the settlement.
+pub(super) const SLOT: usize = 512;
+pub(super) const RESERVED: usize = 384;
+pub(super) const SETTLED: usize = SLOT - RESERVED;
+/// The leases that one call can hold: five budgets on each of five levels are 25, of which no level has all.
+pub const MAX_HOLDS: usize = 24;
+const TEXT: usize = 64;
+
+const HEADER_MAGIC: u32 = u32::from_le_bytes(*b"LVH1");
+const RESERVED_MAGIC: u32 = u32::from_le_bytes(*b"LVR1");
+const SETTLED_MAGIC: u32 = u32::from_le_bytes(*b"LVS1");
+
+/// What a call may cost, and what its record will need.
+#[derive(Clone, Debug)]
+pub struct Reserved<'a> {
+    /// The request.
+    pub request_id: RequestId,
+    /// Its key.
+    pub key_id: KeyId,
+    /// When it was admitted.
+    pub at: Timestamp,
+    /// What it may cost.
+    pub bound: Bound,
+    /// The version of the price.
+    pub price_version: u32,
+    /// The endpoint.
+    pub endpoint: EndpointKind,
+    /// The model; only the first 64 bytes are kept.
+    pub model: &'a str,
+    /// The model role; only the first 64 bytes are kept.
+    pub role: &'a str,
+    /// Whether a limit in the shadow would have refused it.
+    pub would_refuse: bool,
+    /// The leases it holds, at most [`MAX_HOLDS`].
+    pub holds: &'a [Hold],
+}
+
+/// What a call was charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Tokens.
+    pub tokens: Tokens,
+    /// Cost.
+    pub cost: Money,
+    /// Why.
+    pub why: Why,
+    /// The status the client got.
+    pub status: u16,
+    /// Microseconds to the first byte.
+    pub first_byte_micros: u64,
+    /// Microseconds to the end.
+    pub total_micros: u64,
+    /// Whether the client left before the end.
+    pub client_left: bool,
+}
+
+/// What a reservation says when it is read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The request.
+    pub request_id: RequestId,
+    /// Its key.
+    pub key_id: KeyId,
+    /// When it was admitted.
+    pub at: Timestamp,
+    /// What it may cost.
+    pub bound: Bound,
+    /// The version of the price.
+    pub price_version: u32,
+    /// The endpoint.
+    pub endpoint: EndpointKind,
+    /// The model.
+    pub model: String,
+    /// The model role; empty is none.
+    pub role: String,
+    /// Whether a limit in the shadow would have refused it.
+    pub would_refuse: bool,
+    /// The leases it held.
+    pub holds: Vec<Hold>,
+}
+
+/// The first slot of a segment: whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) generation: u64,
+    pub(super) node: NodeId,
+    pub(super) epoch: i64,
+    pub(super) boot: [u8; 16],
+}
+
+/// A part of a slot as found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part<T> {
+    /// Never written in this generation.
+    Empty,
+    /// Written whole.
+    Whole(T),
+    /// Written, and not readable.
+    Damaged,
+}
+
+/// Writes fields one after another behind magic and checksum.
+struct Writer<const N: usize> {
+    bytes: [u8; N],
+    at: usize,
+}
+
+impl<const N: usize> Writer<N> {
+    fn new(magic: u32, generation: u64) -> Self {
+        let mut writer = Self { bytes: [0; N], at: 0 };
+        writer.put(&magic.to_le_bytes());
+        writer.put(&[0; 4]);
+        writer.put(&generation.to_le_bytes());
+        writer
+    }
+
+    fn put(&mut self, field: &[u8]) {
+        let end = self.at.saturating_add(field.len());
+        if let Some(slot) = self.bytes.get_mut(self.at..end) {
+            slot.copy_from_slice(field);
+        }
+        self.at = end;
+    }
+
+    fn number(&mut self, number: u64) {
+        self.put(&number.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        let cut = text.get(..text.floor_char_boundary(TEXT)).unwrap_or_default();
+        let mut padded = [0; TEXT];
+        padded.iter_mut().zip(cut.as_bytes()).for_each(|(to, from)| *to = *from);
+        self.put(&padded);
+    }
+
+    fn finish(mut self) -> [u8; N] {
+        let checksum = crc32fast::hash(self.bytes.get(8..).unwrap_or_default());
+        if let Some(slot) = self.bytes.get_mut(4..8) {
+            slot.copy_from_slice(&checksum.to_le_bytes());
+        }
+        self.bytes
+    }
+}
+
+/// Reads them back.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Past magic, checksum and generation, when all three are right.
+    fn open(bytes: &'a [u8], magic: u32, generation: Option<u64>) -> Part<Self> {
+        let mut reader = Reader(bytes);
+        let (Some(found), Some(checksum)) = (reader.take::<4>(), reader.take::<4>()) else {
+            return Part::Empty;
+        };
+        let Some(of) = Reader(reader.0).take::<8>().map(u64::from_le_bytes) else { return Part::Empty };
+        if u32::from_le_bytes(found) != magic || generation.is_some_and(|generation| generation != of) {
+            return Part::Empty;
+        }
+        if crc32fast::hash(reader.0) != u32::from_le_bytes(checksum) {
+            return Part::Damaged;
+        }
+        Part::Whole(reader)
+    }
+
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*field)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn signed(&mut self) -> Option<i64> {
+        self.take().map(i64::from_le_bytes)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let padded = self.take::<TEXT>()?;
+        let end = padded.iter().position(|byte| *byte == 0).unwrap_or(TEXT);
+        Some(String::from_utf8_lossy(padded.get(..end)?).into_owned())
+    }
+}
+
+fn whole<T>(part: Part<Reader<'_>>, read: impl FnOnce(Reader<'_>) -> Option<T>) -> Part<T> {
+    match part {
+        Part::Whole(reader) => read(reader).map_or(Part::Damaged, Part::Whole),
+        Part::Empty => Part::Empty,
+        Part::Damaged => Part::Damaged,
+    }
+}
+
+impl Header {
+    pub(super) fn write(&self) -> [u8; SLOT] {
+        let mut writer = Writer::new(HEADER_MAGIC, self.generation);
+        writer.put(&self.node.bytes());
+        writer.put(&self.epoch.to_le_bytes());
+        writer.put(&self.boot);
+        writer.finish()
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Part<Self> {
+        whole(Reader::open(bytes, HEADER_MAGIC, None), |mut reader| {
+            Some(Self {
+                generation: reader.number()?,
+                node: NodeId::from_bytes(reader.take()?),
+                epoch: reader.signed()?,
+                boot: reader.take()?,
+            })
+        })
+    }
+}
+
+const KINDS: u32 = 8;
+
+fn pack(hold: Hold) -> u32 {
+    let kind = BudgetKind::ALL.iter().position(|kind| *kind == hold.kind).and_then(|k| u32::try_from(k).ok());
+    hold.lease.wrapping_mul(KINDS) | kind.unwrap_or(0)
+}
+
+fn unpack(packed: u32) -> Option<Hold> {
+    let kind = BudgetKind::ALL.get(usize::try_from(packed % KINDS).ok()?)?;
+    Some(Hold { lease: packed / KINDS, kind: *kind })
+}
+
+impl Reserved<'_> {
+    pub(super) fn write(&self, generation: u64) -> [u8; RESERVED] {
+        let mut writer = Writer::new(RESERVED_MAGIC, generation);
+        writer.put(&self.request_id.bytes());
+        writer.put(&self.key_id.bytes());
+        writer.put(&self.at.micros().to_le_bytes());
+        writer.number(self.bound.input);
+        writer.number(self.bound.output);
+        writer.put(&self.bound.cost.nanos().to_le_bytes());
+        writer.number(self.bound.plausible);
+        writer.put(&self.price_version.to_le_bytes());
+        let holds = self.holds.get(..self.holds.len().min(MAX_HOLDS)).unwrap_or_default();
+        let count = u8::try_from(holds.len()).unwrap_or(0);
+        writer.put(&[self.endpoint.number(), u8::from(self.would_refuse), count, 0]);
+        writer.text(self.model);
+        writer.text(self.role);
+        holds.iter().for_each(|hold| writer.put(&pack(*hold).to_le_bytes()));
+        writer.finish()
+    }
+}
+
+impl Recorded {
+    pub(super) fn read(bytes: &[u8], generation: u64) -> Part<Self> {
+        whole(Reader::open(bytes, RESERVED_MAGIC, Some(generation)), |mut reader| {
+            reader.number()?;
+            let (request_id, key_id) =
+                (RequestId::from_bytes(reader.take()?), KeyId::from_bytes(reader.take()?));
+            let at = Timestamp::from_micros(reader.signed()?);
+            let bound = Bound {
+                input: reader.number()?,
+                output: reader.number()?,
+                cost: Money::from_nanos(reader.signed()?),
+                plausible: reader.number()?,
+            };
+            let price_version = reader.take().map(u32::from_le_bytes)?;
+            let [endpoint, would_refuse, count, _] = reader.take()?;
+            let (model, role) = (reader.text()?, reader.text()?);
+            let holds = (0..count).map(|_| unpack(reader.take().map(u32::from_le_bytes)?));
+            Some(Self {
+                request_id,
+                key_id,
+                at,
+                bound,
+                price_version,
+                endpoint: EndpointKind::from_number(endpoint)?,
+                model,
+                role,
+                would_refuse: would_refuse != 0,
+                holds: holds.collect::<Option<_>>()?,
+            })
+        })
+    }
+}
+
+const WHYS: [Why; 5] = [Why::Metered, Why::Unknown, Why::Absurd, Why::Void, Why::Overrun];
+
+impl Settled {
+    pub(super) fn write(&self, generation: u64) -> [u8; SETTLED] {
+        let mut writer = Writer::new(SETTLED_MAGIC, generation);
+        writer.number(self.tokens.input);
+        writer.number(self.tokens.cached);
+        writer.number(self.tokens.output);
+        writer.put(&self.cost.nanos().to_le_bytes());
+        writer.number(self.first_byte_micros);
+        writer.number(self.total_micros);
+        writer.put(&self.status.to_le_bytes());
+        let why = WHYS.iter().position(|why| *why == self.why).and_then(|w| u8::try_from(w).ok());
+        writer.put(&[why.unwrap_or(0), u8::from(self.client_left)]);
+        writer.finish()
+    }
+
+    pub(super) fn read(bytes: &[u8], generation: u64) -> Part<Self> {
+        whole(Reader::open(bytes, SETTLED_MAGIC, Some(generation)), |mut reader| {
+            reader.number()?;
+            let tokens =
+                Tokens { input: reader.number()?, cached: reader.number()?, output: reader.number()? };
+            let cost = Money::from_nanos(reader.signed()?);
+            let (first_byte_micros, total_micros) = (reader.number()?, reader.number()?);
+            let status = reader.take().map(u16::from_le_bytes)?;
+            let [why, client_left] = reader.take()?;
+            Some(Self {
+                tokens,
+                cost,
+                why: *WHYS.get(usize::from(why))?,
+                status,
+                first_byte_micros,
+                total_micros,
+                client_left: client_left != 0,
+            })
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! How budgets stand: what is used, given out and stranded of each in the period that runs, and whether the books agree.
+
+use crate::db::{Row, Store, Tx};
+use crate::error::StoreError;
+use louver_domain::access::Permit;
+use louver_domain::calendar::Period;
+use louver_domain::id::{BudgetId, OrganizationId};
+use louver_domain::time::Timestamp;
+
+/// One budget in one period, by the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The budget.
+    pub budget: BudgetId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// The period.
+    pub period: Period,
+    /// Given out of the limit: used, or on leases.
+    pub allocated: i64,
+    /// Used: by calls that ended.
+    pub spent: i64,
+    /// On leases of living nodes, not used yet.
+    pub leased: i64,
+    /// On leases that will not come back by themselves.
+    pub stranded: i64,
+    /// Billed beyond leases.
+    pub overrun: i64,
+    /// Nothing is given out until a person has looked.
+    pub blocked: bool,
+    /// A call was refused for it in this period.
+    pub refused: bool,
+}
+
+macro_rules! standings {
+    ($rest:literal) => {
+        concat!(
+            "SELECT p.budget_id, p.organization_id, p.starts, p.ends, p.allocated, ",
+            "p.carried + CAST(COALESCE(SUM(l.used), 0) AS BIGINT), ",
+            "CAST(COALESCE(SUM(CASE WHEN l.state = 'open' THEN l.amount - l.used ELSE 0 END), 0) AS BIGINT), ",
+            "CAST(COALESCE(SUM(CASE WHEN l.state = 'stranded' THEN l.amount - l.used ELSE 0 END), 0) AS BIGINT), ",
+            "p.overrun, p.blocked, p.refused FROM budget_periods p ",
+            "LEFT JOIN leases l ON l.budget_id = p.budget_id AND l.starts = p.starts ",
+            $rest,
+            " GROUP BY p.budget_id, p.organization_id, p.starts, p.ends, p.allocated, p.carried, p.overrun, p.blocked, ",
+            "p.refused ORDER BY p.budget_id, p.starts"
+        )
+    };
+}
+
+/// The budgets of an organization in the periods that run at `at`.
+pub async fn of_organization(
+    store: &Store,
+    organization: OrganizationId,
+    at: Timestamp,
+) -> Result<Vec<Standing>, StoreError> {
+    let sql = standings!("WHERE p.organization_id = $1 AND p.ends > $2");
+    let values = vec![organization.bytes().into(), at.micros().into()];
+    store.fetch(sql, values).await?.iter().map(read).collect()
+}
+
+/// All budgets in the periods that run at `at`.
+pub async fn running(store: &Store, at: Timestamp) -> Result<Vec<Standing>, StoreError> {
+    let sql = standings!("WHERE p.ends > $1");
+    store.fetch(sql, vec![at.micros().into()]).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Standing, StoreError> {
+    Ok(Standing {
+        budget: BudgetId::from_bytes(row.id(0)?),
+        organization_id: OrganizationId::from_bytes(row.id(1)?),
+        period: Period {
+            starts: Timestamp::from_micros(row.int(2)?),
+            ends: Timestamp::from_micros(row.int(3)?),
+        },
+        allocated: row.int(4)?,
+        spent: row.int(5)?,
+        leased: row.int(6)?,
+        stranded: row.int(7)?,
+        overrun: row.int(8)?,
+        blocked: row.int(9)? != 0,
+        refused: row.int(10)? != 0,
+    })
+}
+
+/// Lets a blocked budget be given out again, after a person has looked. Answers false when it was not blocked.
+pub async fn unblock(tx: &mut Tx, permit: &Permit, budget: BudgetId) -> Result<bool, StoreError> {
+    let sql =
+        "UPDATE budget_periods SET blocked = 0 WHERE organization_id = $1 AND budget_id = $2 AND blocked = 1";
+    let values = vec![permit.organization_id().bytes().into(), budget.bytes().into()];
+    Ok(tx.execute(sql, values).await? > 0)
+}
