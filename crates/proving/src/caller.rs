@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait before a place that refuses connections is tried again.
 const BREATH: Duration = Duration::from_millis(20);
 /// How often a call is tried that is told to come back.
-const ATTEMPTS: u32 = 40;
+const ATTEMPTS: u32 = 8;
 /// How many findings of a client are kept.
 const KEPT: usize = 8;
 /// How many refusals of a client are kept.
@@ -181,7 +181,7 @@ impl Caller {
                 _ => return spent && self.until_spent,
             }
         }
-        false
+        self.until_spent
     }
 
     async fn attempt(&mut self, call: &Call, body: &Bytes) -> Got {

@@ -41,7 +41,7 @@ pub struct Installation {
 
 /// Upstream is quick here, so that a second is long; the rest of the settings are at their defaults.
 const SETTINGS: &str = "credential_rest_seconds = 0\n\
-                        [timeouts]\nfirst_byte = 1\nidle = 1\nconnect = 5\ndrain = 5\n";
+                        [timeouts]\nfirst_byte = 1\nidle = 1\nclient_left = 1\nconnect = 5\ndrain = 5\n";
 
 impl Installation {
     /// Makes one with the program's own commands.

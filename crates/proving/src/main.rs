@@ -97,7 +97,7 @@ impl Asked {
         let wild = |clients| Order::wild(self.seed, self.clients.unwrap_or(clients), calls);
         let mut order = match self.what.as_str() {
             "seed" => wild(200),
-            "dollar" => Order::dollar(self.seed, self.clients.unwrap_or(200), 0),
+            "dollar" => Order::dollar(self.seed, self.clients.unwrap_or(200), self.kills.unwrap_or(0)),
             "database" => wild(100),
             "full-disk" => Order::steady(self.seed, self.clients.unwrap_or(10), self.calls.unwrap_or(1000)),
             "crash-loop" => {

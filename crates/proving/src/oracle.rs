@@ -253,10 +253,25 @@ impl Oracle<'_> {
             let (spent, limit) = (show(standing.spent), show(standing.limit));
             wrong.push(format!("{name}: {spent} spent, more than the limit {limit}"));
         }
+        let recorded = self.recorded(books, standing);
+        if standing.spent != recorded && !self.lost {
+            let (spent, recorded) = (show(standing.spent), show(recorded));
+            wrong.push(format!("{name}: {spent} spent, and the records sum up to {recorded}"));
+        }
         if standing.reserved != 0 {
             let reserved = show(standing.reserved);
             wrong.push(format!("{name}: {reserved} reserved, and nothing is in flight"));
         }
+    }
+
+    /// What Louver's own records sum up to for a budget.
+    fn recorded(&self, books: &Books<'_>, standing: &Standing) -> i128 {
+        let covered = self.members.iter().filter(|member| standing.covers(member));
+        let used = |member: &Member| {
+            let of_key = books.usage.iter().filter(|(key, _)| same(key, &member.key));
+            of_key.map(|(_, used)| used.bill.in_unit(&standing.unit)).sum::<i128>()
+        };
+        covered.map(used).sum()
     }
 
     fn judge_usage(&self, books: &Books<'_>, wrong: &mut Vec<String>) {

@@ -64,6 +64,7 @@ pub struct Said(Arc<Mutex<VecDeque<String>>>);
 
 impl Said {
     fn add(&self, line: String) {
+        if std::env::var("ECHO").is_ok() { eprintln!("{line}"); }
         let mut lines = self.0.lock().unwrap();
         if lines.len() >= LINES {
             lines.pop_front();

@@ -27,6 +27,7 @@ pub async fn full_disk(order: &Order) -> Report {
     if before.ends.keys().any(|end| end != "200") {
         stage.wrong.push(format!("before the disk was full: {:?}", before.ends));
     }
+    stage.disturb();
     let ballast = Ballast::fill(process, &folder).await;
     let during = stage.part(2, Some(FULL)).await;
     drop(ballast);
@@ -34,7 +35,7 @@ pub async fn full_disk(order: &Order) -> Report {
     if during.ended(refused) == 0 || during.ends.keys().any(|end| end != "200" && end != refused) {
         stage.wrong.push(format!("on a full disk: {:?}", during.ends));
     }
-    let after = stage.part(3, None).await;
+    let after = stage.part(3, Some(Duration::from_secs(6))).await;
     if after.ended("200") == 0 || after.ends.keys().any(|end| end != "200" && end != refused) {
         stage.wrong.push(format!("with the room back: {:?}", after.ends));
     }

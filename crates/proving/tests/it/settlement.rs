@@ -40,7 +40,9 @@ fn billed(system: &System) -> f64 {
         .ledger()
         .iter()
         .filter(|entry| entry.status.is_none_or(|status| status < 400))
-        .fold((0, 0), |(input, output), entry| (input + entry.billed.prompt, output + entry.billed.completion));
+        .fold((0, 0), |(input, output), entry| {
+            (input + entry.billed.prompt, output + entry.billed.completion)
+        });
     (input as f64 * 150.0 + output as f64 * 600.0) / 1e9
 }
 
@@ -70,7 +72,10 @@ async fn what_nobody_tells_is_charged_at_the_bound() {
         ("no usage", json!({"fault": "no_usage"})),
         ("two usages", json!({"fault": "two_usages"})),
         ("negative", json!({"fault": "wrong_usage", "prompt": -5, "completion": 5, "total": 0})),
-        ("more than any call", json!({"fault": "wrong_usage", "prompt": 999_999_999, "completion": 5, "total": 999_999_999})),
+        (
+            "more than any call",
+            json!({"fault": "wrong_usage", "prompt": 999_999_999, "completion": 5, "total": 999_999_999}),
+        ),
         ("garbage", json!({"fault": "garbage"})),
         ("a reset in the middle", json!({"fault": "reset_after", "after": 3})),
     ] {
@@ -86,7 +91,10 @@ async fn what_nobody_tells_is_charged_at_the_bound() {
             // Half of a whole answer may hold the usage already. The directions make the body a little longer than the
             // one that the bound was read from.
             let told = name == "a reset in the middle" && (spent - billed).abs() < 1e-12;
-            assert!(told || (spent >= bound && spent < bound * 1.5), "{name}, stream {stream}: {spent}, {bound}");
+            assert!(
+                told || (spent >= bound && spent < bound * 1.5),
+                "{name}, stream {stream}: {spent}, {bound}"
+            );
             assert!(spent >= billed, "{name}");
         }
     }
@@ -130,7 +138,8 @@ async fn a_client_that_leaves_is_charged_the_truth_as_soon_as_upstream_has_ended
 
 #[tokio::test]
 async fn an_answer_that_never_ends_is_read_for_a_set_time_and_charged_at_the_bound() {
-    let (system, key) = budgeted(Some(|config| config.timeouts.client_left = Duration::from_millis(200))).await;
+    let (system, key) =
+        budgeted(Some(|config| config.timeouts.client_left = Duration::from_millis(200))).await;
     let mut body = chat(json!({"fault": "hang_after", "after": 5}));
     body["stream"] = json!(true);
     let call = request("POST", PATH, &key, Some(body.to_string().as_bytes()));
