@@ -2,6 +2,11 @@
 //!
 //! `louver.default.toml` at the root of the repository is their documentation; a test holds it against this file.
 
+mod smtp;
+
+pub use smtp::Smtp;
+
+use louver_control::delivery::targets::AllowedTargets;
 use louver_store::journal::Durability;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -28,6 +33,8 @@ pub struct File {
     journal_dir: Option<PathBuf>,
     durability: Option<String>,
     budget_refusal_status: Option<u16>,
+    webhook_allowed_targets: Vec<String>,
+    smtp: smtp::File,
     tls: Tls,
     timeouts: TimeoutSeconds,
 }
@@ -91,6 +98,10 @@ pub struct Config {
     pub durability: Durability,
     /// The status of a refusal by a budget that is spent: 429 or 402.
     pub budget_refusal_status: u16,
+    /// Receivers of webhooks that need not be public: `host:port` or a block of addresses.
+    pub webhook_allowed_targets: AllowedTargets,
+    /// The mail server for alerts.
+    pub smtp: Option<Smtp>,
     /// Certificate and key files.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long each part of a call may take.
@@ -237,6 +248,8 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         journal_dir,
         durability: durability(file.durability.as_deref(), errors),
         budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),
+        webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
+        smtp: smtp::check(file.smtp, errors),
         tls,
         timeouts,
     }
@@ -265,6 +278,13 @@ fn budget_refusal_status(status: Option<u16>, errors: &mut Vec<String>) -> u16 {
         errors.push("budget_refusal_status must be 429 or 402".into());
     }
     status
+}
+
+fn allowed_targets(entries: &[String], errors: &mut Vec<String>) -> AllowedTargets {
+    AllowedTargets::parse(entries).unwrap_or_else(|error| {
+        errors.push(format!("webhook_allowed_targets: {error}"));
+        AllowedTargets::default()
+    })
 }
 
 fn timeouts(t: &TimeoutSeconds, errors: &mut Vec<String>) -> louver_gateway::Timeouts {
@@ -408,6 +428,6 @@ mod tests {
             .collect();
         toml::from_str::<File>(&uncommented).unwrap();
         let names = |text: &str| text.lines().filter(|l| l.starts_with("#: ") && l.contains(" = ")).count();
-        assert_eq!(names(&text), 28, "a setting without documentation");
+        assert_eq!(names(&text), 35, "a setting without documentation");
     }
 }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod example;
 pub mod jobs;
 pub mod master_key;
+mod outbound;
 pub mod serve;
 pub mod telemetry;
 pub mod upstream;

@@ -1,7 +1,7 @@
 //! Starts a node and stops it: listeners, workers, jobs, and the order in which they end.
 
 use crate::config::{Config, NO_JOURNAL};
-use crate::{boot, jobs, master_key, upstream};
+use crate::{boot, jobs, master_key, outbound, upstream};
 use axum::Router;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -95,7 +95,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let rules = snapshot::load(&store).await.map_err(|e| e.to_string())?;
     let (applied, seen) = watch::channel(rules.revision);
     let pepper = Arc::new(master.pepper());
-    let control = Control {
+    let control = Arc::new(Control {
         store: store.clone(),
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
@@ -103,8 +103,9 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         master,
         applied: seen,
         in_hand: Some(Arc::clone(&ledger) as Arc<dyn InHand>),
-    };
-    let fallback = fallback(louver_control::router(Arc::new(control)));
+        outbound: Arc::new(outbound::from(config)?),
+    });
+    let fallback = fallback(louver_control::router(Arc::clone(&control)));
     let first = source.build(rules);
     let state = State { snapshot: first, ledger: Arc::clone(&ledger), pepper };
     let (gateway, writer) =
@@ -113,6 +114,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let (stop_writer, writer_stopped) = watch::channel(false);
     let (stop_refiller, refiller_stopped) = watch::channel(false);
     let jobs = vec![
+        tokio::spawn(louver_control::delivery::run(control, stopped.clone())),
         tokio::spawn(jobs::follow_rules(
             store.clone(),
             Arc::clone(&source),

@@ -62,17 +62,22 @@ pub fn target(config: &Config) -> Result<UpstreamTarget, String> {
     })
 }
 
-/// TLS towards upstream: the system's roots, verification always on, HTTP/2 when offered.
+/// TLS towards upstream: HTTP/2 when offered.
 fn client_tls() -> Result<rustls::ClientConfig, String> {
+    let mut config = trusting_system()?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// TLS towards others: the system's roots, verification always on.
+pub(crate) fn trusting_system() -> Result<rustls::ClientConfig, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         return Err("the system has no root certificates: install its package of CA certificates".into());
     }
-    let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

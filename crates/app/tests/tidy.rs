@@ -49,16 +49,17 @@ const EDGES: [(&str, &[&str]); 9] = [
 ];
 
 /// Who alone may name a dependency.
-const WRAPPERS: [(&str, &[&str]); 3] = [
+const WRAPPERS: [(&str, &[&str]); 4] = [
     ("sqlx", &["louver-store"]),
     ("axum", &["louver-control", "louver"]),
     ("clap", &["louver", "louver-bench"]),
+    ("lettre", &["louver-control"]),
 ];
 
 /// Dependencies that must not come in.
 const BANNED: [&str; 6] = ["openssl", "openssl-sys", "native-tls", "ring", "chrono", "reqwest"];
 
-const LICENCES: [&str; 10] = [
+const LICENCES: [&str; 11] = [
     "Apache-2.0",
     "MIT",
     "BSD-2-Clause",
@@ -69,6 +70,7 @@ const LICENCES: [&str; 10] = [
     "CDLA-Permissive-2.0",
     "BSL-1.0",
     "Unlicense",
+    "0BSD",
 ];
 
 const MAX_LINES: usize = 500;

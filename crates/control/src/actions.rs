@@ -3,6 +3,8 @@
 //! Each: begin, load within the organization, decide, change, write with the permit, commit with the audit event.
 
 pub mod admin_keys;
+pub mod alert_channels;
+pub mod alerts;
 pub mod budgets;
 pub mod keys;
 pub mod limits;
@@ -12,6 +14,7 @@ mod names;
 pub mod organizations;
 pub mod service_accounts;
 pub mod setup;
+pub mod simulation;
 pub mod upstreams;
 pub mod usage;
 pub mod users;

@@ -1,6 +1,8 @@
 //! The admin API in JSON: each file reads and shows one noun, and decides nothing.
 
 pub(crate) mod admin_keys;
+pub(crate) mod alert_channels;
+pub(crate) mod alerts;
 pub(crate) mod budgets;
 pub(crate) mod keys;
 pub(crate) mod mistral;
@@ -8,6 +10,7 @@ pub(crate) mod model_roles;
 pub(crate) mod models;
 pub(crate) mod organizations;
 pub(crate) mod service_accounts;
+pub(crate) mod simulation;
 pub(crate) mod upstreams;
 pub(crate) mod usage;
 pub(crate) mod users;

@@ -9,6 +9,7 @@ pub mod actions;
 mod actor;
 mod api;
 pub mod context;
+pub mod delivery;
 pub mod error;
 mod intake;
 mod page;
@@ -40,12 +41,14 @@ pub struct Control {
     pub entropy: Arc<dyn Entropy>,
     /// Makes the fingerprints of keys.
     pub pepper: Arc<Pepper>,
-    /// Seals upstream credentials.
+    /// Seals upstream credentials and the addresses of alert channels.
     pub master: Arc<MasterKey>,
     /// The revision that the gateway in this process decides by.
     pub applied: watch::Receiver<i64>,
     /// What the gateway in this process has in hand of budgets, where there is one.
     pub in_hand: Option<Arc<dyn InHand>>,
+    /// What alerts leave by.
+    pub outbound: Arc<delivery::Outbound>,
 }
 
 impl Control {
@@ -58,7 +61,8 @@ impl Control {
         master: Arc<MasterKey>,
     ) -> Self {
         let (_, applied) = watch::channel(i64::MAX);
-        Self { store, clock, entropy, pepper, master, applied, in_hand: None }
+        let outbound = Arc::default();
+        Self { store, clock, entropy, pepper, master, applied, in_hand: None, outbound }
     }
 
     /// Begins a deed: what is loaded from here on stays true until the commit.
@@ -92,6 +96,9 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(api::models::routes())
         .merge(api::upstreams::routes())
         .merge(api::usage::routes())
+        .merge(api::simulation::routes())
+        .merge(api::alert_channels::routes())
+        .merge(api::alerts::routes())
         .merge(api::mistral::routes())
         .method_not_allowed_fallback(error::method_not_allowed)
         .route_layer(guard)

@@ -1,13 +1,17 @@
 //! The admin API driven through its router, on a database of its own, with a clock moved by hand.
 
+mod alert_channels;
+mod deliveries;
 mod edges;
 mod keys;
 mod mistral;
 mod resources;
+mod simulation;
 mod usage;
 
 use crate::actions::{admin_keys, commit_all, setup};
 use crate::context::{Context, RequestContext};
+use crate::delivery::Outbound;
 use crate::{Control, router};
 use axum::Router;
 use axum::body::Body;
@@ -83,6 +87,10 @@ struct House {
 }
 
 async fn house() -> House {
+    house_with(Outbound::default()).await
+}
+
+async fn house_with(outbound: Outbound) -> House {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(Hands(AtomicI64::new(Timestamp::parse("2026-11-21T02:31:58.5Z").unwrap().micros())));
     let store = Store::open(
@@ -102,6 +110,7 @@ async fn house() -> House {
         master: Arc::new(master),
         applied: seen,
         in_hand: None,
+        outbound: Arc::new(outbound),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {
@@ -117,6 +126,10 @@ async fn house() -> House {
 }
 
 impl House {
+    fn pass_seconds(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+    }
+
     fn pass_days(&self, days: i64) {
         self.clock.0.fetch_add(days * 86_400_000_000, Ordering::Relaxed);
     }

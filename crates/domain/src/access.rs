@@ -81,6 +81,14 @@ pub enum Action {
     UnblockBudget,
     /// Parts of budgets that a node took with it are given out again.
     ReleaseStranded,
+    /// An alert channel is made.
+    CreateAlertChannel,
+    /// An alert channel is changed.
+    UpdateAlertChannel,
+    /// An alert channel is removed.
+    DeleteAlertChannel,
+    /// A test message is sent through an alert channel.
+    TestAlertChannel,
 }
 
 impl Action {
@@ -111,6 +119,10 @@ impl Action {
             Self::DeleteUpstream => "upstream.deleted",
             Self::UnblockBudget => "budget.unblocked",
             Self::ReleaseStranded => "budget.stranded_released",
+            Self::CreateAlertChannel => "alert_channel.created",
+            Self::UpdateAlertChannel => "alert_channel.updated",
+            Self::DeleteAlertChannel => "alert_channel.deleted",
+            Self::TestAlertChannel => "alert_channel.tested",
         }
     }
 }

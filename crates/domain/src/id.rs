@@ -126,6 +126,12 @@ typed_id!(
     /// One request to Louver; also the answer's `x-request-id`.
     RequestId, "req");
 typed_id!(
+    /// An alert.
+    AlertId, "alert");
+typed_id!(
+    /// A channel that alerts are sent to.
+    AlertChannelId, "ach");
+typed_id!(
     /// One audit event.
     EventId, "evt");
 

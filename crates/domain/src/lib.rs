@@ -6,9 +6,12 @@
 
 pub mod access;
 pub mod admission;
+pub mod alert_channels;
+pub mod alerts;
 pub mod audit;
 pub mod budgets;
 pub mod calendar;
+pub mod deliveries;
 pub mod endpoints;
 pub mod entropy;
 pub mod id;
@@ -24,6 +27,7 @@ pub mod prices;
 pub mod rates;
 pub mod secret;
 pub mod settlement;
+pub mod simulation;
 pub mod time;
 pub mod usage;
 pub mod users;

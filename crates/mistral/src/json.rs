@@ -115,6 +115,11 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    /// What was read since `start`, as written.
+    pub(crate) fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
     /// UTF-8 bytes of all string values read so far, unescaped; keys do not count.
     pub const fn string_bytes(&self) -> u64 {
         self.string_bytes

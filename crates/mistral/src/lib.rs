@@ -15,4 +15,5 @@ pub mod error;
 pub mod json;
 pub mod models;
 pub mod request;
+pub mod tokenizer;
 pub mod usage;

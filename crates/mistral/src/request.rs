@@ -9,6 +9,7 @@ mod chat;
 mod fields;
 mod guardrails;
 mod rewrite;
+mod written;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,8 +24,9 @@ pub use rewrite::splice;
 /// No more findings than this are reported; the rest of the document is still checked.
 const MAX_DETAILS: usize = 16;
 
-/// Tokens an image costs at most: 55 x 55 patches (1540 x 1540 pixels in squares of 28) of Mistral's encoder.
-const TOKENS_PER_IMAGE: u64 = 3025;
+/// Tokens an image costs at most: 55 rows of 55 patches (1540 x 1540 pixels in squares of 28) and the end of each
+/// row, as Mistral's encoder writes it (`mistral_common`, `ImageEncoder`).
+const TOKENS_PER_IMAGE: u64 = 55 * (55 + 1);
 
 /// One finding about the shape of a body, in pydantic's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,8 +81,8 @@ pub struct Request {
     pub n: u64,
     /// `service_tier` is `"auto"`: upstream may charge the priority price.
     pub priority_tier: bool,
-    /// UTF-8 bytes of all string values, plus the JSON around them in schemas, tools and tool calls;
-    /// without the `data:` URLs of images.
+    /// UTF-8 bytes of all string values, plus the JSON around them in schemas, tools and tool calls as upstream
+    /// writes it; without the `data:` URLs of images.
     pub text_bytes: u64,
     /// Messages of a chat, inputs of embeddings, 1 for a fill-in-the-middle.
     pub messages: u64,
@@ -88,6 +90,8 @@ pub struct Request {
     pub tools: u64,
     /// Images shown.
     pub images: u64,
+    /// Tokens at most of prompts of its own that upstream was asked to add.
+    pub added_tokens: u64,
     /// Models that guardrails name, or use by default.
     pub nested_models: Vec<String>,
 }
@@ -106,7 +110,12 @@ impl Request {
     ///
     /// The tokenizer is a byte-level BPE, so a text never has more tokens than bytes.
     pub fn input_token_bound(&self) -> u64 {
-        self.weigh(self.text_bytes, 16)
+        self.with_overheads(self.text_bytes)
+    }
+
+    /// `text` tokens, with what a template adds at most.
+    pub(crate) fn with_overheads(&self, text: u64) -> u64 {
+        self.weigh(text, 16).saturating_add(self.added_tokens)
     }
 
     fn weigh(&self, text: u64, per_message: u64) -> u64 {
@@ -162,6 +171,7 @@ impl Reader {
             messages: 0,
             tools: 0,
             images: 0,
+            added_tokens: 0,
             nested_models: Vec::new(),
         };
         Self { request, details: Vec::new(), tool: None, file: false, content: false }

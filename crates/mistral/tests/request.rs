@@ -308,6 +308,37 @@ fn schemas_count_with_their_keys() {
 }
 
 #[test]
+fn the_bound_holds_for_json_that_upstream_writes_anew() {
+    // In Python's writing three tokens an element: the digit, the comma, the blank.
+    let digits = vec!["1"; 500].join(",");
+    let tool = chat(&format!(
+        r#""tools":[{{"type":"function","function":{{"parameters":{{"enum":[{digits}]}}}}}}]"#
+    ));
+    assert!(tool.unwrap().input_token_bound() > 1500);
+    for message in [
+        format!(r#"{{"role":"assistant","tool_calls":[{{"function":{{"arguments":"[{digits}]"}}}}]}}"#),
+        format!(r#"{{"role":"tool","content":" [{digits}]"}}"#),
+    ] {
+        let body = format!(r#"{{"model":"a","messages":[{message}]}}"#);
+        assert!(read(ChatCompletions, body.as_bytes()).unwrap().input_token_bound() > 1500, "{message}");
+    }
+    let plain = format!(r#"{{"model":"a","messages":[{{"content":"{digits}"}}]}}"#);
+    assert_eq!(read(ChatCompletions, plain.as_bytes()).unwrap().text_bytes, 1 + 999);
+}
+
+#[test]
+fn prompts_of_upstream_are_in_the_bound_but_not_in_the_estimate() {
+    let plain = chat(r#""safe_prompt":false,"prompt_mode":null"#).unwrap();
+    assert_eq!(plain.added_tokens, 0);
+    for (field, added) in [(r#""safe_prompt":true"#, 64), (r#""prompt_mode":"reasoning""#, 256)] {
+        let request = chat(field).unwrap();
+        assert_eq!(request.added_tokens, added, "{field}");
+        assert!(request.input_token_bound() >= plain.input_token_bound() + added);
+        assert!(request.estimated_input_tokens() <= plain.estimated_input_tokens() + 3);
+    }
+}
+
+#[test]
 fn files_and_unbounded_chunks_do_not_pass() {
     for file in [
         r#"{"type":"file","file_id":"x"}"#,
@@ -345,7 +376,7 @@ fn images_count_as_images() {
     ] {
         let request = chunk(&image).unwrap();
         assert_eq!(request.images, 1);
-        assert!(request.text_bytes < 100 && request.input_token_bound() > 3025, "{}", request.text_bytes);
+        assert!(request.text_bytes < 100 && request.input_token_bound() > 3080, "{}", request.text_bytes);
     }
     // A data URL that is not an image's is text.
     assert!(chunk(&format!(r#"{{"type":"text","text":"data:{data}"}}"#)).unwrap().text_bytes > 10_000);

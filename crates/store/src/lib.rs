@@ -4,8 +4,11 @@
 //! the revision in the same transaction, so that every gateway learns of it.
 
 pub mod admin_keys;
+pub mod alert_channels;
+pub mod alerts;
 pub mod audit;
 pub mod db;
+pub mod deliveries;
 mod dialect;
 pub mod error;
 pub mod journal;

@@ -4,8 +4,11 @@ use crate::db::{Tx, Value};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 
-const STEPS: [&str; 2] =
-    [include_str!("../migrations/0001_foundation.sql"), include_str!("../migrations/0002_ledger.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("../migrations/0001_foundation.sql"),
+    include_str!("../migrations/0002_ledger.sql"),
+    include_str!("../migrations/0003_alerts.sql"),
+];
 
 /// Runs the steps that this database has not seen yet and answers how many.
 pub(crate) async fn run(tx: &mut Tx, dialect: Dialect) -> Result<usize, StoreError> {

@@ -1,5 +1,7 @@
 //! Usage in the database: one record per call, and hourly sums that answers are made of.
 
+pub mod history;
+
 use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use louver_domain::budgets::{Scope, Unit};

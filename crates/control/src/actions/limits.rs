@@ -5,6 +5,7 @@ use crate::error::ControlError;
 use crate::intake::values::{given, given_dollars};
 use louver_domain::calendar::Zone;
 use louver_domain::limits::{KeyCreation, Limits, Mode};
+use louver_domain::models::Catalogue;
 use louver_domain::money::Money;
 use louver_store::Tx;
 use serde::Deserialize;
@@ -91,10 +92,32 @@ pub(crate) async fn check(
     parents: &[(&str, &Limits)],
     naming: Naming,
 ) -> Result<(), ControlError> {
-    check_values(touched, naming)?;
+    check_values(touched, &naming)?;
     if let Some(entries) = &touched.allowed_models {
         models::check_entries(tx, entries, &naming("allowed_models")).await?;
     }
+    check_parents(touched, parents, &naming)
+}
+
+/// The same against a catalogue at hand.
+pub(crate) fn check_in(
+    catalogue: &Catalogue,
+    touched: &Limits,
+    parents: &[(&str, &Limits)],
+    naming: &dyn Fn(&str) -> String,
+) -> Result<(), ControlError> {
+    check_values(touched, naming)?;
+    if let Some(entries) = &touched.allowed_models {
+        models::check_entries_in(catalogue, entries, &naming("allowed_models"))?;
+    }
+    check_parents(touched, parents, naming)
+}
+
+fn check_parents(
+    touched: &Limits,
+    parents: &[(&str, &Limits)],
+    naming: &dyn Fn(&str) -> String,
+) -> Result<(), ControlError> {
     for (parent, limits) in parents {
         if let Some(name) = touched.above(limits) {
             return Err(ControlError::field(
@@ -106,7 +129,7 @@ pub(crate) async fn check(
     Ok(())
 }
 
-fn check_values(limits: &Limits, naming: Naming) -> Result<(), ControlError> {
+fn check_values(limits: &Limits, naming: &dyn Fn(&str) -> String) -> Result<(), ControlError> {
     let refuse = |name: &str, sentence: &str| Err(ControlError::field(&naming(name), sentence));
     for (name, value) in limits.numbers() {
         // Money is bounded by its type.

@@ -1,5 +1,6 @@
 //! Model roles: made, changed, restored, deleted when nobody has them.
 
+use super::limits::bare;
 use super::{Deed, commit, models, set};
 use crate::Control;
 use crate::api::model_roles::Shown;
@@ -41,6 +42,18 @@ pub struct ModelRolePatch {
     /// Tokens a day for each person; `null` takes the limit away.
     #[serde(deserialize_with = "given")]
     pub daily_token_budget: Option<Option<u64>>,
+}
+
+impl ModelRolePatch {
+    /// `role` with the change.
+    pub fn apply(self, mut role: ModelRole) -> ModelRole {
+        if let Some(entries) = self.allowed_models {
+            role.allowed_models = entries;
+        }
+        set(&mut role.max_tokens_per_request, self.max_tokens_per_request);
+        set(&mut role.daily_token_budget, self.daily_token_budget);
+        role
+    }
 }
 
 /// The model roles of the caller's organization: the built-in ones first, then by name.
@@ -94,14 +107,11 @@ pub async fn update(
     let mut tx = control.begin().await?;
     let (permit, before) = load(&mut tx, context, name, Action::UpdateModelRole).await?;
     context.must_match(control, &Shown::of(&before))?;
-    let mut role = before.clone();
-    if let Some(entries) = patch.allowed_models {
-        models::check_entries(&mut tx, &entries, "allowed_models").await?;
-        role.allowed_models = entries;
+    if let Some(entries) = &patch.allowed_models {
+        models::check_entries(&mut tx, entries, "allowed_models").await?;
     }
-    set(&mut role.max_tokens_per_request, patch.max_tokens_per_request);
-    set(&mut role.daily_token_budget, patch.daily_token_budget);
-    check_counts(&role)?;
+    let role = patch.apply(before.clone());
+    check_counts(&role, &bare)?;
     replace(control, context, tx, permit, &before, role).await
 }
 
@@ -174,16 +184,17 @@ async fn replace(
 
 async fn check(tx: &mut Tx, role: &ModelRole) -> Result<(), ControlError> {
     models::check_entries(tx, &role.allowed_models, "allowed_models").await?;
-    check_counts(role)
+    check_counts(role, &bare)
 }
 
-fn check_counts(role: &ModelRole) -> Result<(), ControlError> {
+/// Refuses numbers that are too large; `naming` is how the body calls a field.
+pub(super) fn check_counts(role: &ModelRole, naming: &dyn Fn(&str) -> String) -> Result<(), ControlError> {
     let counts = [
         ("max_tokens_per_request", role.max_tokens_per_request),
         ("daily_token_budget", role.daily_token_budget),
     ];
     match counts.into_iter().find(|(_, count)| count.is_some_and(|n| n > LARGEST_COUNT)) {
-        Some((name, _)) => Err(ControlError::field(name, "must be at most 1,000,000,000,000")),
+        Some((name, _)) => Err(ControlError::field(&naming(name), "must be at most 1,000,000,000,000")),
         None => Ok(()),
     }
 }

@@ -48,11 +48,19 @@ pub async fn replace(
 
 /// Refuses an allow-list in `field` with an entry that names no model.
 pub(crate) async fn check_entries(tx: &mut Tx, entries: &[String], field: &str) -> Result<(), ControlError> {
+    let models = store::load(tx).await?.into_iter().map(|entry| entry.model).collect();
+    check_entries_in(&Catalogue::new(models), entries, field)
+}
+
+/// The same against a catalogue at hand.
+pub(crate) fn check_entries_in(
+    catalogue: &Catalogue,
+    entries: &[String],
+    field: &str,
+) -> Result<(), ControlError> {
     if entries.len() > MOST_ENTRIES {
         return Err(ControlError::field(field, "must have at most 256 entries"));
     }
-    let models = store::load(tx).await?.into_iter().map(|entry| entry.model).collect();
-    let catalogue = Catalogue::new(models);
     for (place, entry) in entries.iter().enumerate() {
         if !is_entry(entry) || catalogue.unmatched(std::slice::from_ref(entry)).is_some() {
             // Only what looks like a model's name is repeated.

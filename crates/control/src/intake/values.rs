@@ -4,6 +4,7 @@ use super::Object;
 use louver_domain::money::Money;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Tells an absent field (`None`) from a `null` (`Some(None)`).
@@ -31,6 +32,16 @@ where
     D: Deserializer<'de>,
 {
     Object::deserialize(deserializer).map(|Object(value)| Some(value))
+}
+
+/// Structs by name; each an object, and the whole too.
+pub(crate) fn objects<'de, T, D>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let objects = BTreeMap::<String, Object<T>>::deserialize(deserializer)?;
+    Ok(objects.into_iter().map(|(name, Object(value))| (name, value)).collect())
 }
 
 /// An optional amount of dollars, as a number.

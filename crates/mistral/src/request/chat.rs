@@ -2,7 +2,7 @@
 
 use crate::json::{Cursor, Fault, Kind};
 
-use super::fields::whole;
+use super::written::{self, whole};
 use super::{Reader, shortened};
 
 /// Place of a content chunk, for errors.
@@ -63,7 +63,8 @@ impl Reader {
 
     fn content(&mut self, cursor: &mut Cursor<'_>, message: usize) -> Result<(), Fault> {
         match cursor.kind()? {
-            Kind::String | Kind::Null => cursor.skip(),
+            Kind::String => written::content(cursor),
+            Kind::Null => cursor.skip(),
             Kind::Array => cursor.array(|cursor, chunk| self.chunk(cursor, Spot { message, chunk })),
             _ => {
                 let path = ["messages", &message.to_string(), "content"];

@@ -3,7 +3,14 @@
 use crate::endpoints::Endpoint;
 use crate::json::{Cursor, Fault, Kind};
 
+use super::written::whole;
 use super::{Reader, is_model_name};
+
+/// Tokens of the safety prompt, some 40 by Mistral's tokenizer, with room for a longer one.
+const SAFE_PROMPT_TOKENS: u64 = 64;
+
+/// Tokens of the system prompt of `prompt_mode` `reasoning`, some 120 as published, with room for a longer one.
+const REASONING_PROMPT_TOKENS: u64 = 256;
 
 /// What a field may hold; `null` means absent unless the field is required.
 #[derive(Clone, Copy)]
@@ -24,6 +31,8 @@ enum Rule {
     /// Any number.
     Number,
     Bool,
+    SafePrompt,
+    PromptMode,
     Text,
     TextOrList,
     Object,
@@ -67,8 +76,10 @@ fn chat(name: &str) -> Option<Rule> {
         "response_format" => Rule::Object,
         "prediction" => Rule::Prediction,
         "tool_choice" => Rule::TextOrObject,
-        "parallel_tool_calls" | "safe_prompt" => Rule::Bool,
-        "prompt_mode" | "reasoning_effort" => Rule::Text,
+        "parallel_tool_calls" => Rule::Bool,
+        "safe_prompt" => Rule::SafePrompt,
+        "prompt_mode" => Rule::PromptMode,
+        "reasoning_effort" => Rule::Text,
         _ => return None,
     })
 }
@@ -115,6 +126,15 @@ impl Reader {
             Rule::Prediction => self.prediction(cursor),
             Rule::Integer => self.integer(cursor, name, 0).map(|_| ()),
             Rule::Bool => self.boolean(cursor, name).map(|_| ()),
+            Rule::SafePrompt => {
+                let asked = self.boolean(cursor, name)?.unwrap_or_default();
+                self.adds(if asked { SAFE_PROMPT_TOKENS } else { 0 });
+                Ok(())
+            }
+            Rule::PromptMode => {
+                self.adds(if cursor.kind()? == Kind::Null { 0 } else { REASONING_PROMPT_TOKENS });
+                self.plain(cursor, name, &[Kind::String], "string_type", "a valid string")
+            }
             Rule::Number => self.plain(cursor, name, &[Kind::Number], "float_type", "a valid number"),
             Rule::Text => self.plain(cursor, name, &[Kind::String], "string_type", "a valid string"),
             Rule::TextOrList => self.text_or_list(cursor, name),
@@ -126,6 +146,10 @@ impl Reader {
                 self.plain(cursor, name, &kinds, "string_type", "a valid string or object")
             }),
         }
+    }
+
+    fn adds(&mut self, tokens: u64) {
+        self.request.added_tokens = self.request.added_tokens.saturating_add(tokens);
     }
 
     fn model(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
@@ -273,18 +297,4 @@ impl Reader {
             }
         }
     }
-}
-
-/// Counts a value as it is written, not only its strings: the upstream puts schemas
-/// into the prompt with their keys, numbers and brackets.
-pub(super) fn whole<'a, T>(
-    cursor: &mut Cursor<'a>,
-    read: impl FnOnce(&mut Cursor<'a>) -> Result<T, Fault>,
-) -> Result<T, Fault> {
-    cursor.kind()?;
-    let (start, before) = (cursor.offset(), cursor.string_bytes());
-    let value = read(cursor)?;
-    let written = cursor.offset().saturating_sub(start) as u64;
-    cursor.set_string_bytes(before.saturating_add(written));
-    Ok(value)
 }

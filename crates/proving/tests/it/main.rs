@@ -7,6 +7,7 @@
     clippy::too_many_lines,
     reason = "tests fail loudly, and their tables are long"
 )]
+mod alerts;
 mod attacks;
 mod budgets;
 mod calls;
@@ -20,5 +21,6 @@ mod program;
 mod rates;
 mod secrets;
 mod settlement;
+mod simulation;
 mod store;
 mod upstreams;

@@ -10,14 +10,21 @@ async fn no_secret_is_said_twice_or_stored() {
     let stored = "stored-upstream-canary";
     let (key, id) = system.key(json!({"description": "d"})).await;
     system.deed("POST", "/v1/gateway/upstreams", json!({"name": "u", "key": stored})).await;
+    let (path, signer) = ("/webhook-path-canary", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let hook = json!({"name": "h", "kind": "webhook", "url": format!("https://hooks.invalid{path}"), "secret": signer});
+    let channel = system.deed("POST", "/v1/gateway/alert-channels", hook).await;
+    let test = format!("/v1/gateway/alert-channels/{}/test", channel["id"].as_str().unwrap());
     let body = json!({"model": "mistral-small-latest", "messages": [{"role": "user", "content": prompt}]});
-    let mut said = vec![system.post(&key, "/v1/chat/completions", &body).await.text()];
+    let mut said = vec![system.post(&key, "/v1/chat/completions", &body).await.text(), channel.to_string()];
+    said.push(system.deed("POST", &test, json!({})).await.to_string());
     for path in [
         "/v1/api-keys",
         "/v1/gateway/upstreams",
         "/v1/gateway/organization",
         "/v1/gateway/usage?group_by=key",
         "/v1/gateway/roles",
+        "/v1/gateway/alert-channels",
+        "/v1/gateway/alerts",
     ] {
         said.push(system.admin("GET", path, None).await.text());
     }
@@ -34,7 +41,7 @@ async fn no_secret_is_said_twice_or_stored() {
     for more in ["-wal", "-shm"] {
         bytes.extend(std::fs::read(format!("{folder}{more}")).unwrap_or_default());
     }
-    for canary in [key.as_str(), admin_key.as_str(), UPSTREAM_KEY, stored, prompt] {
+    for canary in [key.as_str(), admin_key.as_str(), UPSTREAM_KEY, stored, prompt, path, signer] {
         assert!(!said.iter().any(|text| text.contains(canary)), "said: {canary}");
         assert!(!bytes.windows(canary.len()).any(|window| window == canary.as_bytes()), "stored: {canary}");
     }

@@ -12,6 +12,7 @@ use louver_proving::clock::ManualClock;
 use louver_proving::database;
 use louver_store::ledger::entries::{self, Entry, Holds};
 use louver_store::usage::GroupBy;
+use louver_store::usage::history::History;
 use louver_store::{
     Store, StoreError, admin_keys, audit, keys, model_roles, models, organizations, revision, snapshot,
     upstreams, usage, users, workspaces,
@@ -44,15 +45,21 @@ contract! {
     a_commit_bumps_the_revision_and_leaves_its_event
     a_transaction_without_commit_changes_nothing
     usage_is_summed_by_hour_and_group
+    past_calls_are_read_in_the_order_of_time
     last_used_never_goes_back
     the_catalogue_is_replaced_whole
     what_is_loaded_changed_and_saved_reads_back
 }
 
-async fn fresh(url: &str) -> Store {
+/// A database whose time stands still.
+pub async fn open(url: &str) -> Store {
     let clock = std::sync::Arc::new(ManualClock::at("2026-11-21T02:31:58Z"));
-    let store = Store::open(url, clock.clone()).await.unwrap().by_clock(clock);
-    assert_eq!(store.migrate().await.unwrap(), 2);
+    Store::open(url, clock.clone()).await.unwrap().by_clock(clock)
+}
+
+async fn fresh(url: &str) -> Store {
+    let store = open(url).await;
+    assert_eq!(store.migrate().await.unwrap(), 3);
     store
 }
 
@@ -258,6 +265,56 @@ async fn usage_is_summed_by_hour_and_group(store: Store) {
     .await
     .unwrap();
     assert!(other.is_empty());
+}
+
+async fn past_calls_are_read_in_the_order_of_time(store: Store) {
+    let f = Fixture::write(&store).await;
+    let start = Timestamp::parse("2026-11-21T10:00:00Z").unwrap();
+    let millis = |at: Timestamp| u64::try_from(at.micros() / 1000).unwrap();
+    // More than two pages: a call each 10 ms; each seventh was admitted five minutes after its id was made.
+    let mut records: Vec<_> = (0..4500_u32)
+        .map(|n| {
+            let made = start.plus_seconds(i64::from(n / 100));
+            let late = if n % 7 == 0 { 300 } else { 0 };
+            let mut one = record(&f, n, made.plus_seconds(late));
+            let mut id = [0; 16];
+            id[..6].copy_from_slice(&millis(made).to_be_bytes()[2..]);
+            id[6..10].copy_from_slice(&n.to_be_bytes());
+            one.request_id = louver_domain::id::RequestId::from_bytes(id);
+            one
+        })
+        .collect();
+    records[3].organization_id = OrganizationId::from_bytes([9; 16]);
+    records[4].role = Some("analyst".into());
+    records[4].user_id = None;
+    let entries: Vec<Entry> =
+        records.iter().cloned().map(|record| Entry { record, epoch: 0, holds: Holds::new() }).collect();
+    entries::insert(&store, &entries).await.unwrap();
+    let read = async |from: Timestamp, to: Timestamp| {
+        let mut history = History::new(f.organization.id, from, to);
+        let mut all = vec![];
+        loop {
+            let page = history.next(&store).await.unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
+    };
+    let all = read(start, start.plus_seconds(3600)).await;
+    assert_eq!(all.len(), 4499, "the other organization's is not there");
+    assert!(all.is_sorted_by_key(|call| call.at));
+    let one = all.iter().find(|call| call.request_id == records[4].request_id).unwrap();
+    assert_eq!((one.user_id, one.role.as_deref()), (None, Some("analyst")));
+    assert_eq!((one.key_id, one.workspace_id, one.tokens), (f.key.id, f.workspace.id, records[4].tokens));
+    assert_eq!((one.cost, one.total_micros, &*one.model), (records[4].cost, 2, "mistral-small-2603"));
+    // From is in, to is not, and what was admitted late is found by its admission.
+    let part = read(start.plus_seconds(10), start.plus_seconds(12)).await;
+    assert!(part.iter().all(|call| (10..12).contains(&(call.at.seconds() - start.seconds()))));
+    assert_eq!(part.len(), (1000..1200).filter(|n| n % 7 > 0).count());
+    let late = read(start.plus_seconds(300), start.plus_seconds(400)).await;
+    assert_eq!(late.len(), (0..4500).filter(|n| n % 7 == 0).count());
+    assert!(read(start.plus_seconds(400), start.plus_seconds(500)).await.is_empty());
 }
 
 async fn last_used_never_goes_back(store: Store) {

@@ -1,0 +1,171 @@
+//! `/v1/gateway/alert-channels`: where alerts are sent; addresses and secrets go in and never come out.
+
+use super::{Answer, Shared};
+use crate::Control;
+use crate::actions::alert_channels as actions;
+use crate::context::Context;
+use crate::error::ControlError;
+use crate::intake::params::Params;
+use crate::intake::values::present;
+use crate::intake::{Body, Named, Object};
+use crate::page::{Asked, Page};
+use crate::reply;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use louver_domain::alert_channels::ChannelKind;
+use louver_domain::id::AlertChannelId;
+use louver_domain::secret::Secret;
+use louver_domain::time::Timestamp;
+use louver_store::alert_channels::AlertChannel;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Control>> {
+    Router::new()
+        .route("/v1/gateway/alert-channels", get(list).post(create))
+        .route("/v1/gateway/alert-channels/{id}", get(one).patch(update).delete(delete))
+        .route("/v1/gateway/alert-channels/{id}/test", post(test))
+}
+
+/// An alert channel without its secrets. The path and query of an address may be one, so that only its host is shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    id: AlertChannelId,
+    object: &'static str,
+    name: String,
+    kind: &'static str,
+    host: Option<String>,
+    to: Option<Vec<String>>,
+    enabled: bool,
+    created_at: Timestamp,
+}
+
+impl Shown {
+    pub(crate) fn of(channel: &AlertChannel) -> Self {
+        let mails = channel.kind == ChannelKind::Email;
+        Self {
+            id: channel.id,
+            object: "alert_channel",
+            name: channel.name.clone(),
+            kind: channel.kind.as_str(),
+            host: (!mails).then(|| channel.destination.clone()),
+            to: mails.then(|| channel.destination.split(',').map(str::to_owned).collect()),
+            enabled: channel.enabled,
+            created_at: channel.created_at,
+        }
+    }
+}
+
+/// A channel just made: the one answer that holds the signing secret, when Louver made it.
+#[derive(Serialize)]
+struct ShownOnce<'a> {
+    #[serde(flatten)]
+    shown: Shown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
+}
+
+/// A secret on its way in.
+struct SecretIn(Secret<String>);
+
+impl<'de> Deserialize<'de> for SecretIn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChannelIn {
+    name: String,
+    kind: ChannelKind,
+    #[serde(default, deserialize_with = "present")]
+    url: Option<SecretIn>,
+    #[serde(default, deserialize_with = "present")]
+    secret: Option<SecretIn>,
+    #[serde(default, deserialize_with = "present")]
+    to: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    enabled: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PatchIn {
+    #[serde(deserialize_with = "present")]
+    name: Option<String>,
+    #[serde(deserialize_with = "present")]
+    url: Option<SecretIn>,
+    #[serde(deserialize_with = "present")]
+    secret: Option<SecretIn>,
+    #[serde(deserialize_with = "present")]
+    to: Option<Vec<String>>,
+    #[serde(deserialize_with = "present")]
+    enabled: Option<bool>,
+}
+
+fn read_id(text: &str) -> Result<AlertChannelId, ControlError> {
+    AlertChannelId::parse(text).ok_or(ControlError::NotFound)
+}
+
+async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
+    let asked = Asked::read(&mut params)?;
+    params.done()?;
+    let all = actions::list(&control, &context).await?;
+    let page = Page::cut(all, &asked, |channel, after| AlertChannelId::parse(after) == Some(channel.id))?;
+    Ok(reply::ok(&page.map(|channel| Shown::of(&channel))))
+}
+
+async fn one(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    let channel = actions::get(&control, &context, read_id(&id)?).await?;
+    reply::tagged(&control, &Shown::of(&channel))
+}
+
+async fn create(
+    State(control): Shared,
+    context: Context,
+    Body(Object(read)): Body<Object<ChannelIn>>,
+) -> Answer {
+    let new = actions::NewChannel {
+        name: read.name,
+        kind: read.kind,
+        url: read.url.map(|url| url.0),
+        secret: read.secret.map(|secret| secret.0),
+        to: read.to,
+        enabled: read.enabled.unwrap_or(true),
+    };
+    let made = actions::create(&control, &context, new).await?;
+    let secret = made.secret.as_ref().map(|secret| secret.expose().as_str());
+    Ok(reply::ok(&ShownOnce { shown: Shown::of(&made.channel), secret }))
+}
+
+async fn update(
+    State(control): Shared,
+    context: Context,
+    Named(id): Named<String>,
+    Body(Object(read)): Body<Object<PatchIn>>,
+) -> Answer {
+    let patch = actions::ChannelPatch {
+        name: read.name,
+        url: read.url.map(|url| url.0),
+        secret: read.secret.map(|secret| secret.0),
+        to: read.to,
+        enabled: read.enabled,
+    };
+    let channel = actions::update(&control, &context, read_id(&id)?, patch).await?;
+    reply::tagged(&control, &Shown::of(&channel))
+}
+
+async fn delete(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    let id = read_id(&id)?;
+    actions::delete(&control, &context, id).await?;
+    Ok(reply::ok(&json!({"id": id, "object": "alert_channel.deleted", "deleted": true})))
+}
+
+/// Answers the alert that the test is; `/v1/gateway/alerts` shows what becomes of its delivery.
+async fn test(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    let alert = actions::test(&control, &context, read_id(&id)?).await?;
+    Ok(reply::ok(&super::alerts::Shown::of(&alert)))
+}

@@ -1,0 +1,130 @@
+//! `/v1/gateway/alerts`: what was raised, newest first, and how its deliveries stand.
+
+use super::{Answer, Shared};
+use crate::Control;
+use crate::actions::alerts::{self as actions, Delivered};
+use crate::context::Context;
+use crate::intake::params::Params;
+use crate::page::{Asked, Page};
+use crate::reply;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use louver_domain::alerts::{Alert, AlertKind, BudgetState};
+use louver_domain::id::{AlertChannelId, AlertId};
+use louver_domain::money::Money;
+use louver_domain::time::Timestamp;
+use louver_store::deliveries::Delivery;
+use serde::Serialize;
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Control>> {
+    Router::new().route("/v1/gateway/alerts", get(list))
+}
+
+/// An alert as shown, and as webhooks carry it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    id: AlertId,
+    object: &'static str,
+    kind: &'static str,
+    threshold: Option<u8>,
+    budget_id: Option<String>,
+    scope: String,
+    scope_id: String,
+    name: String,
+    window: Option<String>,
+    unit: Option<String>,
+    limit: Option<Amount>,
+    spent: Option<Amount>,
+    period_starts: Option<Timestamp>,
+    period_ends: Option<Timestamp>,
+    forecast_at: Option<Timestamp>,
+    superseded: bool,
+    raised_at: Timestamp,
+}
+
+/// Dollars, or tokens.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Amount {
+    Dollars(Money),
+    Tokens(i64),
+}
+
+fn amount(budget: &BudgetState, value: i64) -> Amount {
+    if budget.unit == "usd" { Amount::Dollars(Money::from_nanos(value)) } else { Amount::Tokens(value) }
+}
+
+impl Shown {
+    pub(crate) fn of(alert: &Alert) -> Self {
+        let budget = alert.budget.as_ref();
+        Self {
+            id: alert.id,
+            object: "alert",
+            kind: alert.kind.as_str(),
+            threshold: alert.threshold,
+            // A budget's id has no type of its own here; all ids are printed alike.
+            budget_id: budget.map(|_| AlertId::from_bytes(alert.subject_id).to_string()),
+            scope: alert.scope.clone(),
+            scope_id: alert.scope_id.clone(),
+            name: alert.name.clone(),
+            window: budget.map(|budget| budget.window.clone()),
+            unit: budget.map(|budget| budget.unit.clone()),
+            limit: budget.map(|budget| amount(budget, budget.limit)),
+            spent: budget.map(|budget| amount(budget, budget.spent)),
+            period_starts: (alert.kind != AlertKind::Test).then_some(alert.starts),
+            period_ends: (alert.kind != AlertKind::Test).then_some(alert.ends),
+            forecast_at: budget.and_then(|budget| budget.forecast_at),
+            superseded: alert.superseded,
+            raised_at: alert.raised_at,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ShownWithDeliveries {
+    #[serde(flatten)]
+    shown: Shown,
+    deliveries: Vec<ShownDelivery>,
+}
+
+#[derive(Serialize)]
+struct ShownDelivery {
+    channel_id: AlertChannelId,
+    channel_name: String,
+    kind: &'static str,
+    state: &'static str,
+    attempts: u64,
+    next_attempt_at: Option<Timestamp>,
+    last_error: Option<String>,
+    delivered_at: Option<Timestamp>,
+}
+
+impl From<Delivery> for ShownDelivery {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            channel_id: delivery.channel_id,
+            channel_name: delivery.channel_name,
+            kind: delivery.kind.as_str(),
+            state: delivery.state.as_str(),
+            attempts: delivery.attempts,
+            next_attempt_at: delivery.next_at,
+            last_error: delivery.last_error,
+            delivered_at: delivery.delivered_at,
+        }
+    }
+}
+
+async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
+    let asked = Asked::read(&mut params)?;
+    params.done()?;
+    let not_an_id = || crate::error::ControlError::parameter("after", "expected the id of an alert");
+    let after = asked.after.map(|text| AlertId::parse(&text).ok_or_else(not_an_id)).transpose()?;
+    let alerts = actions::list(&control, &context, after, asked.limit.saturating_add(1)).await?;
+    let page = Page::of_one_more(alerts, asked.limit);
+    Ok(reply::ok(&page.map(|Delivered { alert, deliveries }| ShownWithDeliveries {
+        shown: Shown::of(&alert),
+        deliveries: deliveries.into_iter().map(Into::into).collect(),
+    })))
+}
