@@ -22,8 +22,9 @@ use tokio::sync::watch;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait before a place that refuses connections is tried again.
 const BREATH: Duration = Duration::from_millis(20);
-/// How often a call is tried that is told to come back.
-const ATTEMPTS: u32 = 8;
+/// How often a call is tried that is told to come back, and by a client that is to use up all there is.
+const ATTEMPTS: u32 = 3;
+const ATTEMPTS_OF_ALL: u32 = 5;
 /// How many findings of a client are kept.
 const KEPT: usize = 8;
 /// How many refusals of a client are kept.
@@ -165,7 +166,8 @@ impl Caller {
     /// Makes a call, again while it is told to come back. Answers whether that was all.
     async fn insist(&mut self, call: &Call, stop: &watch::Receiver<bool>) -> bool {
         let body = Bytes::from(call.body(&self.accounts[call.account].name));
-        for _ in 0..ATTEMPTS {
+        let attempts = if self.until_spent { ATTEMPTS_OF_ALL } else { ATTEMPTS };
+        for _ in 0..attempts {
             let got = self.attempt(call, &body).await;
             if matches!(got, Got::Unsent) {
                 return *stop.borrow();

@@ -12,6 +12,8 @@ use tokio::process::Command;
 pub enum Blow {
     /// The process is killed (SIGKILL) and started again.
     Kill,
+    /// The process is killed, and again while it starts.
+    Stumble,
     /// The process is killed, and its journal is gone when it is started again: what a power failure may do.
     Lose,
     /// The process is stopped for a while (SIGSTOP, SIGCONT).

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -149,7 +150,18 @@ impl Installation {
 
     /// Starts `louver serve` as the node of that number.
     pub async fn start(&self, node: usize) -> Result<Program, String> {
-        Program::start(self.command("serve").env("LOUVER_JOURNAL_DIR", self.journal(node))).await
+        Program::start(&mut self.serve(node)).await
+    }
+
+    /// The same, and kills it after a while, ready or not.
+    pub async fn start_and_kill(&self, node: usize, after: Duration) {
+        Program::start_and_kill(&mut self.serve(node), after).await;
+    }
+
+    fn serve(&self, node: usize) -> tokio::process::Command {
+        let mut command = self.command("serve");
+        command.env("LOUVER_JOURNAL_DIR", self.journal(node));
+        command
     }
 
     /// Removes what the journal of a node holds, and who the node is.

@@ -1,18 +1,22 @@
 //! `louver-proving`: one seed, a crash loop, or a full disk against the real program, from a terminal.
 //!
 //! ```text
-//! cargo run -p louver-proving -- seed 42 [--calls 5000] [--clients 200] [--kills 10] [--pauses 2] [--loses 2] [--postgres URL]
-//! cargo run -p louver-proving -- dollar 42 [--kills 10] [--clients 200]
-//! cargo run -p louver-proving -- crash-loop [--kills 100] [--seed 1] [--clients 50] [--postgres URL]
-//! cargo run -p louver-proving -- database [--seed 1] [--calls 3000] [--nodes 2]
+//! cargo run -p louver-proving -- seed 42 [--calls 5000] [--clients 200]
+//! cargo run -p louver-proving -- dollar 42 [--clients 200] [--kills 10]
+//! cargo run -p louver-proving -- crash-loop [--kills 100] [--seed 1] [--clients 50]
+//! cargo run -p louver-proving -- database [--seed 1] [--calls 5000] [--clients 100]
 //! cargo run -p louver-proving -- full-disk [--seed 1]
 //! ```
 //!
 //! `seed` lets clients do everything they may do in an organization with budgets on every level; `dollar` uses up one
 //! dollar in one workspace; `crash-loop` kills the program again and again and looks at the books each time; `database`
-//! restarts and locks a PostgreSQL of its own under load; `full-disk` fills the disk of database and journal. Each prints its figures and what does not agree, and ends
-//! with 1 if anything does not. `--program FILE` takes another program than the one that cargo builds first, and
-//! `--durability fsync` sets that setting.
+//! restarts and locks a PostgreSQL of its own under load; `full-disk` fills the disk of database and journal. Each
+//! prints its figures and what does not agree, and ends with 1 if anything does not.
+//!
+//! All but the last two take `--postgres URL` (of an empty database) and then `--nodes 2`. What happens on the way is
+//! said by `--kills N`, `--stumbles N` (killed again while it starts), `--pauses N`, `--loses N` (the journal is gone
+//! after a kill) and `--turns N` (limits go down and up). `--program FILE` takes another program than the one that
+//! cargo builds first, and `--durability fsync` sets that setting.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -33,8 +37,9 @@ use louver_proving::workload::Manner;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "louver-proving seed N | dollar N | crash-loop | database | full-disk, with --calls N, --clients N, \
-                     --kills N, --pauses N, --loses N, --nodes N, --seed N, --postgres URL, --program FILE, --durability background|fsync";
+const USAGE: &str = "louver-proving seed N | dollar N | crash-loop | database | full-disk, with --seed N, --calls N, \
+                     --clients N, --kills N, --stumbles N, --pauses N, --loses N, --turns N, --nodes N, --postgres URL, \
+                     --program FILE, --durability background|fsync";
 
 /// What the command line says.
 struct Asked {
@@ -43,6 +48,7 @@ struct Asked {
     calls: Option<u64>,
     clients: Option<usize>,
     kills: Option<u64>,
+    stumbles: u64,
     pauses: u64,
     loses: u64,
     turns: u64,
@@ -60,6 +66,7 @@ impl Asked {
             calls: None,
             clients: None,
             kills: None,
+            stumbles: 0,
             pauses: 0,
             loses: 0,
             turns: 0,
@@ -79,6 +86,7 @@ impl Asked {
                 "--calls" => asked.calls = Some(number(value)?),
                 "--clients" => asked.clients = Some(usize::try_from(number(value)?).unwrap()),
                 "--kills" => asked.kills = Some(number(value)?),
+                "--stumbles" => asked.stumbles = number(value)?,
                 "--pauses" => asked.pauses = number(value)?,
                 "--loses" => asked.loses = number(value)?,
                 "--turns" => asked.turns = number(value)?,
@@ -111,8 +119,8 @@ impl Asked {
             other => return Err(format!("{other} is not known")),
         };
         if self.what != "crash-loop" {
-            let times = [self.kills.unwrap_or(0), self.pauses, self.loses, self.turns];
-            let blows = [Blow::Kill, Blow::Pause, Blow::Lose, Blow::TurnLimits];
+            let times = [self.kills.unwrap_or(0), self.stumbles, self.pauses, self.loses, self.turns];
+            let blows = [Blow::Kill, Blow::Stumble, Blow::Pause, Blow::Lose, Blow::TurnLimits];
             order.blows = blows.into_iter().zip(times).filter(|(_, times)| *times > 0).collect();
         }
         order.nodes = self.nodes.unwrap_or(1);

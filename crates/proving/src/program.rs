@@ -64,7 +64,6 @@ pub struct Said(Arc<Mutex<VecDeque<String>>>);
 
 impl Said {
     fn add(&self, line: String) {
-        if std::env::var("ECHO").is_ok() { eprintln!("{line}"); }
         let mut lines = self.0.lock().unwrap();
         if lines.len() >= LINES {
             lines.pop_front();
@@ -120,6 +119,13 @@ impl Program {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id().expect("it was not waited for")
+    }
+
+    /// Starts `command` and kills it after a while, ready or not.
+    pub async fn start_and_kill(command: &mut Command, after: Duration) {
+        let mut child = command.spawn().unwrap();
+        let _ = tokio::time::timeout(after, child.wait()).await;
+        child.kill().await.unwrap();
     }
 
     /// Kills it as power would, and waits until it is gone.

@@ -1,7 +1,8 @@
-//! The crash loop: load, a kill at a random moment, a start, a little load, and the books, again and again.
+//! The crash loop: load, a kill at a random moment, a start that may be killed too, a little load, and the books.
 
 use super::stage::Stage;
 use super::{Order, Report};
+use crate::faults::Blow;
 use crate::random::Random;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -49,8 +50,8 @@ impl Stage<'_> {
                 Some(finished) = clients.join_next() => self.tally.add(finished.unwrap()),
             }
         }
-        let node = usize::try_from(random.below(self.order.nodes as u64)).unwrap();
-        self.kill(node).await;
+        let blow = if random.happens(500) { Blow::Stumble } else { Blow::Kill };
+        self.blow(blow, &mut random).await;
         let _ = tokio::time::timeout(LONGEST, simulator.reached(simulator.calls() + AFTER)).await;
         stop.send_replace(true);
         while let Some(finished) = clients.join_next().await {

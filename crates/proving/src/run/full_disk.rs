@@ -35,7 +35,7 @@ pub async fn full_disk(order: &Order) -> Report {
     if during.ended(refused) == 0 || during.ends.keys().any(|end| end != "200" && end != refused) {
         stage.wrong.push(format!("on a full disk: {:?}", during.ends));
     }
-    let after = stage.part(3, Some(Duration::from_secs(6))).await;
+    let after = stage.part(3, None).await;
     if after.ended("200") == 0 || after.ends.keys().any(|end| end != "200" && end != refused) {
         stage.wrong.push(format!("with the room back: {:?}", after.ends));
     }

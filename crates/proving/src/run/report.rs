@@ -10,8 +10,8 @@ use std::time::Duration;
 pub struct Restart {
     /// From the start of the process until it said that it is ready.
     pub ready_in: Duration,
-    /// Stranded in the first budget, as shown.
-    pub stranded: String,
+    /// Whether anything of any budget was stranded then.
+    pub stranded: bool,
 }
 
 /// What came of a run.
@@ -60,9 +60,16 @@ impl fmt::Display for Report {
             writeln!(f, "  {count:>8} {end}")?;
         }
         write!(f, "{}", self.table)?;
-        for (number, restart) in (1..).zip(&self.restarts) {
-            let ready = restart.ready_in.as_millis();
-            writeln!(f, "kill {number}: ready again in {ready} ms, {} stranded", restart.stranded)?;
+        if !self.restarts.is_empty() {
+            let mut times: Vec<u128> = self.restarts.iter().map(|r| r.ready_in.as_millis()).collect();
+            times.sort_unstable();
+            let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+            let stranded = self.restarts.iter().filter(|restart| restart.stranded).count();
+            writeln!(
+                f,
+                "{} kills: ready again in {median} ms (median), {longest} ms at most; something stranded after {stranded}",
+                times.len()
+            )?;
         }
         if let Some((memory, files)) = self.weight {
             writeln!(f, "at the end: {memory} KiB of memory, {files} open files")?;

@@ -22,6 +22,8 @@ use tokio::time::Instant;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Records are written long before this.
 const SETTLED: Duration = Duration::from_secs(8);
+/// A start takes about as many milliseconds.
+const START: u64 = 100;
 /// How often limits are turned at once.
 const TURNS: usize = 5;
 /// How a call may end on a machine that is too slow, whatever Louver does.
@@ -122,15 +124,25 @@ impl<'a> Stage<'a> {
                 () = self.installation.simulator.reached(at) => {}
                 _ = stopped.wait_for(|stop| *stop) => break,
             }
-            let node = usize::try_from(random.below(order.nodes as u64)).unwrap();
-            self.blow(blow, node).await;
+            self.blow(blow, &mut random).await;
         }
     }
 
-    async fn blow(&mut self, blow: Blow, node: usize) {
+    /// Lets a blow fall on any of the processes.
+    pub(super) async fn blow(&mut self, blow: Blow, random: &mut Random) {
         self.calm &= blow == Blow::TurnLimits;
+        let node = usize::try_from(random.below(self.order.nodes as u64)).unwrap();
         match blow {
-            Blow::Kill => self.kill(node).await,
+            Blow::Kill => {
+                self.down(node).await;
+                self.up(node).await;
+            }
+            Blow::Stumble => {
+                self.down(node).await;
+                let after = Duration::from_millis(random.between(1, START));
+                self.installation.start_and_kill(node, after).await;
+                self.up(node).await;
+            }
             Blow::Lose => {
                 self.down(node).await;
                 self.installation.lose_journal(node);
@@ -160,13 +172,6 @@ impl<'a> Stage<'a> {
         self.cluster.expect("this blow needs a PostgreSQL of one's own")
     }
 
-    /// Kills a process and starts it again.
-    pub(super) async fn kill(&mut self, node: usize) {
-        self.calm = false;
-        self.down(node).await;
-        self.up(node).await;
-    }
-
     async fn down(&mut self, node: usize) {
         let said = self.programs[node].take().expect("it runs").kill().await;
         self.doors.send_modify(|doors| doors[node] = None);
@@ -178,8 +183,11 @@ impl<'a> Stage<'a> {
 
     async fn up(&mut self, node: usize) {
         let program = self.installation.start(node).await.unwrap();
-        let first = standings(&self.installation.admin(&program)).await.into_iter().next();
-        let stranded = first.map_or_else(String::new, |s| s.show(s.stranded));
+        let budgets = standings(&self.installation.admin(&program)).await;
+        let stranded = budgets.iter().any(|budget| budget.stranded != 0);
+        if stranded && self.order.times(Blow::Lose) == 0 {
+            self.wrong.push(format!("a kill stranded something: {budgets:?}"));
+        }
         self.restarts.push(Restart { ready_in: program.ready_in, stranded });
         self.doors.send_modify(|doors| doors[node] = Some(program.address));
         self.programs[node] = Some(program);

@@ -62,9 +62,15 @@ async fn whatever_clients_and_upstream_do_the_books_agree() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_books_agree_with_kills_and_pauses_on_the_way() {
     for seed in [13, 21] {
-        let blows = vec![(Blow::Kill, 3), (Blow::Pause, 1)];
+        let blows = vec![(Blow::Kill, 2), (Blow::Stumble, 1), (Blow::Pause, 1)];
         clean(&Order { blows, ..Order::wild(seed, 40, 600) }).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_that_go_down_and_up_under_load_are_held() {
+    let order = Order::dollar(610, 50, 0);
+    clean(&Order { blows: vec![(Blow::TurnLimits, 6)], ..order }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,8 +97,7 @@ async fn a_postgres_that_restarts_and_is_locked_costs_no_budget() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_that_is_lost_with_the_process_strands_and_frees_nothing() {
-    let order = Order { blows: vec![(Blow::Lose, 2)], ..Order::dollar(144, 50, 0) };
-    clean(&order).await;
+    clean(&Order { blows: vec![(Blow::Lose, 2)], ..Order::wild(144, 40, 600) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
