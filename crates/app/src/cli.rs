@@ -3,6 +3,7 @@
 
 mod admin_keys;
 mod dev;
+mod doctor;
 mod init;
 mod serve;
 mod simulator;
@@ -36,6 +37,8 @@ enum Command {
     AdminKey(admin_keys::AdminKey),
     /// Bring the database's schema up to date
     Migrate(Place),
+    /// Look over an installation, whether it runs or not, and say what a person must do
+    Doctor(doctor::Doctor),
 }
 
 /// A file with settings.
@@ -84,6 +87,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Simulator(command) => simulator::run(command).await,
             Command::AdminKey(command) => admin_keys::run(command, &environment).await,
             Command::Migrate(place) => migrate(&place, &environment).await,
+            Command::Doctor(command) => doctor::run(&command, &environment).await,
         }
     });
     match result {

@@ -35,8 +35,16 @@ pub struct File {
     budget_refusal_status: Option<u16>,
     webhook_allowed_targets: Vec<String>,
     smtp: smtp::File,
+    tokenizer: Tokenizer,
     tls: Tls,
     timeouts: TimeoutSeconds,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Tokenizer {
+    file: Option<PathBuf>,
+    models: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -102,6 +110,8 @@ pub struct Config {
     pub webhook_allowed_targets: AllowedTargets,
     /// The mail server for alerts.
     pub smtp: Option<Smtp>,
+    /// The vocabulary that counts input exactly, and the models that read with it.
+    pub tokenizer: Option<(PathBuf, Vec<String>)>,
     /// Certificate and key files.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long each part of a call may take.
@@ -250,6 +260,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),
         webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
         smtp: smtp::check(file.smtp, errors),
+        tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
         tls,
         timeouts,
     }
@@ -428,6 +439,6 @@ mod tests {
             .collect();
         toml::from_str::<File>(&uncommented).unwrap();
         let names = |text: &str| text.lines().filter(|l| l.starts_with("#: ") && l.contains(" = ")).count();
-        assert_eq!(names(&text), 35, "a setting without documentation");
+        assert_eq!(names(&text), 37, "a setting without documentation");
     }
 }

@@ -1,5 +1,6 @@
 //! What runs beside the calls: new rules are taken over, and the times of use are written down.
 
+use louver_control::{Control, alerting};
 use louver_domain::time::Clock;
 use louver_gateway::{Gateway, Ledger, Source};
 use louver_store::{Store, StoreError, keys, revision, snapshot};
@@ -52,6 +53,21 @@ async fn take_over(
     gateway.swap(source.build(rules));
     applied.send_replace(revision);
     Ok(true)
+}
+
+/// Raises an alert for each credential that upstream rejected, until `stop`.
+pub async fn tell_rejections(gateway: Arc<Gateway>, control: Arc<Control>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = gateway.rejection() => {}
+        }
+        for (organization, upstream) in gateway.take_rejections() {
+            if let Err(error) = alerting::credential_rejected(&control, organization, upstream).await {
+                tracing::error!(%error, "an alert about a rejected credential could not be raised");
+            }
+        }
+    }
 }
 
 /// Writes down when keys were last used, every `interval` and once more at `stop`.

@@ -13,9 +13,10 @@ use louver_domain::id::NodeId;
 use louver_domain::ledger::InHand;
 use louver_domain::time::Clock;
 use louver_gateway::{
-    Body, Fallback, Gateway, Ledger, Plane, Refiller, Settings, Source, State, UpstreamTarget, UsageWriter,
-    Visitor, Workers,
+    Body, ExactInput, Fallback, Gateway, Ledger, Plane, Refiller, Settings, Source, State, UpstreamTarget,
+    UsageWriter, Visitor, Workers,
 };
+use louver_mistral::tokenizer::Tokenizer;
 use louver_store::journal::{self, Journal};
 use louver_store::ledger::recovery::{self, Recovered};
 use louver_store::seal::MasterKey;
@@ -23,7 +24,7 @@ use louver_store::{Store, snapshot};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -91,7 +92,9 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let journal = open_journal(config, &store, &*clock, &*entropy, boot).await?;
     let (ledger, refiller) = Ledger::new(journal, store.clone(), Arc::clone(&clock));
     let default_credential = settings.upstream.default_credential.clone();
-    let source = Arc::new(Source::new(Arc::clone(&master), Arc::clone(&ledger), default_credential));
+    let counted = settings.exact_input.as_ref().map_or_else(Vec::new, |exact| exact.models.clone());
+    let source = Source::new(Arc::clone(&master), Arc::clone(&ledger), default_credential);
+    let source = Arc::new(source.counting_exactly(counted));
     let rules = snapshot::load(&store).await.map_err(|e| e.to_string())?;
     let (applied, seen) = watch::channel(rules.revision);
     let pepper = Arc::new(master.pepper());
@@ -114,7 +117,9 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let (stop_writer, writer_stopped) = watch::channel(false);
     let (stop_refiller, refiller_stopped) = watch::channel(false);
     let jobs = vec![
-        tokio::spawn(louver_control::delivery::run(control, stopped.clone())),
+        tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
+        tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
+        tokio::spawn(jobs::tell_rejections(Arc::clone(&gateway), control, stopped.clone())),
         tokio::spawn(jobs::follow_rules(
             store.clone(),
             Arc::clone(&source),
@@ -294,9 +299,17 @@ fn settings(config: &Config, upstream: UpstreamTarget) -> Result<Settings, Strin
         worker_threads: config.worker_threads,
         tls: tls.map(Arc::new),
         usage_capacity: config.usage_queue,
+        exact_input: config.tokenizer.as_ref().map(exact_input).transpose()?,
         budget_refusal_status: config.budget_refusal_status,
         credential_rest_seconds: config.credential_rest_seconds,
     })
+}
+
+fn exact_input((path, models): &(PathBuf, Vec<String>)) -> Result<ExactInput, String> {
+    let shown = |error: &dyn std::fmt::Display| format!("tokenizer.file {}: {error}", path.display());
+    let bytes = std::fs::read(path).map_err(|e| shown(&e))?;
+    let tokenizer = Arc::new(Tokenizer::from_tekken(&bytes).map_err(|e| shown(&e))?);
+    Ok(ExactInput { tokenizer, models: models.clone() })
 }
 
 fn server_tls(certificate: &Path, key: &Path) -> Result<rustls::ServerConfig, String> {

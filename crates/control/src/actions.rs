@@ -6,6 +6,7 @@ pub mod admin_keys;
 pub mod alert_channels;
 pub mod alerts;
 pub mod budgets;
+pub mod explain;
 pub mod keys;
 pub mod limits;
 pub mod model_roles;

@@ -4,6 +4,7 @@ pub(crate) mod admin_keys;
 pub(crate) mod alert_channels;
 pub(crate) mod alerts;
 pub(crate) mod budgets;
+pub(crate) mod explain;
 pub(crate) mod keys;
 pub(crate) mod mistral;
 pub(crate) mod model_roles;

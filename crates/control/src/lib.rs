@@ -7,6 +7,7 @@
 
 pub mod actions;
 mod actor;
+pub mod alerting;
 mod api;
 pub mod context;
 pub mod delivery;
@@ -88,6 +89,7 @@ pub fn router(control: Arc<Control>) -> Router {
     Router::new()
         .merge(api::keys::routes())
         .merge(api::budgets::routes())
+        .merge(api::explain::routes())
         .merge(api::organizations::routes())
         .merge(api::workspaces::routes())
         .merge(api::users::routes())

@@ -3,6 +3,7 @@
 mod alert_channels;
 mod deliveries;
 mod edges;
+mod explain;
 mod keys;
 mod mistral;
 mod resources;

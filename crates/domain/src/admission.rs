@@ -7,6 +7,7 @@ use crate::budgets::{BudgetKind, Scope};
 use crate::endpoints::EndpointKind;
 use crate::models::{Catalogue, Model, ModelIndex, ModelSet};
 use crate::network::Cidr;
+use crate::rates::SlidingWindow;
 use crate::time::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,6 +44,13 @@ pub struct Ask<'a> {
     pub max_tokens: Option<u64>,
     /// How many choices.
     pub choices: u64,
+}
+
+impl Ask<'_> {
+    /// Whether the length of the answer was left open.
+    pub fn is_open(&self) -> bool {
+        self.max_tokens.is_none() && self.endpoint != EndpointKind::Embeddings
+    }
 }
 
 /// What a call that the rules let pass may do.
@@ -110,6 +118,10 @@ pub enum RateKind {
 }
 
 impl RateKind {
+    /// All of them, in the order in which they are asked.
+    pub const ALL: [Self; 4] =
+        [Self::RequestsPerSecond, Self::RequestsPerMinute, Self::TokensPerMinute, Self::Concurrency];
+
     /// The limit that sets it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -138,6 +150,57 @@ pub struct RateLimited {
     pub retry_after: Option<u64>,
 }
 
+/// A rate as one call meets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateAsk {
+    /// Which.
+    pub kind: RateKind,
+    /// The limit.
+    pub limit: u64,
+    /// What counts now.
+    pub used: u64,
+    /// What the call would add.
+    pub asked: u64,
+    /// When it does not pass: whole seconds until it would; `None` when no waiting cures it.
+    pub retry_after: Option<u64>,
+}
+
+impl RateAsk {
+    /// Of a rate that is counted in a sliding window.
+    pub fn in_window<const N: usize, const WIDTH: i64>(
+        kind: RateKind,
+        limit: u64,
+        asked: u64,
+        window: &mut SlidingWindow<N, WIDTH>,
+        now_micros: i64,
+    ) -> Self {
+        let used = window.used(now_micros);
+        let ask = Self { kind, limit, used, asked, retry_after: None };
+        if ask.passes() {
+            return ask;
+        }
+        Self { retry_after: window.seconds_until_free(limit, asked, now_micros), ..ask }
+    }
+
+    /// Of calls at the same time.
+    pub fn at_once(limit: u64, in_flight: u64) -> Self {
+        let ask = Self { kind: RateKind::Concurrency, limit, used: in_flight, asked: 1, retry_after: None };
+        // Most calls end soon; a limit of zero lets nothing pass, ever.
+        Self { retry_after: (!ask.passes() && limit > 0).then_some(1), ..ask }
+    }
+
+    /// Whether the call stays within the limit.
+    pub const fn passes(&self) -> bool {
+        self.used.saturating_add(self.asked) <= self.limit
+    }
+
+    /// The refusal of a call that does not pass.
+    pub const fn refusal(self, scope: Scope) -> RateLimited {
+        let Self { kind, limit, used, asked, retry_after } = self;
+        RateLimited { scope, kind, limit, used, asked, retry_after }
+    }
+}
+
 /// Why a budget refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BudgetState {
@@ -147,6 +210,24 @@ pub enum BudgetState {
     Reserved,
     /// A bill was above its bound: a person must look.
     Blocked,
+}
+
+impl BudgetState {
+    /// Why a budget refuses a call that `asked` for more than could be had of it at once. `used` is used for good.
+    pub const fn of(blocked: bool, limit: i64, used: i64, asked: i64) -> Self {
+        if blocked {
+            Self::Blocked
+        } else if exceeds(limit, used, asked) {
+            Self::Exhausted
+        } else {
+            Self::Reserved
+        }
+    }
+}
+
+/// Whether a call that `asked` for so much goes beyond a budget's limit.
+pub const fn exceeds(limit: i64, used: i64, asked: i64) -> bool {
+    used.saturating_add(asked) > limit
 }
 
 /// A budget that has not enough left.
@@ -176,64 +257,104 @@ pub fn admit<'a>(
     ask: Ask<'_>,
 ) -> Result<Grant<'a>, Refusal> {
     may_call(rules, from, ask.endpoint)?;
-    let (index, model) = allowed_model(rules, catalogue, ask.endpoint, ask.model)?;
+    let (index, model) = known_model(catalogue, ask.endpoint, ask.model).ok_or(Refusal::ModelNotAllowed)?;
+    rules.models.contains(index).then_some(()).ok_or(Refusal::ModelNotAllowed)?;
     for nested in ask.nested_models {
         let (index, _) = catalogue.find(nested).ok_or(Refusal::ModelNotAllowed)?;
         rules.models.contains(index).then_some(()).ok_or(Refusal::ModelNotAllowed)?;
     }
-    let (output, inject) = output(rules, model, ask)?;
-    Ok(Grant { model, index, output, inject })
+    let tokens = PerRequest::of(rules, model.context, ask);
+    tokens.refusal(rules).map_or(Ok(()), Err)?;
+    Ok(Grant { model, index, output: tokens.output, inject: tokens.inject })
+}
+
+/// The rules that hold for every call, whatever it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// The organization's billing is active.
+    Billing,
+    /// The key's workspace is not archived.
+    Workspace,
+    /// The key may be used from the address.
+    Address,
+    /// The key may call the endpoint.
+    Endpoint,
+}
+
+impl Gate {
+    /// All of them, in the order in which they are asked.
+    pub const ALL: [Self; 4] = [Self::Billing, Self::Workspace, Self::Address, Self::Endpoint];
+
+    /// Asks one.
+    pub fn ask(self, rules: &CallRules, from: IpAddr, endpoint: EndpointKind) -> Result<(), Refusal> {
+        let (passes, refusal) = match self {
+            Self::Billing => (rules.billing_active, Refusal::BillingInactive),
+            Self::Workspace => (!rules.workspace_archived, Refusal::WorkspaceArchived),
+            Self::Address => {
+                let inside = |blocks: &Vec<Cidr>| blocks.iter().any(|block| block.contains(from));
+                (rules.addresses.as_ref().is_none_or(inside), Refusal::AddressNotAllowed)
+            }
+            Self::Endpoint => {
+                let named = |allowed: &Vec<EndpointKind>| allowed.contains(&endpoint);
+                (rules.endpoints.as_ref().is_none_or(named), Refusal::EndpointNotAllowed { endpoint })
+            }
+        };
+        if passes { Ok(()) } else { Err(refusal) }
+    }
 }
 
 /// Asks the rules that hold for every call, whatever it says: billing, workspace, address, endpoint.
 pub fn may_call(rules: &CallRules, from: IpAddr, endpoint: EndpointKind) -> Result<(), Refusal> {
-    if !rules.billing_active {
-        return Err(Refusal::BillingInactive);
-    }
-    if rules.workspace_archived {
-        return Err(Refusal::WorkspaceArchived);
-    }
-    if rules.addresses.as_ref().is_some_and(|blocks| !blocks.iter().any(|block| block.contains(from))) {
-        return Err(Refusal::AddressNotAllowed);
-    }
-    match &rules.endpoints {
-        Some(allowed) if !allowed.contains(&endpoint) => Err(Refusal::EndpointNotAllowed { endpoint }),
-        _ => Ok(()),
-    }
+    Gate::ALL.into_iter().try_for_each(|gate| gate.ask(rules, from, endpoint))
 }
 
-fn allowed_model<'a>(
-    rules: &CallRules,
+/// The model of that name, when the catalogue has it and the endpoint serves it.
+pub fn known_model<'a>(
     catalogue: &'a Catalogue,
     endpoint: EndpointKind,
     name: Option<&str>,
-) -> Result<(ModelIndex, &'a Model), Refusal> {
-    let found = name.and_then(|name| catalogue.find(name));
-    let allowed = found.filter(|(index, model)| rules.models.contains(*index) && model.serves(endpoint));
-    allowed.ok_or(Refusal::ModelNotAllowed)
+) -> Option<(ModelIndex, &'a Model)> {
+    catalogue.find(name?).filter(|(_, model)| model.serves(endpoint))
 }
 
-/// Checks the tokens of one call against the role. Answers the most output of one choice, and whether it must be put
-/// into the request.
-fn output(rules: &CallRules, model: &Model, ask: Ask<'_>) -> Result<(u64, bool), Refusal> {
-    let embeds = ask.endpoint == EndpointKind::Embeddings;
-    let most = if embeds { 0 } else { model.context.saturating_sub(ask.input_tokens).max(1) };
-    let asked = ask.max_tokens.map(|max_tokens| max_tokens.min(model.context));
-    let Some((limit, role)) = &rules.tokens_per_request else { return Ok((asked.unwrap_or(most), false)) };
-    let exceeded =
-        |asked| Err(Refusal::TokensPerRequestExceeded { limit: *limit, asked, role: Arc::clone(role) });
-    if embeds {
-        return if ask.input_tokens <= *limit { Ok((0, false)) } else { exceeded(ask.input_tokens) };
+/// The tokens of one call, as the roles' limit on them sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerRequest {
+    /// Estimated input plus the output that the client named, or at least one token of each choice.
+    pub asked: u64,
+    /// The most tokens of output, per choice, that client, role and model allow; 0 where there is no output.
+    pub output: u64,
+    /// Whether that number must be put into the request, since the client set none and a role limits it.
+    pub inject: bool,
+}
+
+impl PerRequest {
+    /// Of a call to a model of that context.
+    pub fn of(rules: &CallRules, context: u64, ask: Ask<'_>) -> Self {
+        let Ask { input_tokens, choices, .. } = ask;
+        if ask.endpoint == EndpointKind::Embeddings {
+            return Self { asked: input_tokens, output: 0, inject: false };
+        }
+        if let Some(max_tokens) = ask.max_tokens {
+            let asked = input_tokens.saturating_add(max_tokens.saturating_mul(choices));
+            return Self { asked, output: max_tokens.min(context), inject: false };
+        }
+        let most = context.saturating_sub(input_tokens).max(1);
+        let asked = input_tokens.saturating_add(choices);
+        let Some((limit, _)) = &rules.tokens_per_request else {
+            return Self { asked, output: most, inject: false };
+        };
+        let left = limit.saturating_sub(input_tokens).checked_div(choices).unwrap_or(0);
+        Self { asked, output: left.max(1).min(most), inject: true }
     }
-    if let Some(max_tokens) = ask.max_tokens {
-        let all = ask.input_tokens.saturating_add(max_tokens.saturating_mul(ask.choices));
-        return if all <= *limit { Ok((asked.unwrap_or(most), false)) } else { exceeded(all) };
+
+    /// What the roles' limit says to it.
+    pub fn refusal(&self, rules: &CallRules) -> Option<Refusal> {
+        let (limit, role) = rules.tokens_per_request.as_ref()?;
+        let exceeded =
+            || Refusal::TokensPerRequestExceeded { limit: *limit, asked: self.asked, role: Arc::clone(role) };
+        (self.asked > *limit).then(exceeded)
     }
-    let left = limit.saturating_sub(ask.input_tokens).checked_div(ask.choices).unwrap_or(0);
-    if left == 0 {
-        return exceeded(ask.input_tokens.saturating_add(ask.choices));
-    }
-    Ok((left.min(most), true))
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@
 //! account gives out no more than its limit, and that a node never has in hand more than its lease: it takes in hand
 //! only what was given, and lets go before it gives back. A lease that is not given back is never given out again.
 
+use crate::admission::{RateAsk, RateKind};
+use crate::budgets::Scope;
 use crate::id::BudgetId;
+use crate::rates::{MinuteWindow, SecondWindow};
 
 /// How much of a budget's limit is given out in one period, in the budget's unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,11 +74,14 @@ impl Account {
         self.limit.map_or(0, |limit| limit.saturating_sub(self.allocated).max(0))
     }
 
-    /// Grows a lease. `sequence` is the number of this change: the same one again changes nothing.
+    /// Grows a lease. `sequence` is the number of this change: the same one again changes nothing. A refusal takes the
+    /// number as well: what the node sent before it and arrives late finds its number taken. The node takes back in hand
+    /// what the lease holds by then, so that a late return must not count any more.
     pub fn grow(&mut self, lease: &mut Lease, sequence: i64, wish: Wish) -> Answer {
         if lease.sequence >= sequence || !lease.open {
             return Answer::Repeated;
         }
+        lease.sequence = sequence;
         let Some(limit) = self.limit else { return Answer::Unlimited };
         if self.blocked {
             return Answer::Blocked;
@@ -88,7 +94,7 @@ impl Account {
             Some((amount, allocated, lease.amount.checked_add(amount)?))
         });
         let Some((granted, allocated, amount)) = granted else { return Answer::Short { left: self.left() } };
-        (self.allocated, lease.amount, lease.sequence) = (allocated, amount, sequence);
+        (self.allocated, lease.amount) = (allocated, amount);
         Answer::Granted(granted)
     }
 
@@ -193,8 +199,39 @@ impl Slice {
     }
 }
 
-/// What a node has in hand of budgets beyond what the database knows.
+/// What one scope used of its rates, on one node.
+#[derive(Clone, Debug, Default)]
+pub struct RatesInUse {
+    /// Calls in a sliding second.
+    pub second: SecondWindow,
+    /// Calls in a sliding minute.
+    pub minute: MinuteWindow,
+    /// Tokens in a sliding minute.
+    pub tokens: MinuteWindow,
+    /// Calls in flight.
+    pub concurrent: u64,
+    /// The node's monotonic time.
+    pub now_micros: i64,
+}
+
+impl RatesInUse {
+    /// A rate as a call that could use `tokens` meets it.
+    pub fn ask(&mut self, kind: RateKind, limit: u64, tokens: u64) -> RateAsk {
+        let now = self.now_micros;
+        match kind {
+            RateKind::RequestsPerSecond => RateAsk::in_window(kind, limit, 1, &mut self.second, now),
+            RateKind::RequestsPerMinute => RateAsk::in_window(kind, limit, 1, &mut self.minute, now),
+            RateKind::TokensPerMinute => RateAsk::in_window(kind, limit, tokens, &mut self.tokens, now),
+            RateKind::Concurrency => RateAsk::at_once(limit, self.concurrent),
+        }
+    }
+}
+
+/// What a node has in hand of budgets beyond what the database knows, and what it counts of rates.
 pub trait InHand: Send + Sync {
     /// Of one budget in the period that runs: the slice, and what of its charges the database has yet to learn.
     fn of(&self, budget: BudgetId) -> Option<(Slice, i64)>;
+
+    /// What a scope used of its rates on this node.
+    fn rates(&self, scope: &Scope) -> RatesInUse;
 }

@@ -12,6 +12,7 @@ use crate::settle::Ticket;
 use bytes::Bytes;
 use louver_domain::admission::{self, Refusal};
 use louver_domain::endpoints::EndpointKind;
+use louver_domain::reserve::Reach;
 use louver_domain::settlement::Bound;
 use louver_mistral::endpoints::Endpoint;
 use std::sync::Arc;
@@ -67,17 +68,18 @@ pub(crate) async fn admit(
     let now_micros = gateway.clock().monotonic_micros();
     let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
     let credential = credentials::choose(&caller.key.credentials, now_micros).ok_or(Failure::NoCredential)?;
-    let plan = Plan {
-        key: &caller.key,
+    let reach = Reach {
         input: request.input_token_bound(),
         output: grant.output,
         choices: request.n,
         price,
         context: grant.model.context,
-        open: request.max_tokens.is_none() && endpoint != EndpointKind::Embeddings,
+        open: question.is_open(),
     };
+    let exact = model.is_some_and(|model| model.counted_exactly);
+    let plan = Plan { key: &caller.key, reach, exact, ask: &ask };
     let (taken, bound, output) = plan.take(gateway).await?;
-    let limited = plan.open && (grant.inject || caller.key.counts_tokens);
+    let limited = reach.open && (grant.inject || caller.key.counts_tokens);
     let rewritten = request.rewrite(&ask.body, &grant.model.id, limited.then_some(output));
     let body = rewritten.map_or_else(|| ask.body.clone(), Bytes::from);
     let allowance = taken.allowance;

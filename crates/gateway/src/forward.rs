@@ -134,6 +134,7 @@ fn judge(
             let upstream =
                 ticket.credential.credential().id.map_or_else(|| "settings".into(), |id| id.to_string());
             tracing::error!(upstream, "ALARM: upstream rejected Louver's credential");
+            gateway.note_rejection(ticket.key.organization_id, ticket.credential.credential().id);
             Failure::UpstreamCredentialRejected
         }
         s if s.is_redirection() || s.is_informational() => {

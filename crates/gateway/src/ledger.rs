@@ -12,7 +12,7 @@ mod take;
 use crate::snapshot::KeyEntry;
 use louver_domain::budgets::{Budget, Scope};
 use louver_domain::id::{BudgetId, LeaseId, OrganizationId};
-use louver_domain::ledger::{InHand, Slice};
+use louver_domain::ledger::{InHand, RatesInUse, Slice};
 use louver_domain::settlement::Charge;
 use louver_domain::time::{Clock, Timestamp};
 use louver_store::Store;
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{mpsc, oneshot};
 
 pub use refill::Refiller;
-pub(crate) use scope::{Rates, SharedScope};
+pub(crate) use scope::SharedScope;
 pub(crate) use take::{Allowance, Demand, Left, Shortage, Taken, Verdict, room, take};
 
 /// Without a word from the store for so long, nothing is taken of a budget: a limit may have been lowered meanwhile.
@@ -202,8 +202,17 @@ impl Ledger {
 impl InHand for Ledger {
     fn of(&self, budget: BudgetId) -> Option<(Slice, i64)> {
         let shared = lock(&self.budgets).get(&budget)?.upgrade()?;
-        let (lease, slice) = shared.lock().in_hand(budget)?;
+        let (lease, slice) = shared.lock().in_hand(budget, self.clock.monotonic_micros())?;
         Some((slice, slice.charged.saturating_sub(self.stored_of(lease))))
+    }
+
+    fn rates(&self, scope: &Scope) -> RatesInUse {
+        let now_micros = self.clock.monotonic_micros();
+        let shared = lock(&self.scopes).get(scope).cloned();
+        shared.map_or_else(
+            || RatesInUse { now_micros, ..RatesInUse::default() },
+            |shared| shared.lock().rates(now_micros),
+        )
     }
 }
 

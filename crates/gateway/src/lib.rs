@@ -26,7 +26,7 @@ mod worker;
 pub use ledger::{Ledger, Refiller};
 pub use pipeline::{Fallback, Gateway, Plane, State, Visitor};
 pub use reply::{Body, BoxError};
-pub use settings::{Settings, Timeouts, UpstreamTarget};
+pub use settings::{ExactInput, Settings, Timeouts, UpstreamTarget};
 pub use settle::UsageWriter;
 pub use snapshot::{Snapshot, SnapshotError, Source};
 pub use worker::{Workers, serve};

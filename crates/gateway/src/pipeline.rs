@@ -14,15 +14,16 @@ use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use louver_domain::entropy::Entropy;
-use louver_domain::id::{RequestId, RequestIds};
+use louver_domain::id::{OrganizationId, RequestId, RequestIds, UpstreamId};
 use louver_domain::keys::Pepper;
 use louver_domain::time::{Clock, Timestamp};
 use louver_mistral::endpoints::{Endpoint, Route, route};
 use louver_store::Store;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use tokio::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Notify, mpsc};
 
 /// Where a request comes from and how it is called: the same for both planes.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +74,9 @@ pub struct Gateway {
     ledger: Arc<Ledger>,
     usage: mpsc::Sender<Written>,
     fallback: Fallback,
+    /// Credentials that upstream rejected; `None` is the one from the settings.
+    rejections: Mutex<BTreeSet<(OrganizationId, Option<UpstreamId>)>>,
+    rejected: Notify,
 }
 
 impl Gateway {
@@ -90,13 +94,42 @@ impl Gateway {
         let request_ids = RequestIds::new(entropy);
         let snapshot = ArcSwap::from_pointee(snapshot);
         let writer = UsageWriter::new(records, Arc::clone(&ledger), store);
-        let gateway = Self { settings, snapshot, clock, pepper, request_ids, ledger, usage, fallback };
+        let gateway = Self {
+            settings,
+            snapshot,
+            clock,
+            pepper,
+            request_ids,
+            ledger,
+            usage,
+            fallback,
+            rejections: Mutex::default(),
+            rejected: Notify::new(),
+        };
         (Arc::new(gateway), writer)
     }
 
     /// Swaps the rules, whole.
     pub fn swap(&self, snapshot: Snapshot) {
         self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Upstream rejected a credential of that organization.
+    pub(crate) fn note_rejection(&self, organization: OrganizationId, upstream: Option<UpstreamId>) {
+        let mut rejections = self.rejections.lock().unwrap_or_else(PoisonError::into_inner);
+        if rejections.insert((organization, upstream)) {
+            self.rejected.notify_one();
+        }
+    }
+
+    /// Answers when a credential was rejected.
+    pub async fn rejection(&self) {
+        self.rejected.notified().await;
+    }
+
+    /// The credentials that were rejected since this was last asked.
+    pub fn take_rejections(&self) -> BTreeSet<(OrganizationId, Option<UpstreamId>)> {
+        std::mem::take(&mut self.rejections.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {

@@ -246,49 +246,19 @@ fn shape(id: &str, details: Vec<Detail>) -> Response<Body> {
 }
 
 fn refused(visitor: &Visitor, settings: &Settings, id: &str, refusal: Refusal) -> Response<Body> {
-    let forbidden = |kind: &'static str, message: String, param: Option<&'static str>| {
-        let mut body = ErrorBody::new(403, kind, message, id);
-        body.param = param;
-        answer(&body)
-    };
-    match refusal {
-        Refusal::BillingInactive => {
-            answer(&ErrorBody::new(402, "billing_inactive", "The organization's billing is not active.", id))
-        }
-        Refusal::WorkspaceArchived => {
-            forbidden("workspace_archived", "The key's workspace is archived.".into(), None)
-        }
-        Refusal::AddressNotAllowed => {
-            forbidden("address_not_allowed", "The key may not be used from this address.".into(), None)
-        }
-        Refusal::EndpointNotAllowed { endpoint } => {
-            forbidden("endpoint_not_allowed", format!("The key may not call {}.", endpoint.as_str()), None)
-        }
-        Refusal::ModelNotAllowed => forbidden(
-            "model_not_allowed",
-            "The model does not exist or this key may not use it; GET /v1/models lists those it may.".into(),
-            Some("model"),
-        ),
-        Refusal::TokensPerRequestExceeded { limit, asked, role } => forbidden(
-            "tokens_per_request_exceeded",
-            format!(
-                "The call may use {asked} tokens (estimated input and max_tokens); the role {role} allows {limit} a call."
-            ),
-            Some("max_tokens"),
-        ),
-        Refusal::ToolNotAllowed { tool } => forbidden(
-            "tool_not_allowed",
-            format!("Tools of the type {tool:?} are not allowed; functions are."),
-            Some("tools"),
-        ),
-        Refusal::UnboundedCost => forbidden(
-            "unbounded_cost",
-            "The model has no price here, and a budget applies: what the call could cost cannot be said."
-                .into(),
-            Some("model"),
-        ),
-        Refusal::RateLimited(limited) => limits::rate_limited(visitor, id, &limited),
-        Refusal::Budget(refusal) => limits::budget(id, settings.budget_refusal_status, &refusal),
+    let mut body = ErrorBody::new(refusal.status(), refusal.kind(), refusal.message(), id);
+    body.param = refusal.param();
+    match &refusal {
+        Refusal::RateLimited(limited) => limits::rate_limited(visitor, body, limited),
+        Refusal::Budget(budget) => limits::budget(body, settings.budget_refusal_status, budget),
+        Refusal::BillingInactive
+        | Refusal::WorkspaceArchived
+        | Refusal::AddressNotAllowed
+        | Refusal::EndpointNotAllowed { .. }
+        | Refusal::ModelNotAllowed
+        | Refusal::TokensPerRequestExceeded { .. }
+        | Refusal::ToolNotAllowed { .. }
+        | Refusal::UnboundedCost => answer(&body),
     }
 }
 

@@ -1,49 +1,51 @@
 //! Takes what a call could use at most of every rate and budget, and asks the store for more where this node is short.
 
+use crate::intake::Ask;
 use crate::ledger::{Demand, Shortage, Taken, Verdict, room, take};
 use crate::pipeline::Gateway;
 use crate::reply::Failure;
 use crate::snapshot::KeyEntry;
 use louver_domain::admission::{RateKind, Refusal};
 use louver_domain::budgets::Unit;
-use louver_domain::prices::Price;
+use louver_domain::reserve::Reach;
 use louver_domain::settlement::Bound;
 
 /// Rounds with the store: each serves at least one of the calls that wait.
 const ROUNDS: usize = 64;
-/// Where the client named no `max_tokens` and a limit has not enough for the model's whole context, the answer may use
-/// one part in so many of what is left.
-const SHARE: u64 = 8;
-/// But an answer shorter than this is of little use: the call is refused rather than cut so short.
-const LEAST_OUTPUT: u64 = 1024;
 
-/// What a call could use.
+/// A call that is to be reserved for.
 pub(crate) struct Plan<'a> {
     pub(crate) key: &'a KeyEntry,
-    /// Tokens of input at most.
-    pub(crate) input: u64,
-    /// Tokens of output at most, per choice.
-    pub(crate) output: u64,
-    pub(crate) choices: u64,
-    pub(crate) price: Option<&'a Price>,
-    /// The model's context.
-    pub(crate) context: u64,
-    /// The client named no `max_tokens`: the answer may be kept shorter, when a limit is near.
-    pub(crate) open: bool,
+    pub(crate) reach: Reach<'a>,
+    /// Whether the model reads with the operator's vocabulary.
+    pub(crate) exact: bool,
+    /// What was asked, for counting its input exactly when the bound does not fit.
+    pub(crate) ask: &'a Ask,
 }
 
 impl Plan<'_> {
     /// Takes it. Answers what was taken, the bound, and the most output of each choice.
     pub(crate) async fn take(&self, gateway: &Gateway) -> Result<(Taken, Bound, u64), Failure> {
         let ledger = gateway.ledger();
-        let mut output = self.output;
+        let mut reach = self.reach;
+        let mut output = reach.output;
+        let mut counted = false;
         for _ in 0..ROUNDS {
             let now_micros = gateway.clock().monotonic_micros();
-            let bound = self.bound(output);
+            let bound = reach.bound(output);
             if self.key.budgeted && !ledger.is_fresh(now_micros) && !ledger.ask_for_word().await {
                 return Err(Failure::AccountingUnavailable);
             }
-            match take(&self.key.levels, Demand { bound, now_micros, budgets: true }) {
+            let verdict = take(&self.key.levels, Demand { bound, now_micros, budgets: true });
+            if verdict.is_refusal() && !std::mem::replace(&mut counted, true) {
+                // Bytes are a wide bound. The exact count is dear, and asked for only where it may decide.
+                let exact = self.count(gateway).filter(|exact| *exact < reach.input);
+                if let Some(exact) = exact {
+                    reach.input = exact;
+                    continue;
+                }
+            }
+            match verdict {
                 Verdict::Taken(taken, low) => {
                     if !low.is_empty() {
                         ledger.refill_soon(self.key.organization_id, low);
@@ -55,13 +57,13 @@ impl Plan<'_> {
                     let left = limited.limit.saturating_sub(limited.used);
                     let tokens = (limited.kind == RateKind::TokensPerMinute).then_some(left);
                     output = tokens
-                        .and_then(|left| self.shorter(output, self.output_of(left, Unit::Tokens)))
+                        .and_then(|left| reach.shorter(output, left, Unit::Tokens))
                         .ok_or(Failure::Refused(Refusal::RateLimited(limited)))?;
                 }
                 Verdict::Refused(refusal) => {
                     let left = room(&self.key.levels, &refusal.scope, refusal.kind);
-                    output = self
-                        .shorter(output, self.output_of(left, refusal.kind.unit()))
+                    output = reach
+                        .shorter(output, left, refusal.kind.unit())
                         .ok_or(Failure::Refused(Refusal::Budget(refusal)))?;
                 }
             }
@@ -76,26 +78,9 @@ impl Plan<'_> {
         }
     }
 
-    fn bound(&self, output: u64) -> Bound {
-        let all = output.saturating_mul(self.choices);
-        Bound::new(self.input, all, self.price, self.context.saturating_mul(self.choices))
-    }
-
-    /// How much output of each choice so much of a unit would pay for, beside the input.
-    fn output_of(&self, left: u64, unit: Unit) -> u64 {
-        let input = u64::try_from(self.bound(0).of(unit)).unwrap_or(u64::MAX);
-        let rest = left.saturating_sub(input);
-        let tokens = match (unit, self.price) {
-            (Unit::Tokens, _) => rest,
-            (Unit::Usd, Some(price)) => price.output_tokens(rest),
-            (Unit::Usd, None) => 0,
-        };
-        tokens.checked_div(self.choices).unwrap_or(0)
-    }
-
-    /// A shorter answer that fits what is left, if the client left it open and one of use fits.
-    fn shorter(&self, output: u64, fits: u64) -> Option<u64> {
-        let part = fits.checked_div(SHARE).unwrap_or(0).max(LEAST_OUTPUT.min(fits));
-        (self.open && part >= LEAST_OUTPUT.min(self.output) && part < output).then_some(part)
+    /// The exact input, when the operator gave a vocabulary that the model reads with.
+    fn count(&self, gateway: &Gateway) -> Option<u64> {
+        let exact = gateway.settings().exact_input.as_ref().filter(|_| self.exact)?;
+        exact.tokenizer.count(&self.ask.request, &self.ask.body)
     }
 }

@@ -1,6 +1,7 @@
 //! What the data plane is told at start, already checked by the program.
 
 use http::HeaderValue;
+use louver_mistral::tokenizer::Tokenizer;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,15 @@ pub struct Timeouts {
     pub drain: Duration,
 }
 
+/// A vocabulary that counts input exactly, and the models that read with it.
+#[derive(Clone)]
+pub struct ExactInput {
+    /// Mistral's tokenizer over the operator's vocabulary.
+    pub tokenizer: Arc<Tokenizer>,
+    /// Entries of an allow-list: ids, aliases, families, globs.
+    pub models: Vec<String>,
+}
+
 /// The data plane's settings.
 #[derive(Clone)]
 pub struct Settings {
@@ -65,6 +75,8 @@ pub struct Settings {
     pub usage_capacity: usize,
     /// The status of a refusal by a budget that is spent: 429 or 402.
     pub budget_refusal_status: u16,
+    /// Counts input exactly where its bound does not fit a limit; `None` leaves it at the bound.
+    pub exact_input: Option<ExactInput>,
     /// Seconds that a credential rests after upstream answered 429 or 5xx with it.
     pub credential_rest_seconds: u32,
 }

@@ -110,10 +110,20 @@ impl Ticket {
             // Never written down, so never sent.
             return self.ledger.undo(&self.key, &self.taken);
         };
-        let charge = self.charge(outcome);
+        let mut settled = self.settled(&self.charge(&self.outcome(outcome)));
+        // The journal first: what is given back in memory could be spent again, and both be charged after a crash.
+        if let Err(error) = self.ledger.journal().settle(&slot, &settled) {
+            tracing::error!(%error, request_id = %self.request_id, "a settlement is not in the journal");
+            settled = self.settled(&self.charge(&settlement::Outcome::Unknown));
+        }
+        let charge = Charge { tokens: settled.tokens, cost: settled.cost, why: settled.why };
         self.ledger.settle(&self.key, &self.taken, &charge);
+        place.send(Written { entry: self.entry(&settled), slot });
+    }
+
+    fn settled(&self, charge: &Charge) -> Settled {
         let total_micros = self.elapsed();
-        let settled = Settled {
+        Settled {
             tokens: charge.tokens,
             cost: charge.cost,
             why: charge.why,
@@ -121,11 +131,7 @@ impl Ticket {
             first_byte_micros: self.first_byte_micros.unwrap_or(total_micros),
             total_micros,
             client_left: self.client_left,
-        };
-        if let Err(error) = self.ledger.journal().settle(&slot, &settled) {
-            tracing::error!(%error, request_id = %self.request_id, "a settlement is not in the journal");
         }
-        place.send(Written { entry: self.entry(&settled), slot });
     }
 
     fn entry(&mut self, settled: &Settled) -> Entry {
@@ -156,8 +162,8 @@ impl Ticket {
         Entry { record, epoch, holds: std::mem::take(&mut self.taken.holds) }
     }
 
-    fn charge(&self, outcome: &Outcome<'_>) -> Charge {
-        let charge = settlement::settle(&self.bound, self.price.as_ref(), self.outcome(outcome));
+    fn charge(&self, outcome: &settlement::Outcome) -> Charge {
+        let charge = settlement::settle(&self.bound, self.price.as_ref(), *outcome);
         let told = |what| {
             tracing::error!(request_id = %self.request_id, model = %self.model, cost = %charge.cost.usd(), "ALARM: {what}");
         };

@@ -1,20 +1,19 @@
 //! The rules as the data plane uses them: worked out once per revision, immutable, swapped whole.
 
 use crate::credentials::{Credential, Known};
-use crate::ledger::{Ledger, Rates, SharedScope};
+use crate::ledger::{Ledger, SharedScope};
 use http::HeaderValue;
 use louver_domain::admission::CallRules;
-use louver_domain::budgets::{Budget, Scope, Unit};
-use louver_domain::calendar::Zone;
-use louver_domain::endpoints::EndpointKind;
+use louver_domain::budgets::{Budget, Scope};
+use louver_domain::chain::{Chain, Rates, Stage, role_names};
 use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, Fingerprint, KeyStatus, Owner, PublicId};
-use louver_domain::limits::{Level, Limits};
 use louver_domain::model_roles::ModelRole;
-use louver_domain::models::{Catalogue, ModelIndex, ModelSet, ModelStatus};
+use louver_domain::models::{Catalogue, ModelIndex, ModelStatus};
 use louver_domain::organizations::Organization;
 use louver_domain::prices::Prices;
 use louver_domain::time::Timestamp;
+use louver_domain::users::User;
 use louver_domain::workspaces::Workspace;
 use louver_store::seal::{MasterKey, Place};
 use louver_store::snapshot::Rules;
@@ -70,6 +69,8 @@ pub(crate) struct LevelEntry {
 pub(crate) struct ModelEntry {
     pub(crate) name: Arc<str>,
     pub(crate) prices: Prices,
+    /// Whether it reads with the vocabulary that counts input exactly.
+    pub(crate) counted_exactly: bool,
 }
 
 /// All rules of one revision.
@@ -102,6 +103,8 @@ pub struct Source {
     ledger: Arc<Ledger>,
     known: Known,
     default_credential: Option<Arc<Credential>>,
+    /// Entries of an allow-list: the models whose input can be counted exactly.
+    counted_exactly: Vec<String>,
     last_used: Mutex<HashMap<KeyId, Arc<AtomicI64>>>,
 }
 
@@ -109,7 +112,20 @@ impl Source {
     /// With the key that opens stored credentials, the node's ledger, and the credential for those who stored none.
     pub fn new(master: Arc<MasterKey>, ledger: Arc<Ledger>, default_credential: Option<HeaderValue>) -> Self {
         let default_credential = default_credential.map(|value| Arc::new(Credential::new(None, value)));
-        Self { master, ledger, known: Known::default(), default_credential, last_used: Mutex::default() }
+        Self {
+            master,
+            ledger,
+            known: Known::default(),
+            default_credential,
+            counted_exactly: Vec::new(),
+            last_used: Mutex::default(),
+        }
+    }
+
+    /// The same, where the input of these models can be counted exactly.
+    #[must_use]
+    pub fn counting_exactly(self, models: Vec<String>) -> Self {
+        Self { counted_exactly: models, ..self }
     }
 
     /// The keys that were used since the last time this was asked, with when.
@@ -138,11 +154,14 @@ impl Source {
     pub fn build(&self, rules: Rules) -> Snapshot {
         let catalogue = Catalogue::new(rules.models.iter().map(|m| m.model.clone()).collect());
         let served = |m: &&louver_store::models::PricedModel| m.model.status != ModelStatus::Retired;
+        let exact = catalogue.allowed(Some(&self.counted_exactly));
         let models = rules.models.iter().filter(served).map(|m| {
-            (
-                m.model.id.clone(),
-                ModelEntry { name: m.model.id.as_str().into(), prices: Prices::new(m.prices.clone()) },
-            )
+            let entry = ModelEntry {
+                name: m.model.id.as_str().into(),
+                prices: Prices::new(m.prices.clone()),
+                counted_exactly: catalogue.find(&m.model.id).is_some_and(|(index, _)| exact.contains(index)),
+            };
+            (m.model.id.clone(), entry)
         });
         let models = models.collect();
         let builder = Builder::new(self, &rules, &catalogue);
@@ -179,7 +198,7 @@ struct Builder<'a> {
     catalogue: &'a Catalogue,
     organizations: HashMap<OrganizationId, &'a Organization>,
     workspaces: HashMap<WorkspaceId, &'a Workspace>,
-    users: HashMap<UserId, &'a Limits>,
+    users: HashMap<UserId, &'a User>,
     roles: HashMap<(OrganizationId, &'a str), &'a ModelRole>,
     member_roles: HashMap<(WorkspaceId, UserId), &'a str>,
     account_roles: HashMap<ServiceAccountId, &'a str>,
@@ -203,7 +222,7 @@ impl<'a> Builder<'a> {
             catalogue,
             organizations: rules.organizations.iter().map(|o| (o.id, o)).collect(),
             workspaces: rules.workspaces.iter().map(|w| (w.id, w)).collect(),
-            users: rules.users.iter().map(|u| (u.id, &u.limits)).collect(),
+            users: rules.users.iter().map(|u| (u.id, u)).collect(),
             roles: rules.roles.iter().map(|(org, role)| ((*org, role.name.as_str()), role)).collect(),
             member_roles: rules
                 .memberships
@@ -221,22 +240,23 @@ impl<'a> Builder<'a> {
     }
 
     /// A key whose organization or workspace is missing gets no entry: it is refused like an unknown one.
-    fn entry(&self, key: &ApiKey) -> Option<(PublicId, Arc<KeyEntry>)> {
-        let organization = self.organizations.get(&key.organization_id)?;
-        let workspace = self.workspaces.get(&key.workspace_id)?;
-        let roles = self.roles_of(key)?;
-        let user_id = match key.owner {
-            Owner::User(id) => Some(id),
-            Owner::Workspace | Owner::ServiceAccount(_) => None,
+    fn entry(&self, key: &'a ApiKey) -> Option<(PublicId, Arc<KeyEntry>)> {
+        let (user_id, user) = match key.owner {
+            Owner::User(id) => (Some(id), self.users.get(&id).copied()),
+            Owner::Workspace | Owner::ServiceAccount(_) => (None, None),
         };
-        let levels = self.levels(key, organization, workspace, &roles);
-        let budgets = || levels.iter().flat_map(|level| &level.budgets);
+        let chain = Chain {
+            organization: self.organizations.get(&key.organization_id)?,
+            workspace: self.workspaces.get(&key.workspace_id)?,
+            user,
+            roles: self.roles_of(key)?,
+            key,
+        };
+        let stages = chain.stages();
         let entry = KeyEntry {
-            budgeted: budgets().next().is_some(),
-            counts_tokens: levels
-                .iter()
-                .any(|level| !level.budgets.is_empty() || level.rates.tokens_per_minute.is_some()),
-            needs_price: budgets().any(|budget| budget.enforced && budget.kind.unit() == Unit::Usd),
+            budgeted: stages.iter().any(|stage| !stage.budgets.is_empty()),
+            counts_tokens: stages.iter().any(Stage::counts_tokens),
+            needs_price: stages.iter().any(Stage::needs_price),
             id: key.id,
             organization_id: key.organization_id,
             workspace_id: key.workspace_id,
@@ -244,105 +264,30 @@ impl<'a> Builder<'a> {
             fingerprint: key.fingerprint,
             status: key.status,
             expires_at: key.expires_at,
-            rules: self.rules(key, organization, workspace, &roles),
-            role: roles.first().map(|role| role.name.as_str().into()),
-            levels,
+            rules: chain.call_rules(self.catalogue),
+            role: chain.roles.first().map(|role| role.name.as_str().into()),
+            levels: stages.into_iter().filter_map(|stage| self.level(stage)).collect(),
             credentials: self.credentials(key),
             last_used: self.source.last_used_cell(key.id),
         };
         Some((key.public_id, Arc::new(entry)))
     }
 
-    /// The model roles that judge a key: its own, and its owner's. Both must allow a call. A role that is named and
-    /// not there closes the key, since nobody knows what it would have allowed.
-    fn roles_of(&self, key: &ApiKey) -> Option<Vec<&'a ModelRole>> {
+    /// The model roles that judge a key. A role that is named and not there closes the key, since nobody knows what it
+    /// would have allowed.
+    fn roles_of(&self, key: &'a ApiKey) -> Option<Vec<&'a ModelRole>> {
         let of_owner = match key.owner {
             Owner::Workspace => None,
             Owner::User(id) => self.member_roles.get(&(key.workspace_id, id)).copied(),
             Owner::ServiceAccount(id) => self.account_roles.get(&id).copied(),
         };
-        let own = key.role.as_deref();
-        let names = own.into_iter().chain(of_owner.filter(|role| Some(*role) != own));
-        names.map(|name| self.roles.get(&(key.organization_id, name)).copied()).collect()
+        let role = |name| self.roles.get(&(key.organization_id, name)).copied();
+        role_names(key, of_owner).map(role).collect()
     }
 
-    fn rules(
-        &self,
-        key: &ApiKey,
-        organization: &Organization,
-        workspace: &Workspace,
-        roles: &[&ModelRole],
-    ) -> CallRules {
-        let lists = [&organization.limits, &workspace.limits, &key.limits]
-            .map(|limits| limits.allowed_models.as_deref());
-        let of_roles = roles.iter().map(|role| Some(role.allowed_models.as_slice()));
-        let all: ModelSet = self.catalogue.allowed(None);
-        let models = lists
-            .into_iter()
-            .chain(of_roles)
-            .fold(all, |set, list| set.intersection(&self.catalogue.allowed(list)));
-        let tightest =
-            roles.iter().filter_map(|role| Some((role.max_tokens_per_request?, role.name.as_str().into())));
-        CallRules {
-            billing_active: organization.billing_active,
-            workspace_archived: workspace.archived_at.is_some(),
-            addresses: key.allowed_cidrs.clone(),
-            endpoints: key
-                .allowed_endpoints
-                .as_ref()
-                .map(|names| names.iter().filter_map(|n| EndpointKind::parse(n)).collect()),
-            models,
-            tokens_per_request: tightest.min_by_key(|(limit, _)| *limit),
-        }
-    }
-
-    /// From the organization down to the key.
-    fn levels(
-        &self,
-        key: &ApiKey,
-        organization: &Organization,
-        workspace: &Workspace,
-        roles: &[&ModelRole],
-    ) -> Vec<Arc<LevelEntry>> {
-        let zone_of_all = organization.limits.zone().unwrap_or_default();
-        let zone_of_workspace = workspace.limits.zone().unwrap_or_else(|| zone_of_all.clone());
-        let level = |level, id, limits: &Limits, zone: &Zone| {
-            let rates = Rates {
-                per_second: limits.requests_per_second,
-                per_minute: limits.requests_per_minute,
-                tokens_per_minute: limits.tokens_per_minute,
-                concurrent: limits.max_concurrent_requests,
-            };
-            let scope = Scope::of(level, id);
-            let budgets = Budget::of_limits(&scope, limits, zone);
-            self.level(scope, rates, limits.enforced(), budgets)
-        };
-        let user = match key.owner {
-            Owner::User(id) => self.users.get(&id).map(|limits| (id, *limits)),
-            Owner::Workspace | Owner::ServiceAccount(_) => None,
-        };
-        let of_user = user.and_then(|(id, limits)| level(Level::User, id.bytes(), limits, &zone_of_all));
-        let of_roles = roles.iter().filter_map(|role| {
-            let budget = Budget::of_role(role, key.holder(), &zone_of_all)?;
-            self.level(budget.scope.clone(), Rates::default(), true, vec![budget])
-        });
-        level(Level::Organization, organization.id.bytes(), &organization.limits, &zone_of_all)
-            .into_iter()
-            .chain(level(Level::Workspace, workspace.id.bytes(), &workspace.limits, &zone_of_workspace))
-            .chain(of_user)
-            .chain(of_roles)
-            .chain(level(Level::Key, key.id.bytes(), &key.limits, &zone_of_workspace))
-            .collect()
-    }
-
-    /// A level, when any limit stands there.
-    fn level(
-        &self,
-        scope: Scope,
-        rates: Rates,
-        enforced: bool,
-        budgets: Vec<Budget>,
-    ) -> Option<Arc<LevelEntry>> {
+    /// A level, with the counters that outlive the snapshot.
+    fn level(&self, stage: Stage) -> Option<Arc<LevelEntry>> {
+        let Stage { scope, rates, enforced, budgets } = stage;
         if let Some(known) = self.levels.borrow().get(&scope) {
             return known.clone();
         }

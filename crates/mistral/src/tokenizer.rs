@@ -14,6 +14,8 @@ mod pieces;
 mod tekken;
 mod texts;
 
+pub use pieces::PATTERN;
+
 use crate::endpoints::Endpoint;
 use crate::json;
 use crate::request::Request;

@@ -5,13 +5,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use louver_mistral::endpoints::Endpoint::{self, ChatCompletions, Embeddings, FimCompletions};
 use louver_mistral::request::read;
-use louver_mistral::tokenizer::{Tokenizer, TokenizerError};
+use louver_mistral::tokenizer::{PATTERN, Tokenizer, TokenizerError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
-
-/// The pattern of Mistral's files, as it stands in them.
-const PATTERN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Tokens beyond the bytes, by rank.
 const MERGES: [&str; 18] = [

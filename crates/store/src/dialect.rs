@@ -38,12 +38,29 @@ impl Dialect {
         }
     }
 
+    /// Answers a row when the table of migrations is there.
+    pub(crate) const fn find_steps(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_steps'",
+            Self::Postgres => "SELECT 'there' WHERE to_regclass('schema_steps') IS NOT NULL",
+        }
+    }
+
     /// Makes the statements of a transaction see one state, however long it takes.
     pub(crate) const fn one_state(self) -> Option<&'static str> {
         match self {
             // A read transaction of SQLite sees one state by itself.
             Self::Sqlite => None,
             Self::Postgres => Some("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+        }
+    }
+
+    /// At the end of a query over `leases l`: its rows are locked, one after another in the order of their ids. SQLite has
+    /// one writer anyway.
+    pub(crate) const fn leases_in_order(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " ORDER BY l.id FOR UPDATE OF l",
         }
     }
 

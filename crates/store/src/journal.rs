@@ -21,7 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::watch;
 
 pub use found::{Found, FoundCall, open};
-pub use record::{MAX_HOLDS, Reserved, Settled};
+pub use record::{MAX_HOLDS, Recorded, Reserved, Settled};
 
 /// When a call may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

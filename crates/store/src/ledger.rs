@@ -8,6 +8,7 @@ pub mod entries;
 mod limits;
 pub mod recovery;
 pub mod standings;
+pub mod unreturned;
 pub mod verify;
 
 use crate::db::{Store, Tx};
@@ -18,6 +19,7 @@ use louver_domain::calendar::Period;
 use louver_domain::id::{BudgetId, LeaseId, NodeId, OrganizationId};
 use louver_domain::ledger::{Answer, Lease, Wish};
 use louver_domain::time::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use limits::{reopen, reopen_role};
@@ -40,12 +42,14 @@ pub struct Ask {
     pub budget: Arc<Budget>,
     /// The lease it holds, with the period it is for.
     pub held: Option<(LeaseId, Period)>,
-    /// The id of a lease to be made when it holds none of the period that runs.
+    /// The id of a lease to be made when it holds none of the period that runs; never that of the one it holds.
     pub fresh: LeaseId,
     /// The number of this change.
     pub sequence: i64,
     /// How much.
     pub wish: Wish,
+    /// What the node has in hand of its lease, free for calls.
+    pub left: i64,
     /// What the node knows to be used of its lease, which the database may not know yet.
     pub charged: i64,
     /// A bill went beyond its bound: the budget is to be blocked.
@@ -80,16 +84,35 @@ pub async fn grow(store: &Store, holder: Holder, asks: &[Ask]) -> Result<Vec<Rep
     limits::freeze(&mut tx).await?;
     let at = tx.now().await?;
     let mut replies: Vec<Option<Reply>> = vec![None; asks.len()];
+    let mut changed = Changed::new();
     for index in order {
         if let (Some(ask), Some(slot)) = (asks.get(index), replies.get_mut(index)) {
-            *slot = Some(grow_one(&mut tx, holder, ask, at).await?);
+            *slot = Some(grow_one(&mut tx, holder, ask, at, &mut changed).await?);
         }
     }
+    save_leases(&mut tx, changed).await?;
     tx.commit_plain().await?;
     Ok(replies.into_iter().flatten().collect())
 }
 
-async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Result<Reply, StoreError> {
+/// Leases that a transaction changed. They are written last, in the order of their ids: entries are charged to leases in
+/// that order without a lock on accounts, and two transactions must not wait for each other in a circle.
+type Changed = BTreeMap<LeaseId, StoredLease>;
+
+async fn save_leases(tx: &mut Tx, changed: Changed) -> Result<(), StoreError> {
+    for lease in changed.values() {
+        accounts::save_lease(tx, lease).await?;
+    }
+    Ok(())
+}
+
+async fn grow_one(
+    tx: &mut Tx,
+    holder: Holder,
+    ask: &Ask,
+    at: Timestamp,
+    changed: &mut Changed,
+) -> Result<Reply, StoreError> {
     let mut account = accounts::open(tx, ask.organization_id, &ask.budget, at).await?;
     let limit = limits::current(tx, ask.organization_id, &ask.budget).await?;
     account.stand_under(limit);
@@ -99,12 +122,19 @@ async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Resu
         Some(id) => accounts::lease(tx, id).await?,
         None => accounts::new_lease(tx, holder, ask.fresh, &account).await?,
     };
+    if lease.starts != account.period.starts {
+        return of_before(tx, &lease, at).await;
+    }
     let sequence = if held.is_some() { ask.sequence } else { 1 };
+    let before = lease.lease.sequence;
     let answer = account.account.grow(&mut lease.lease, sequence, ask.wish);
     let refused = matches!(answer, Answer::Short { .. } | Answer::Blocked);
+    if lease.lease.sequence != before {
+        changed.insert(lease.id, lease);
+    }
     if matches!(answer, Answer::Granted(_)) {
-        accounts::save_lease(tx, &lease).await?;
-        account.granted_under = limit.map_or(0, |(limit, _)| limit);
+        // In the shadow a budget gives out without end: no limit bounds it.
+        account.granted_under = limit.filter(|(_, enforced)| *enforced).map_or(0, |(limit, _)| limit);
     }
     let spent = if refused || !ask.budget.enforced {
         let outstanding = accounts::outstanding(tx, &account, lease.id).await?;
@@ -113,8 +143,10 @@ async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Resu
     } else {
         account.account.allocated
     };
+    // Refused for good: not even what calls in flight hold would be enough, if it came back.
+    let need = ask.wish.least.saturating_add(ask.left);
     account.refused |=
-        refused && account.account.limit.is_some_and(|limit| spent.saturating_add(ask.wish.least) > limit);
+        refused && account.account.limit.is_some_and(|limit| spent.saturating_add(need) > limit);
     accounts::save(tx, &account).await?;
     Ok(Reply {
         lease_id: lease.id,
@@ -123,6 +155,23 @@ async fn grow_one(tx: &mut Tx, holder: Holder, ask: &Ask, at: Timestamp) -> Resu
         answer,
         spent,
         left: account.account.left(),
+        at,
+    })
+}
+
+/// The answer about a lease of a period that is over: the one that the node holds, or one that was made for it and that it
+/// never heard of. It is not grown: it would count in one period and be charged in another.
+async fn of_before(tx: &mut Tx, lease: &StoredLease, at: Timestamp) -> Result<Reply, StoreError> {
+    let period = accounts::period_of(tx, lease.id).await?;
+    // It is over although its end may be to come: a newer one was begun before the clock was set back.
+    let period = Period { ends: period.ends.min(at), ..period };
+    Ok(Reply {
+        lease_id: lease.id,
+        lease: lease.lease,
+        period,
+        answer: Answer::Repeated,
+        spent: lease.lease.amount,
+        left: 0,
         at,
     })
 }
@@ -145,13 +194,16 @@ pub async fn shrink(store: &Store, returns: &[Return]) -> Result<(), StoreError>
     let mut returns = returns.to_vec();
     returns.sort_by_key(|r| r.budget);
     let mut tx = store.begin().await?;
+    let mut changed = Changed::new();
     for given in &returns {
-        let (mut account, mut lease) = both(&mut tx, given.lease).await?;
+        let (mut account, stored) = both(&mut tx, given.lease).await?;
+        let mut lease = changed.get(&given.lease).copied().unwrap_or(stored);
         if account.account.shrink(&mut lease.lease, given.sequence, given.by) {
-            accounts::save_lease(&mut tx, &lease).await?;
+            changed.insert(lease.id, lease);
             accounts::save(&mut tx, &account).await?;
         }
     }
+    save_leases(&mut tx, changed).await?;
     tx.commit_plain().await
 }
 
@@ -159,10 +211,17 @@ pub async fn shrink(store: &Store, returns: &[Return]) -> Result<(), StoreError>
 pub async fn close(store: &Store, leases: &[(BudgetId, LeaseId)]) -> Result<(), StoreError> {
     let mut leases = leases.to_vec();
     leases.sort();
+    leases.dedup();
     let mut tx = store.begin().await?;
+    let mut changed = Changed::new();
     for (_, id) in leases {
-        close_one(&mut tx, id).await?;
+        let (mut account, mut lease) = both(&mut tx, id).await?;
+        if account.account.close(&mut lease.lease) {
+            changed.insert(lease.id, lease);
+            accounts::save(&mut tx, &account).await?;
+        }
     }
+    save_leases(&mut tx, changed).await?;
     tx.commit_plain().await
 }
 

@@ -28,3 +28,4 @@ pub mod workspaces;
 
 pub use db::{Store, Tx};
 pub use error::StoreError;
+pub use migrations::{Schema, schema};

@@ -1,6 +1,6 @@
 //! The steps of the schema, each run once, in order, under a lock.
 
-use crate::db::{Tx, Value};
+use crate::db::{Store, Tx, Value};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 
@@ -34,6 +34,25 @@ pub(crate) async fn run(tx: &mut Tx, dialect: Dialect) -> Result<usize, StoreErr
         tx.execute("INSERT INTO schema_steps (step) VALUES ($1)", vec![Value::from(number)]).await?;
     }
     Ok(STEPS.len().saturating_sub(done))
+}
+
+/// How far the schema of a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// Steps that were run.
+    pub done: u64,
+    /// Steps that this program knows.
+    pub known: u64,
+}
+
+/// Looks how far the schema is, and changes nothing.
+pub async fn schema(store: &Store) -> Result<Schema, StoreError> {
+    let known = u64::try_from(STEPS.len()).unwrap_or(u64::MAX);
+    if store.fetch(store.dialect().find_steps(), vec![]).await?.is_empty() {
+        return Ok(Schema { done: 0, known });
+    }
+    let rows = store.fetch("SELECT COUNT(*) FROM schema_steps", vec![]).await?;
+    Ok(Schema { done: rows.first().map_or(Ok(0), |row| row.count(0))?, known })
 }
 
 fn words(text: &str, dialect: Dialect) -> String {

@@ -7,8 +7,10 @@ use crate::error::ControlError;
 use louver_domain::access::{Action, decide};
 use louver_domain::budgets::{Budget, Scope};
 use louver_domain::calendar::Period;
-use louver_domain::id::BudgetId;
+use louver_domain::chain::role_names;
+use louver_domain::id::{BudgetId, OrganizationId};
 use louver_domain::keys::{ApiKey, Owner};
+use louver_domain::ledger::Account;
 use louver_domain::limits::{Level, Limits};
 use louver_store::ledger::{recovery, standings};
 use louver_store::snapshot::{self, Rules};
@@ -41,6 +43,8 @@ pub struct Standing {
     pub refused: bool,
     /// Billed beyond what was given out.
     pub overrun: i64,
+    /// What one call through this node could have at once; what other nodes have in hand is not in it.
+    pub free: i64,
 }
 
 impl Standing {
@@ -54,35 +58,53 @@ impl Standing {
 /// The budgets of the caller's organization, each once, in the order of their ids.
 pub async fn list(control: &Control, context: &Context) -> Result<Vec<Standing>, ControlError> {
     let rules = snapshot::load(&control.store).await?;
-    let known: HashMap<BudgetId, standings::Standing> =
-        standings::of_organization(&control.store, context.organization_id(), context.now)
-            .await?
-            .into_iter()
-            .map(|standing| (standing.budget, standing))
-            .collect();
+    let known = known(control, context).await?;
     let mut all = Vec::new();
-    for (_, set) in budgets(&rules, context) {
+    for (_, set) in of_organization(&rules, context.organization_id()) {
         all.push(stand(control, context, set, &known).await?);
     }
     Ok(all)
 }
 
-/// A budget with what people call it.
-struct Set {
-    budget: Budget,
-    name: String,
-    thresholds: Vec<u8>,
+/// How these budgets of the caller's organization stand, without what people call them.
+pub(super) async fn stand_all(
+    control: &Control,
+    context: &Context,
+    budgets: Vec<Budget>,
+) -> Result<Vec<Standing>, ControlError> {
+    let known = known(control, context).await?;
+    let mut all = Vec::new();
+    for budget in budgets {
+        let set = Set { budget, name: String::new(), thresholds: Vec::new() };
+        all.push(stand(control, context, set, &known).await?);
+    }
+    Ok(all)
 }
 
-/// All budgets that the rules of the caller's organization set.
-fn budgets(rules: &Rules, context: &Context) -> BTreeMap<BudgetId, Set> {
+async fn known(
+    control: &Control,
+    context: &Context,
+) -> Result<HashMap<BudgetId, standings::Standing>, ControlError> {
+    let all = standings::of_organization(&control.store, context.organization_id(), context.now).await?;
+    Ok(all.into_iter().map(|standing| (standing.budget, standing)).collect())
+}
+
+/// A budget with what people call it.
+pub(crate) struct Set {
+    pub(crate) budget: Budget,
+    pub(crate) name: String,
+    pub(crate) thresholds: Vec<u8>,
+}
+
+/// All budgets that the rules of an organization set.
+pub(crate) fn of_organization(rules: &Rules, id: OrganizationId) -> BTreeMap<BudgetId, Set> {
     let mut all = BTreeMap::new();
     let mut add = |scope: Scope, limits: &Limits, name: &str, zone: &_| {
         for budget in Budget::of_limits(&scope, limits, zone) {
             all.insert(budget.id, Set { budget, name: name.to_owned(), thresholds: limits.thresholds() });
         }
     };
-    let organization = rules.organizations.iter().find(|o| o.id == context.organization_id());
+    let organization = rules.organizations.iter().find(|organization| organization.id == id);
     let Some(organization) = organization else { return all };
     let zone = organization.limits.zone().unwrap_or_default();
     add(
@@ -120,7 +142,14 @@ fn roles_of<'a>(
     rules: &'a Rules,
     key: &'a ApiKey,
 ) -> impl Iterator<Item = &'a louver_domain::model_roles::ModelRole> {
-    let of_owner = match key.owner {
+    let names: Vec<&str> = role_names(key, role_of_owner(rules, key)).collect();
+    let of_organization = rules.roles.iter().filter(|(organization, _)| *organization == key.organization_id);
+    of_organization.map(|(_, role)| role).filter(move |role| names.contains(&role.name.as_str()))
+}
+
+/// The model role that a key's owner has where the key lives.
+pub(super) fn role_of_owner<'a>(rules: &'a Rules, key: &ApiKey) -> Option<&'a str> {
+    match key.owner {
         Owner::Workspace => None,
         Owner::User(id) => rules
             .memberships
@@ -130,10 +159,7 @@ fn roles_of<'a>(
         Owner::ServiceAccount(id) => {
             rules.service_accounts.iter().find(|a| a.id == id).and_then(|a| a.role.as_deref())
         }
-    };
-    let names: Vec<&str> = key.role.as_deref().into_iter().chain(of_owner).collect();
-    let of_organization = rules.roles.iter().filter(|(organization, _)| *organization == key.organization_id);
-    of_organization.map(|(_, role)| role).filter(move |role| names.contains(&role.name.as_str()))
+    }
 }
 
 fn holder_name(rules: &Rules, key: &ApiKey) -> String {
@@ -166,26 +192,39 @@ async fn stand(
         blocked: false,
         refused: false,
         overrun: 0,
+        free: 0,
+    };
+    let used = async |standing: &Standing| {
+        let (scope, unit) = (&standing.budget.scope, standing.budget.kind.unit());
+        let (from, to) = (standing.period.starts, context.now);
+        usage::spent_of(&control.store, context.organization_id(), scope, unit, from, to).await
     };
     let Some(known) = known.get(&standing.budget.id) else {
         // No call has asked for it in this period: what was used before it was set counts when one does.
-        let (scope, unit) = (&standing.budget.scope, standing.budget.kind.unit());
-        let (from, to) = (standing.period.starts, context.now);
-        standing.spent =
-            usage::spent_of(&control.store, context.organization_id(), scope, unit, from, to).await?;
+        standing.spent = used(&standing).await?;
+        standing.free = standing.remaining();
         return Ok(standing);
     };
     let in_hand = control.in_hand.as_ref().and_then(|in_hand| in_hand.of(standing.budget.id));
     let (slice, unstored) = in_hand.unwrap_or_default();
+    standing.period = known.period;
+    // What was used while there was no limit counts from the next call on.
+    let uncounted = if known.stale { used(&standing).await?.saturating_sub(known.spent).max(0) } else { 0 };
+    let account = Account {
+        allocated: known.allocated.saturating_add(uncounted),
+        limit: Some(standing.budget.limit),
+        ..Account::default()
+    };
+    let can_be_given = if known.blocked { 0 } else { account.left() };
     Ok(Standing {
-        period: known.period,
-        spent: known.spent.saturating_add(unstored),
+        spent: known.spent.saturating_add(uncounted).saturating_add(unstored),
         reserved: slice.reserved,
         leased: known.leased.saturating_sub(unstored).saturating_sub(slice.reserved).max(0),
         stranded: known.stranded,
         blocked: known.blocked,
         refused: known.refused,
         overrun: known.overrun,
+        free: slice.left.saturating_add(can_be_given),
         ..standing
     })
 }

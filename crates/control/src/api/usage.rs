@@ -98,7 +98,7 @@ fn columns(by: GroupBy) -> Vec<&'static str> {
             true,
             &["requests", "input_tokens", "cached_input_tokens", "output_tokens", "total_tokens", "cost_usd"],
         ),
-        (true, &["estimated_requests"]),
+        (true, &["estimated_requests", "would_refuse_requests"]),
     ];
     groups.iter().filter(|(wanted, _)| *wanted).flat_map(|(_, names)| names.iter().copied()).collect()
 }
@@ -130,6 +130,7 @@ impl Row {
             "total_tokens" => tokens.input.saturating_add(tokens.output).into(),
             "cost_usd" => serde_json::to_value(sums.cost)?,
             "estimated_requests" => sums.estimated.into(),
+            "would_refuse_requests" => sums.would_refuse.into(),
             other => return Err(ControlError::Internal(format!("no column {other}"))),
         })
     }

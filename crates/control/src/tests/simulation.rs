@@ -38,7 +38,7 @@ async fn record(house: &House, key: &str, at: &str, change: impl Fn(&mut UsageRe
         client_left: false,
     };
     change(&mut record);
-    insert(&house.control.store, &[Entry { record: record, epoch: 0, holds: Holds::new() }]).await.unwrap();
+    insert(&house.control.store, &[Entry { record, epoch: 0, holds: Holds::new() }]).await.unwrap();
 }
 
 async fn key(house: &House, body: &str) -> String {

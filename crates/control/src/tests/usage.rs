@@ -59,6 +59,7 @@ async fn sums_are_kept_apart_as_asked() {
             "period": "2026-11-19T00:00:00Z", "key_id": key, "key_name": "=cmd, \"x\"", "user_id": null, "user_email": null,
             "model": "mistral-small-2603", "requests": 2, "input_tokens": 200, "cached_input_tokens": 20,
             "output_tokens": 100, "total_tokens": 300, "cost_usd": 0.00005, "estimated_requests": 1,
+            "would_refuse_requests": 0,
         })
     );
     let months = house.get("/v1/gateway/usage?granularity=month&from=2026-01-01&to=2027-01-01").await.json();

@@ -1,6 +1,6 @@
 //! One budget in the memory of this node: the slice that calls live from, and older ones that calls still hold.
 
-use louver_domain::admission::{BudgetRefusal, BudgetState};
+use louver_domain::admission::{BudgetRefusal, BudgetState, exceeds};
 use louver_domain::budgets::Budget;
 use louver_domain::calendar::Period;
 use louver_domain::ledger::{Answer, Slice};
@@ -53,14 +53,24 @@ pub(super) struct Book {
     store_left: i64,
     /// Used for good by others than this node's lease, by the store's last answer.
     spent_elsewhere: i64,
-    /// The store knows no limit any more.
-    lifted: bool,
+    /// When the store was asked that knew no limit any more; believed as long as a denial: the limit may come back before
+    /// this node hears of it.
+    lifted: Option<i64>,
     /// More was asked for in the background.
     asked: bool,
-    /// A bill went beyond its bound, and the store has yet to hear of it.
-    pub(super) overrun: bool,
+    /// Bills that went beyond their bounds, and that the store has yet to hear of.
+    pub(super) overruns: u64,
     /// Nothing is taken before the store has said that it may be.
     suspended: bool,
+}
+
+/// What the store was asked about a budget.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// The number of the lease to grow.
+    pub(super) lease: u32,
+    /// Of how many overruns it was told.
+    pub(super) overruns: u64,
 }
 
 /// What a budget says to a call.
@@ -86,9 +96,9 @@ impl Book {
             denial: None,
             store_left: 0,
             spent_elsewhere: 0,
-            lifted: false,
+            lifted: None,
             asked: false,
-            overrun: false,
+            overruns: 0,
             suspended: false,
         }
     }
@@ -97,9 +107,9 @@ impl Book {
     pub(super) fn set(&mut self, budget: &Arc<Budget>) {
         let same = self.budget.limit == budget.limit && self.budget.enforced == budget.enforced;
         self.budget = Arc::clone(budget);
+        self.lifted = None;
         if !same {
             self.denial = None;
-            self.lifted = false;
             self.retire();
         }
     }
@@ -111,7 +121,7 @@ impl Book {
 
     /// Whether a call that may use `need` can have it at `now`.
     pub(super) fn ready(&self, need: i64, now_micros: i64) -> Ready {
-        if self.lifted {
+        if self.lifted.is_some_and(|at| now_micros.saturating_sub(at) < DENIAL_MICROS) {
             return Ready::Lifted;
         }
         let held = self.current.as_ref().filter(|held| now_micros < held.ends_micros);
@@ -133,13 +143,7 @@ impl Book {
 
     fn refusal(&self, held: &Held, denial: &Denial, need: i64) -> BudgetRefusal {
         let used = denial.spent_elsewhere.saturating_add(held.slice.charged);
-        let state = if denial.blocked {
-            BudgetState::Blocked
-        } else if used.saturating_add(need) > self.budget.limit {
-            BudgetState::Exhausted
-        } else {
-            BudgetState::Reserved
-        };
+        let state = BudgetState::of(denial.blocked, self.budget.limit, used, need);
         BudgetRefusal {
             scope: self.budget.scope.clone(),
             kind: self.budget.kind,
@@ -163,7 +167,7 @@ impl Book {
         let own =
             self.current.as_ref().map_or(0, |held| held.slice.charged.saturating_add(held.slice.reserved));
         let used = self.spent_elsewhere.saturating_add(own);
-        !self.budget.enforced && used.saturating_add(need) > self.budget.limit
+        !self.budget.enforced && exceeds(self.budget.limit, used, need)
     }
 
     pub(super) const fn note_asked(&mut self) {
@@ -182,44 +186,66 @@ impl Book {
         self.current.iter_mut().chain(&mut self.older).find(|held| held.lease == lease)
     }
 
-    /// Takes the store's answer in. `lease` is the number of the lease that it is about.
-    pub(super) fn take_in(&mut self, lease: u32, reply: &Reply, now_micros: i64) {
+    /// Takes the store's answer in. `asked` says what lease it is about, and what the store was told with it.
+    pub(super) fn take_in(&mut self, asked: Asked, reply: &Reply, now_micros: i64) {
         self.asked = false;
         self.fresh = None;
-        if self.current.as_ref().is_some_and(|held| held.lease != lease) {
-            self.retire();
-        }
         let until_end = reply.period.ends.micros().saturating_sub(reply.at.micros());
-        let held = self.current.get_or_insert_with(|| Held {
-            lease,
-            period: reply.period,
-            ends_micros: now_micros.saturating_add(until_end),
-            slice: Slice::default(),
-            sequence: 0,
-            low: 0,
-            charged_before: 0,
-        });
-        // What the lease holds beyond what is in hand was given now, or before in an answer that was lost.
-        held.slice.grow(reply.lease.amount.saturating_sub(held.slice.amount()).max(0));
-        held.sequence = reply.lease.sequence;
+        let ends_micros = now_micros.saturating_add(until_end);
+        let Some(held) = self.place_of(asked.lease, reply, ends_micros) else { return };
+        // A period that turned at the store first is over here as well.
+        held.ends_micros = held.ends_micros.min(ends_micros);
+        if until_end > 0 {
+            // What the lease holds beyond what is in hand was given now, or before in an answer that was lost.
+            held.slice.grow(reply.lease.amount.saturating_sub(held.slice.amount()).max(0));
+            held.sequence = reply.lease.sequence;
+        }
         held.low = held.slice.left.checked_div(2).unwrap_or(0);
+        let charged = held.slice.charged;
         self.store_left = reply.left;
         // An answer that gave something says `allocated`, in which all of this node's lease is.
         let own = match reply.answer {
             Answer::Granted(_) | Answer::Repeated if self.budget.enforced => reply.lease.amount,
-            _ => held.slice.charged,
+            _ => charged,
         };
         self.spent_elsewhere = reply.spent.saturating_sub(own).max(0);
-        (self.overrun, self.suspended) = (false, reply.answer == Answer::Blocked);
+        self.overruns = self.overruns.saturating_sub(asked.overruns);
+        self.suspended = match reply.answer {
+            Answer::Blocked => true,
+            // Decided before, and not in the light of what the store was told now.
+            Answer::Repeated => self.suspended,
+            // What went beyond its bound since it was asked, the store did not know.
+            Answer::Granted(_) | Answer::Short { .. } | Answer::Unlimited => self.overruns > 0,
+        };
         self.denial = match reply.answer {
             Answer::Granted(_) | Answer::Repeated => None,
             Answer::Unlimited => {
-                self.lifted = true;
+                self.lifted = Some(now_micros);
                 None
             }
             Answer::Short { left } => Some(self.denied(left, false, now_micros)),
             Answer::Blocked => Some(self.denied(0, true, now_micros)),
         };
+    }
+
+    /// The lease that an answer is about. One that was let go of while the answer was on its way stays so: what it was
+    /// given is given back with the rest.
+    fn place_of(&mut self, lease: u32, reply: &Reply, ends_micros: i64) -> Option<&mut Held> {
+        if let Some(index) = self.older.iter().position(|held| held.lease == lease) {
+            return self.older.get_mut(index);
+        }
+        if self.current.as_ref().is_some_and(|held| held.lease != lease) {
+            self.retire();
+        }
+        Some(self.current.get_or_insert_with(|| Held {
+            lease,
+            period: reply.period,
+            ends_micros,
+            slice: Slice::default(),
+            sequence: 0,
+            low: 0,
+            charged_before: 0,
+        }))
     }
 
     const fn denied(&self, left: i64, blocked: bool, at_micros: i64) -> Denial {
@@ -228,7 +254,7 @@ impl Book {
 
     /// A bill went beyond its bound.
     pub(super) const fn suspend(&mut self) {
-        (self.overrun, self.suspended) = (true, true);
+        (self.overruns, self.suspended) = (self.overruns.saturating_add(1), true);
     }
 
     /// Something came back to the store: its last word does not hold any more.
@@ -236,3 +262,6 @@ impl Book {
         self.denial = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! All that wait at one moment go into one transaction, so that however many calls are short, one round trip serves them.
 
-use crate::ledger::book::Book;
+use crate::ledger::book::{Asked, Book};
 use crate::ledger::{Ledger, SharedScope, Shortage};
 use louver_domain::budgets::Budget;
 use louver_domain::id::{BudgetId, LeaseId, OrganizationId};
@@ -54,7 +54,7 @@ struct Want {
 struct Pending {
     shared: Arc<SharedScope>,
     budget: BudgetId,
-    lease: u32,
+    asked: Asked,
 }
 
 impl Refiller {
@@ -140,7 +140,7 @@ impl Refiller {
             // Time as it was before the question: a period seems to end a little too early, never too late.
             let mut state = pending.shared.lock();
             if let Some(book) = state.book(pending.budget) {
-                book.take_in(pending.lease, reply, before);
+                book.take_in(pending.asked, reply, before);
             }
         }
         if let Some(reply) = replies.first() {
@@ -198,10 +198,12 @@ impl Refiller {
             fresh: self.ledger.lease_id(number),
             sequence,
             wish,
+            left,
             charged,
-            overrun: book.overrun,
+            overrun: book.overruns > 0,
         });
-        pending.push(Pending { shared: Arc::clone(&want.shared), budget: want.budget.id, lease: number });
+        let asked = Asked { lease: number, overruns: book.overruns };
+        pending.push(Pending { shared: Arc::clone(&want.shared), budget: want.budget.id, asked });
     }
 
     fn let_go_older(&self, book: &mut Book, returns: &mut Vec<Return>) {

@@ -3,27 +3,9 @@
 use crate::ledger::book::Book;
 use louver_domain::budgets::Budget;
 use louver_domain::id::BudgetId;
-use louver_domain::ledger::Slice;
+use louver_domain::ledger::{RatesInUse, Slice};
 use louver_domain::rates::{MinuteWindow, SecondWindow};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// The rates of one level; `None` is no limit.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rates {
-    pub(crate) per_second: Option<u64>,
-    pub(crate) per_minute: Option<u64>,
-    pub(crate) tokens_per_minute: Option<u64>,
-    pub(crate) concurrent: Option<u64>,
-}
-
-impl Rates {
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.per_second.is_none()
-            && self.per_minute.is_none()
-            && self.tokens_per_minute.is_none()
-            && self.concurrent.is_none()
-    }
-}
 
 /// What calls of one scope share. It outlives the snapshots of the rules: a changed limit forgets nothing.
 #[derive(Default)]
@@ -69,9 +51,22 @@ impl State {
         }
     }
 
-    pub(super) fn in_hand(&mut self, budget: BudgetId) -> Option<(u32, Slice)> {
-        let held = self.book(budget)?.current.as_ref()?;
+    /// The lease that calls live from at `now`, and what is in hand of it.
+    pub(super) fn in_hand(&mut self, budget: BudgetId, now_micros: i64) -> Option<(u32, Slice)> {
+        let held = self.book(budget)?.current.as_ref().filter(|held| now_micros < held.ends_micros)?;
         Some((held.lease, held.slice))
+    }
+
+    /// What is used of the rates.
+    pub(super) fn rates(&self, now_micros: i64) -> RatesInUse {
+        let minute = |window: &Option<Box<MinuteWindow>>| window.as_deref().cloned().unwrap_or_default();
+        RatesInUse {
+            second: self.seconds.as_deref().cloned().unwrap_or_default(),
+            minute: minute(&self.minute),
+            tokens: minute(&self.tokens),
+            concurrent: self.in_flight,
+            now_micros,
+        }
     }
 
     /// Whether nothing counts here any more.

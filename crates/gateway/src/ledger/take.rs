@@ -6,7 +6,7 @@ use crate::ledger::SharedScope;
 use crate::ledger::book::{Book, Ready};
 use crate::ledger::scope::State;
 use crate::snapshot::LevelEntry;
-use louver_domain::admission::{BudgetRefusal, RateKind, RateLimited};
+use louver_domain::admission::{BudgetRefusal, RateAsk, RateKind, RateLimited};
 use louver_domain::budgets::{Budget, BudgetKind, Scope};
 use louver_domain::settlement::{Bound, Charge, Why};
 use louver_store::ledger::entries::{Hold, Holds};
@@ -72,6 +72,13 @@ pub(crate) enum Verdict {
     Refused(BudgetRefusal),
 }
 
+impl Verdict {
+    /// Whether it is final, as far as the demand goes.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Limited(_) | Self::Refused(_))
+    }
+}
+
 type Locked<'a> = SmallVec<[(&'a LevelEntry, MutexGuard<'a, State>); 6]>;
 
 /// Takes what a call needs of all levels, or says why not.
@@ -132,46 +139,33 @@ fn ask_rates(
     demand: Demand,
     taken: &mut Taken,
 ) -> Result<(), RateLimited> {
-    let now = demand.now_micros;
-    let tokens = demand.bound.tokens();
-    let mut ask = |kind, limit: u64, used: u64, asked: u64, wait: Option<u64>| {
-        if used.saturating_add(asked) <= limit {
-            return Ok(());
-        }
+    let (now, tokens) = (demand.now_micros, demand.bound.tokens());
+    for kind in RateKind::ALL {
+        let Some(limit) = level.rates.of(kind) else { continue };
+        let ask = match kind {
+            RateKind::RequestsPerSecond => {
+                RateAsk::in_window(kind, limit, 1, state.seconds.get_or_insert_default(), now)
+            }
+            RateKind::RequestsPerMinute => {
+                RateAsk::in_window(kind, limit, 1, state.minute.get_or_insert_default(), now)
+            }
+            RateKind::TokensPerMinute => {
+                RateAsk::in_window(kind, limit, tokens, state.tokens.get_or_insert_default(), now)
+            }
+            RateKind::Concurrency => RateAsk::at_once(limit, state.in_flight),
+        };
         if !level.enforced {
-            taken.would_refuse = true;
-            return Ok(());
+            taken.would_refuse |= !ask.passes();
+            continue;
         }
-        Err(RateLimited { scope: level.scope.clone(), kind, limit, used, asked, retry_after: wait })
-    };
-    if let Some(limit) = level.rates.concurrent {
-        let wait = (limit > 0).then_some(1);
-        ask(RateKind::Concurrency, limit, state.in_flight, 1, wait)?;
-    }
-    if let Some(limit) = level.rates.per_second {
-        let window = state.seconds.get_or_insert_default();
-        ask(
-            RateKind::RequestsPerSecond,
-            limit,
-            window.used(now),
-            1,
-            window.seconds_until_free(limit, 1, now),
-        )?;
-    }
-    if let Some(limit) = level.rates.per_minute {
-        let window = state.minute.get_or_insert_default();
-        let used = window.used(now);
-        ask(RateKind::RequestsPerMinute, limit, used, 1, window.seconds_until_free(limit, 1, now))?;
-        if level.enforced {
-            tighten(&mut taken.allowance.requests, limit, used.saturating_add(1));
+        if !ask.passes() {
+            return Err(ask.refusal(level.scope.clone()));
         }
-    }
-    if let Some(limit) = level.rates.tokens_per_minute {
-        let window = state.tokens.get_or_insert_default();
-        let used = window.used(now);
-        ask(RateKind::TokensPerMinute, limit, used, tokens, window.seconds_until_free(limit, tokens, now))?;
-        if level.enforced {
-            tighten(&mut taken.allowance.tokens, limit, used.saturating_add(tokens));
+        let used = ask.used.saturating_add(ask.asked);
+        match kind {
+            RateKind::RequestsPerMinute => tighten(&mut taken.allowance.requests, limit, used),
+            RateKind::TokensPerMinute => tighten(&mut taken.allowance.tokens, limit, used),
+            RateKind::RequestsPerSecond | RateKind::Concurrency => {}
         }
     }
     Ok(())

@@ -402,3 +402,89 @@ async fn two_nodes_send_each_alert_once_and_on_their_own() {
     system.stop().await;
     assert!(heard.try_recv().is_err(), "none is sent twice");
 }
+
+/// The next message that a receiver heard; only a test that fails meets the end of patience.
+async fn next(heard: &mut tokio::sync::mpsc::UnboundedReceiver<http::Request<String>>) -> String {
+    let message = tokio::time::timeout(std::time::Duration::from_secs(20), heard.recv()).await;
+    message.expect("a message in time").unwrap().into_body()
+}
+
+/// A system with a receiver of its alerts, limits on its workspace, and a key.
+async fn wired(
+    change: serde_json::Value,
+) -> (System, tokio::sync::mpsc::UnboundedReceiver<http::Request<String>>, String) {
+    let setup = Setup {
+        change: Some(|config| {
+            config.webhook_allowed_targets =
+                louver_control::delivery::targets::AllowedTargets::parse(&["127.0.0.0/8".into()]).unwrap();
+        }),
+        ..Setup::default()
+    };
+    let system = System::with(setup).await;
+    let (address, heard) = receiver().await;
+    let body = json!({"name": "ops", "kind": "slack", "url": format!("http://{address}/hook")});
+    system.deed("POST", "/v1/gateway/alert-channels", body).await;
+    system.deed("PATCH", &format!("/v1/gateway/workspaces/{}/limits", system.workspace), change).await;
+    let (key, _) = system.key(json!({})).await;
+    (system, heard, key)
+}
+
+#[tokio::test]
+async fn what_calls_spend_is_told_once_each_and_again_under_a_higher_limit() {
+    // A call costs its 10 tokens of output at 600 nano-dollars, and a little input.
+    let (system, mut heard, key) = wired(json!({"monthly_budget_usd": 0.0001})).await;
+    let body = json!({"model": "mistral-small-latest", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}],
+        "metadata": {"simulator": {"tokens": 10}}});
+    let mut told = Vec::new();
+    let mut last = 200;
+    for _ in 0..40 {
+        last = system.post(&key, "/v1/chat/completions", &body).await.status.as_u16();
+        if last != 200 {
+            break;
+        }
+    }
+    assert_eq!(last, 429);
+    while told.len() < 2 {
+        told.push(next(&mut heard).await);
+    }
+    told.sort();
+    assert!(
+        told.iter().any(|text| text.contains("95 %")) || told.iter().any(|text| text.contains("80 %")),
+        "{told:?}"
+    );
+    assert!(told.iter().any(|text| text.contains("refused")), "{told:?}");
+    let list = system.get(&system.admin_key, "/v1/gateway/alerts").await.json();
+    let kinds: Vec<_> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| (a["kind"].clone(), a["threshold"].clone()))
+        .collect();
+    let mut once = kinds.clone();
+    once.dedup();
+    assert_eq!(once.len(), kinds.len(), "{list}");
+
+    system
+        .deed(
+            "PATCH",
+            &format!("/v1/gateway/workspaces/{}/limits", system.workspace),
+            json!({"monthly_budget_usd": 0.00015}),
+        )
+        .await;
+    let text = next(&mut heard).await;
+    assert!(text.contains("50 %") || text.contains("80 %"), "armed anew: {text}");
+}
+
+#[tokio::test]
+async fn a_rejected_upstream_credential_and_an_overrun_are_told() {
+    let (system, mut heard, key) = wired(json!({"monthly_budget_usd": 10})).await;
+    system.simulator.script(louver_simulator::Fault::EchoCredential);
+    assert_eq!(system.chat(&key, "mistral-small-latest").await.status, 502);
+    let text = next(&mut heard).await;
+    assert!(text.to_lowercase().contains("credential"), "{text}");
+    let over = json!({"model": "mistral-small-latest", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}],
+        "metadata": {"simulator": {"fault": "wrong_usage", "prompt": 20_000, "completion": 20_000, "total": 40_000}}});
+    assert_eq!(system.post(&key, "/v1/chat/completions", &over).await.status, 200);
+    let text = next(&mut heard).await;
+    assert!(text.contains("overrun"), "{text}");
+}

@@ -259,3 +259,44 @@ async fn at_the_end_nothing_is_leased_and_the_books_agree() {
         assert_eq!(louver_store::ledger::verify::verify(&system.store).await.unwrap(), []);
     }
 }
+
+/// A vocabulary with every byte and the letter `a` up to 256 times: `a` repeated is counted far below its bytes.
+fn vocabulary() -> Value {
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let single = (0..=255_u8).map(|byte| vec![byte]);
+    let merged = (1..=8).map(|power| vec![b'a'; 1 << power]);
+    let vocab: Vec<Value> = single
+        .chain(merged)
+        .enumerate()
+        .map(|(rank, bytes)| json!({"rank": rank, "token_bytes": encode(&bytes), "token_str": null}))
+        .collect();
+    json!({
+        "config": {
+            "pattern": louver_mistral::tokenizer::PATTERN,
+            "num_vocab_tokens": vocab.len(),
+            "default_vocab_size": vocab.len() + 10,
+            "default_num_special_tokens": 10,
+            "version": "v3",
+        },
+        "vocab": vocab,
+    })
+}
+
+#[tokio::test]
+async fn near_a_limit_input_is_counted_exactly_where_the_operator_gave_a_vocabulary() {
+    let count = |config: &mut louver::config::Config| {
+        let path = config.journal_dir.as_ref().unwrap().with_extension("json");
+        std::fs::write(&path, vocabulary().to_string()).unwrap();
+        config.tokenizer = Some((path, vec!["mistral-small".into()]));
+    };
+    let body = json!({"model": MODEL, "max_tokens": 10, "messages": [{"role": "user", "content": "a".repeat(4096)}]});
+    for (change, status) in [(None, 429), (Some(count as fn(&mut _)), 200)] {
+        let system = System::with(Setup { change, ..Setup::default() }).await;
+        // 4,096 bytes could be as many tokens, for 0.0006 USD; they are 16.
+        limit_workspace(&system, json!({"monthly_budget_usd": 0.0003})).await;
+        let (key, _) = system.key(json!({})).await;
+        let answer = system.post(&key, "/v1/chat/completions", &body).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+}

@@ -10,14 +10,14 @@ use std::process::Output;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-struct Dev {
+pub(crate) struct Dev {
     child: Child,
-    said: Value,
-    address: SocketAddr,
+    pub(crate) said: Value,
+    pub(crate) address: SocketAddr,
 }
 
 impl Dev {
-    async fn start(folder: &Path) -> Self {
+    pub(crate) async fn start(folder: &Path) -> Self {
         let mut child = program::command()
             .args(["dev", "--listen", "127.0.0.1:0", "--json", "--data-dir"])
             .arg(folder)
@@ -36,6 +36,12 @@ impl Dev {
 
     async fn admin(&self, path: &str) -> Answer {
         send(self.address, request("GET", path, self.said["admin_key"].as_str().unwrap(), None)).await
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn end(&mut self) {
+        self.signal("-TERM").await;
+        assert!(self.child.wait().await.unwrap().success());
     }
 
     async fn signal(&self, name: &str) {
@@ -121,7 +127,7 @@ async fn kill_9_loses_nothing_that_was_written_and_starts_again_by_itself() {
     assert!(after >= before, "{after} of {before}");
 }
 
-async fn run(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+pub(crate) async fn run(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     program::command().envs(environment.iter().copied()).args(arguments).output().await.unwrap()
 }
 

@@ -122,3 +122,84 @@ async fn a_changed_limit_forgets_nothing_and_a_child_cannot_widen_its_parent() {
     assert_eq!(answer.json()["param"], "rate_limit_rpm");
     assert_eq!(answer.json()["detail"][0]["loc"], Value::from(vec!["body", "rate_limit_rpm"]));
 }
+
+#[tokio::test]
+async fn requests_a_second_tokens_a_minute_and_calls_at_once_are_exact() {
+    let system = System::start().await;
+    let path = format!("/v1/gateway/workspaces/{}/limits", system.workspace);
+    let (key, _) = system.key(json!({})).await;
+
+    system.deed("PATCH", &path, json!({"requests_per_second": 2})).await;
+    for _ in 0..2 {
+        assert_eq!(system.chat(&key, "mistral-small-latest").await.status, 200);
+    }
+    let refused = system.chat(&key, "mistral-small-latest").await;
+    assert_eq!(refused.verdict(), (429, "rate_limited".into()));
+    assert_eq!(
+        (&refused.json()["limit"]["window"], refused.header("retry-after")),
+        (&json!("second"), Some("2"))
+    );
+    system.clock.advance(2);
+    assert_eq!(system.chat(&key, "mistral-small-latest").await.status, 200, "back when it said");
+
+    // A call may use its input's bound and its max_tokens; what it did not use is free again when it has ended.
+    system.deed("PATCH", &path, json!({"requests_per_second": null, "tokens_per_minute": 300})).await;
+    let body = json!({"model": "mistral-small-latest", "max_tokens": 200, "metadata": {"simulator": {"tokens": 5}},
+        "messages": [{"role": "user", "content": "Hello"}]});
+    let answer = system.post(&key, "/v1/chat/completions", &body).await;
+    assert_eq!(answer.header("x-ratelimit-limit-tokens-minute"), Some("300"), "{}", answer.text());
+    let reserved =
+        300 - answer.header("x-ratelimit-remaining-tokens-minute").unwrap().parse::<u64>().unwrap();
+    assert!((200..300).contains(&reserved), "{reserved}");
+    assert_eq!(
+        system.post(&key, "/v1/chat/completions", &body).await.status,
+        200,
+        "what was not used came back"
+    );
+    let wide = json!({"model": "mistral-small-latest", "max_tokens": 290, "messages": [{"role": "user", "content": "Hello"}]});
+    let refused = system.post(&key, "/v1/chat/completions", &wide).await;
+    assert_eq!(refused.verdict(), (429, "rate_limited".into()));
+    assert!(refused.header("retry-after").is_none() || refused.header("x-should-retry").is_none());
+
+    system.deed("PATCH", &path, json!({"tokens_per_minute": null, "max_concurrent_requests": 3})).await;
+    let system = std::sync::Arc::new(system);
+    let slow = json!({"model": "mistral-small-latest", "messages": [{"role": "user", "content": "Hello"}],
+        "metadata": {"simulator": {"fault": "delay", "ms": 300}}});
+    let calls = (0..12).map(|_| {
+        let (system, key, slow) = (system.clone(), key.clone(), slow.clone());
+        tokio::spawn(async move { system.post(&key, "/v1/chat/completions", &slow).await.verdict() })
+    });
+    let mut passed = 0;
+    for call in calls.collect::<Vec<_>>() {
+        let (status, kind) = call.await.unwrap();
+        assert!(status == 200 || kind == "rate_limited", "{status} {kind}");
+        passed += u32::from(status == 200);
+    }
+    assert_eq!(passed, 3, "three at once, and the others were refused");
+    assert_eq!(system.chat(&key, "mistral-small-latest").await.status, 200, "places are free again");
+}
+
+#[tokio::test]
+async fn a_shadow_tells_what_it_would_have_refused() {
+    let mut system = System::start().await;
+    let path = format!("/v1/gateway/workspaces/{}/limits", system.workspace);
+    system
+        .deed(
+            "PATCH",
+            &path,
+            json!({"requests_per_minute": 2, "monthly_budget_usd": 0.0000001, "mode": "shadow"}),
+        )
+        .await;
+    let (key, _) = system.key(json!({})).await;
+    for _ in 0..5 {
+        assert_eq!(system.chat(&key, "mistral-small-latest").await.status, 200);
+    }
+    system.restart().await;
+    let usage = system.get(&system.admin_key, "/v1/gateway/usage").await.json();
+    assert_eq!(usage["data"][0]["would_refuse_requests"], 5, "{usage}");
+    let budgets = system.get(&system.admin_key, "/v1/gateway/budgets").await.json();
+    assert_eq!(
+        (&budgets["data"][0]["mode"], &budgets["data"][0]["state"]),
+        (&json!("shadow"), &json!("exhausted"))
+    );
+}

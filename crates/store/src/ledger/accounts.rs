@@ -35,6 +35,8 @@ impl StoredAccount {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StoredLease {
     pub(super) id: LeaseId,
+    /// The period that it is of, by its start.
+    pub(super) starts: Timestamp,
     pub(super) lease: Lease,
 }
 
@@ -137,6 +139,8 @@ async fn carry(
     };
     let carried = used.saturating_sub(on_leases).max(0);
     account.account.allocated = carried.saturating_add(held);
+    // The last grant knew nothing of it.
+    account.granted_under = 0;
     tx.execute(
         "UPDATE budget_periods SET carried = $1, allocated = $2, stale = 0 WHERE budget_id = $3 AND starts = $4",
         vec![
@@ -201,25 +205,26 @@ pub(super) async fn new_lease(
 
 /// A lease, inside a transaction that holds its account.
 pub(super) async fn lease(tx: &mut Tx, id: LeaseId) -> Result<StoredLease, StoreError> {
-    let sql = "SELECT amount, used, sequence, state FROM leases WHERE id = $1";
+    let sql = "SELECT amount, used, sequence, state, starts FROM leases WHERE id = $1";
     let rows = tx.fetch(sql, vec![id.bytes().into()]).await?;
     let row = rows.first().ok_or_else(|| missing("a lease"))?;
     let lease =
         Lease { amount: row.int(0)?, used: row.int(1)?, sequence: row.int(2)?, open: row.text(3)? == "open" };
-    Ok(StoredLease { id, lease })
+    Ok(StoredLease { id, starts: Timestamp::from_micros(row.int(4)?), lease })
 }
 
+/// Whether there is such a lease.
+pub(super) async fn is_there(tx: &mut Tx, id: LeaseId) -> Result<bool, StoreError> {
+    Ok(!tx.fetch("SELECT sequence FROM leases WHERE id = $1", vec![id.bytes().into()]).await?.is_empty())
+}
+
+/// Writes down how a lease stands, but for what was used of it: charges are added to it at the same time, and are not
+/// kept from it by the lock on its account.
 pub(super) async fn save_lease(tx: &mut Tx, lease: &StoredLease) -> Result<(), StoreError> {
     let state = if lease.lease.open { "open" } else { "closed" };
     tx.execute(
-        "UPDATE leases SET amount = $1, used = $2, sequence = $3, state = $4 WHERE id = $5",
-        vec![
-            lease.lease.amount.into(),
-            lease.lease.used.into(),
-            lease.lease.sequence.into(),
-            state.into(),
-            lease.id.bytes().into(),
-        ],
+        "UPDATE leases SET amount = $1, sequence = $2, state = $3 WHERE id = $4",
+        vec![lease.lease.amount.into(), lease.lease.sequence.into(), state.into(), lease.id.bytes().into()],
     )
     .await?;
     Ok(())
@@ -231,6 +236,15 @@ pub(super) async fn place_of(tx: &mut Tx, id: LeaseId) -> Result<(BudgetId, i64)
         tx.fetch("SELECT budget_id, starts FROM leases WHERE id = $1", vec![id.bytes().into()]).await?;
     let row = rows.first().ok_or_else(|| missing("a lease"))?;
     Ok((BudgetId::from_bytes(row.id(0)?), row.int(1)?))
+}
+
+/// The period that a lease is of.
+pub(super) async fn period_of(tx: &mut Tx, id: LeaseId) -> Result<Period, StoreError> {
+    let sql = "SELECT p.starts, p.ends FROM leases l \
+               JOIN budget_periods p ON p.budget_id = l.budget_id AND p.starts = l.starts WHERE l.id = $1";
+    let rows = tx.fetch(sql, vec![id.bytes().into()]).await?;
+    let row = rows.first().ok_or_else(|| missing("a period"))?;
+    Ok(Period { starts: Timestamp::from_micros(row.int(0)?), ends: Timestamp::from_micros(row.int(1)?) })
 }
 
 /// What other open leases on the account still hold and may give back.

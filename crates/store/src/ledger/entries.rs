@@ -71,22 +71,36 @@ async fn there(store: &Store, entries: &[Entry]) -> Result<HashSet<RequestId>, S
 
 /// Writes all entries if all are new; else changes nothing and answers false.
 async fn insert_all(store: &Store, entries: &[Entry]) -> Result<bool, StoreError> {
-    let records: Vec<&UsageRecord> = entries.iter().map(|entry| &entry.record).collect();
     if entries.is_empty() {
         return Ok(true);
     }
-    let mut tx = store.begin().await?;
-    let new = usage::insert_new(&mut tx, &records).await?;
-    if usize::try_from(new).ok() != Some(records.len()) {
-        return Ok(false);
+    for way in [Way::Together, Way::One] {
+        let mut tx = store.begin().await?;
+        let records: Vec<&UsageRecord> = entries.iter().map(|entry| &entry.record).collect();
+        let new = usage::insert_new(&mut tx, &records).await?;
+        if usize::try_from(new).ok() != Some(records.len()) {
+            return Ok(false);
+        }
+        usage::add_to_hours(&mut tx, &records).await?;
+        if charge(&mut tx, entries, way).await? {
+            tx.commit_plain().await?;
+            return Ok(true);
+        }
     }
-    usage::add_to_hours(&mut tx, &records).await?;
-    charge(&mut tx, entries).await?;
-    tx.commit_plain().await?;
-    Ok(true)
+    Err(StoreError::Corrupt("charges that fit no lease".into()))
 }
 
-async fn charge(tx: &mut Tx, entries: &[Entry]) -> Result<(), StoreError> {
+/// How leases are charged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Many in one statement, which does it only as far as leases reach.
+    Together,
+    /// Each by itself: one of them is used beyond its amount.
+    One,
+}
+
+/// Charges leases. False: not all could be charged in this way, and the transaction must not be committed.
+async fn charge(tx: &mut Tx, entries: &[Entry], way: Way) -> Result<bool, StoreError> {
     let mut sums: BTreeMap<LeaseId, i64> = BTreeMap::new();
     for (lease, charge) in entries.iter().flat_map(Entry::charges) {
         let sum = sums.entry(lease).or_default();
@@ -98,34 +112,54 @@ async fn charge(tx: &mut Tx, entries: &[Entry]) -> Result<(), StoreError> {
         .flat_map(|entry| entry.charges().map(|(lease, _)| lease))
         .collect();
     for lease in &overrun {
-        spend_beyond(tx, *lease, sums.remove(lease).unwrap_or_default()).await?;
+        spend(tx, *lease, sums.remove(lease).unwrap_or_default(), true).await?;
     }
-    add_to_leases(tx, &sums).await
+    if way == Way::Together {
+        return Ok(add_to_leases(tx, &sums).await? == sums.len());
+    }
+    for (lease, used) in sums {
+        if accounts::is_there(tx, lease).await? {
+            spend(tx, lease, used, false).await?;
+        }
+    }
+    Ok(true)
 }
 
-async fn add_to_leases(tx: &mut Tx, sums: &BTreeMap<LeaseId, i64>) -> Result<(), StoreError> {
+/// Adds to leases as far as they reach; answers to how many.
+async fn add_to_leases(tx: &mut Tx, sums: &BTreeMap<LeaseId, i64>) -> Result<usize, StoreError> {
     let all: Vec<(LeaseId, i64)> = sums.iter().map(|(id, sum)| (*id, *sum)).collect();
     let mut rest = all.as_slice();
+    let mut charged = 0_u64;
     for size in BATCHES {
         while let Some((batch, later)) = rest.split_at_checked(size) {
             let sql = format!(
-                "UPDATE leases SET used = leases.used + v.column2 FROM ({}) AS v WHERE leases.id = v.column1",
-                tx.dialect().values(size, 2)
+                "UPDATE leases SET used = leases.used + v.more FROM \
+                 (SELECT l.id AS id, c.column2 AS more FROM leases l JOIN ({}) AS c ON l.id = c.column1{}) AS v \
+                 WHERE leases.id = v.id AND leases.used + v.more <= leases.amount",
+                tx.dialect().values(size, 2),
+                tx.dialect().leases_in_order()
             );
             let values = batch.iter().flat_map(|(id, sum)| [Value::from(id.bytes()), Value::from(*sum)]);
-            tx.execute_made(sql, values.collect()).await?;
+            charged = charged.saturating_add(tx.execute_made(sql, values.collect()).await?);
             rest = later;
         }
     }
-    Ok(())
+    Ok(usize::try_from(charged).unwrap_or(usize::MAX))
 }
 
-/// A bill above its bound: all of it is charged, and nothing more is given out of the budget until a person has looked.
-async fn spend_beyond(tx: &mut Tx, lease: LeaseId, used: i64) -> Result<(), StoreError> {
-    let (mut account, mut held) = both(tx, lease).await?;
+/// Charges one lease, beyond its amount if need be: what was billed counts, and what goes beyond raises lease and
+/// account. An `overrun`, a bill above its bound, also lets nothing more be given out of the budget until a person has
+/// looked; calls beside it may then find that it used up what they had reserved.
+async fn spend(tx: &mut Tx, lease: LeaseId, used: i64, overrun: bool) -> Result<(), StoreError> {
+    let (mut account, _) = both(tx, lease).await?;
+    tx.execute("UPDATE leases SET used = used + $1 WHERE id = $2", vec![used.into(), lease.bytes().into()])
+        .await?;
+    let mut held = accounts::lease(tx, lease).await?;
+    held.lease.used = held.lease.used.saturating_sub(used);
     let over = account.account.spend(&mut held.lease, used);
-    account.account.blocked = true;
-    accounts::save_lease(tx, &held).await?;
+    account.account.blocked |= overrun;
+    let amount = held.lease.amount.into();
+    tx.execute("UPDATE leases SET amount = $1 WHERE id = $2", vec![amount, lease.bytes().into()]).await?;
     accounts::save(tx, &account).await?;
     let sql = "UPDATE budget_periods SET overrun = overrun + $1 WHERE budget_id = $2 AND starts = $3";
     tx.execute(sql, vec![over.into(), account.budget.bytes().into(), account.period.starts.micros().into()])

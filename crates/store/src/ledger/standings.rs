@@ -30,6 +30,8 @@ pub struct Standing {
     pub blocked: bool,
     /// A call was refused for it in this period.
     pub refused: bool,
+    /// It had no limit for a while: what was used meanwhile is not counted before the next call asks for it.
+    pub stale: bool,
 }
 
 macro_rules! standings {
@@ -39,11 +41,11 @@ macro_rules! standings {
             "p.carried + CAST(COALESCE(SUM(l.used), 0) AS BIGINT), ",
             "CAST(COALESCE(SUM(CASE WHEN l.state = 'open' THEN l.amount - l.used ELSE 0 END), 0) AS BIGINT), ",
             "CAST(COALESCE(SUM(CASE WHEN l.state = 'stranded' THEN l.amount - l.used ELSE 0 END), 0) AS BIGINT), ",
-            "p.overrun, p.blocked, p.refused FROM budget_periods p ",
+            "p.overrun, p.blocked, p.refused, p.stale FROM budget_periods p ",
             "LEFT JOIN leases l ON l.budget_id = p.budget_id AND l.starts = p.starts ",
             $rest,
             " GROUP BY p.budget_id, p.organization_id, p.starts, p.ends, p.allocated, p.carried, p.overrun, p.blocked, ",
-            "p.refused ORDER BY p.budget_id, p.starts"
+            "p.refused, p.stale ORDER BY p.budget_id, p.starts"
         )
     };
 }
@@ -80,6 +82,7 @@ fn read(row: &Row) -> Result<Standing, StoreError> {
         overrun: row.int(8)?,
         blocked: row.int(9)? != 0,
         refused: row.int(10)? != 0,
+        stale: row.int(11)? != 0,
     })
 }
 

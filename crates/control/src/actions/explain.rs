@@ -1,0 +1,153 @@
+//! Explanations: what a call would be asked, by which rules, with which numbers. It spends nothing and writes nothing.
+
+use super::budgets;
+use crate::Control;
+use crate::context::Context;
+use crate::error::ControlError;
+use louver_domain::admission::Ask;
+use louver_domain::chain::{Chain, Stage, role_names};
+use louver_domain::explanation::{Books, BudgetInUse, Explanation, Question, explain};
+use louver_domain::id::{KeyId, UserId, WorkspaceId};
+use louver_domain::keys::{ApiKey, KeyStatus, Owner, PublicId};
+use louver_domain::limits::Limits;
+use louver_domain::models::Catalogue;
+use louver_domain::organizations::Organization;
+use louver_domain::prices::{Price, Prices};
+use louver_domain::users::User;
+use louver_domain::workspaces::Workspace;
+use louver_store::keys;
+use louver_store::snapshot::{self, Rules};
+use std::net::IpAddr;
+
+/// Who would call.
+#[derive(Clone, Copy, Debug)]
+pub enum Caller {
+    /// A key.
+    Key(KeyId),
+    /// A fresh key of a person in a workspace; none is the default one.
+    User(UserId, Option<WorkspaceId>),
+}
+
+/// Explains a call of that caller.
+pub async fn run(
+    control: &Control,
+    context: &Context,
+    caller: Caller,
+    address: Option<IpAddr>,
+    ask: Ask<'_>,
+) -> Result<Explanation, ControlError> {
+    let rules = snapshot::load(&control.store).await?;
+    let key = match caller {
+        // Revoked keys are in no snapshot, and are explained all the same.
+        Caller::Key(id) => keys::get(&control.store, context.organization_id(), id).await?,
+        Caller::User(user, workspace) => fresh_key(&rules, context, user, workspace),
+    };
+    let key = key.ok_or(ControlError::NotFound)?;
+    let catalogue = Catalogue::new(rules.models.iter().map(|entry| entry.model.clone()).collect());
+    let (chain, missing_role) = chain(&rules, &key)?;
+    let price = price(&rules, &catalogue, ask.model, context);
+    let books = books(control, context, &chain.stages()).await?;
+    let question = Question {
+        chain: &chain,
+        missing_role,
+        ask,
+        address,
+        catalogue: &catalogue,
+        price: price.as_ref(),
+        now: context.now,
+    };
+    Ok(explain(&question, &books))
+}
+
+/// The key that a person would get without asking for anything special.
+fn fresh_key(
+    rules: &Rules,
+    context: &Context,
+    user: UserId,
+    workspace: Option<WorkspaceId>,
+) -> Option<ApiKey> {
+    let organization_id = context.organization_id();
+    let user = rules.users.iter().find(|one| one.id == user && one.organization_id == organization_id)?;
+    let own = |one: &&Workspace| one.organization_id == organization_id;
+    let named = |one: &&Workspace| workspace.map_or(one.is_default, |id| one.id == id);
+    let workspace = rules.workspaces.iter().filter(own).find(named)?;
+    Some(ApiKey {
+        id: KeyId::from_bytes([0; 16]),
+        organization_id,
+        workspace_id: workspace.id,
+        owner: Owner::User(user.id),
+        name: String::new(),
+        description: None,
+        public_id: PublicId::parse("000000000000")?,
+        fingerprint: [0; 32],
+        last_four: String::new(),
+        limits: Limits::default(),
+        role: None,
+        allowed_endpoints: None,
+        allowed_cidrs: None,
+        created_at: context.now,
+        expires_at: None,
+        last_used_at: None,
+        status: KeyStatus::Active,
+    })
+}
+
+/// What stands above a key, and the model role that it or its owner names though it is not there.
+fn chain<'a>(rules: &'a Rules, key: &'a ApiKey) -> Result<(Chain<'a>, Option<&'a str>), ControlError> {
+    let organization = |one: &&Organization| one.id == key.organization_id;
+    let workspace = |one: &&Workspace| one.id == key.workspace_id;
+    let user = |one: &&User| key.owner == Owner::User(one.id);
+    let (roles, missing) = roles(rules, key);
+    let chain = Chain {
+        organization: rules.organizations.iter().find(organization).ok_or(ControlError::NotFound)?,
+        workspace: rules.workspaces.iter().find(workspace).ok_or(ControlError::NotFound)?,
+        user: rules.users.iter().find(user),
+        roles,
+        key,
+    };
+    Ok((chain, missing))
+}
+
+type ModelRoles<'a> = Vec<&'a louver_domain::model_roles::ModelRole>;
+
+fn roles<'a>(rules: &'a Rules, key: &'a ApiKey) -> (ModelRoles<'a>, Option<&'a str>) {
+    let (mut found, mut missing) = (Vec::new(), None);
+    for name in role_names(key, budgets::role_of_owner(rules, key)) {
+        let own = |(organization, role): &&(_, louver_domain::model_roles::ModelRole)| {
+            *organization == key.organization_id && role.name == name
+        };
+        match rules.roles.iter().find(own) {
+            Some((_, role)) => found.push(role),
+            None => missing = Some(name),
+        }
+    }
+    (found, missing)
+}
+
+fn price(rules: &Rules, catalogue: &Catalogue, name: Option<&str>, context: &Context) -> Option<Price> {
+    let (_, model) = catalogue.find(name?)?;
+    let entry = rules.models.iter().find(|entry| entry.model.id == model.id)?;
+    Prices::new(entry.prices.clone()).at(context.now).map(|(_, price)| price.clone())
+}
+
+/// How the rates and budgets of these levels stand, as the gateway of this process would find them.
+async fn books(control: &Control, context: &Context, stages: &[Stage]) -> Result<Books, ControlError> {
+    let mut books = Books::default();
+    if let Some(in_hand) = &control.in_hand {
+        for stage in stages.iter().filter(|stage| !stage.rates.is_empty()) {
+            books.rates.insert(stage.scope.clone(), in_hand.rates(&stage.scope));
+        }
+    }
+    let of_all: Vec<_> = stages.iter().flat_map(|stage| stage.budgets.iter().cloned()).collect();
+    for standing in budgets::stand_all(control, context, of_all).await? {
+        let in_use = BudgetInUse {
+            used: standing.spent.saturating_add(standing.stranded),
+            reserved: standing.reserved,
+            free: standing.free,
+            blocked: standing.blocked,
+            resets_at: standing.period.ends,
+        };
+        books.budgets.insert(standing.budget.id, in_use);
+    }
+    Ok(books)
+}

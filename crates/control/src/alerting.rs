@@ -1,0 +1,118 @@
+//! Watches how budgets stand and raises the alerts that are due.
+
+use crate::Control;
+use crate::actions::budgets;
+use crate::error::ControlError;
+use louver_domain::alerts::{Alert, Standing};
+use louver_domain::id::{BudgetId, OrganizationId, UpstreamId};
+use louver_store::ledger::standings;
+use louver_store::snapshot::{self, Rules};
+use louver_store::{alerts, revision, upstreams};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often is looked: an alert is raised within two seconds of what it tells.
+const LOOK: Duration = Duration::from_secs(1);
+/// A period that has just ended is looked at once more: its last calls may have crossed something.
+const LOOK_BACK_SECONDS: i64 = -10;
+
+/// Watches until `stop`. Every node may do so: an alert is raised once.
+pub async fn run(control: Arc<Control>, mut stop: watch::Receiver<bool>) {
+    let mut watcher = Watcher::default();
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        match watcher.look(&control).await {
+            Ok(0) => {}
+            Ok(_) => control.outbound.wake(),
+            Err(error) => tracing::error!(%error, "budgets could not be watched"),
+        }
+    }
+}
+
+/// Raises the alert that upstream rejected a credential; `None` is the one from the settings.
+pub async fn credential_rejected(
+    control: &Control,
+    organization: OrganizationId,
+    upstream: Option<UpstreamId>,
+) -> Result<(), ControlError> {
+    let stored = upstreams::list(&control.store, organization).await?;
+    let name = stored.iter().find(|known| Some(known.id) == upstream).map_or("settings", |known| &known.name);
+    let id = upstream.unwrap_or(UpstreamId::from_bytes([0; 16]));
+    let now = control.clock.now();
+    let alert = Alert::upstream_credential_rejected(organization, id, name, now, &*control.entropy);
+    if alerts::raise(&control.store, &[alert], now).await? > 0 {
+        control.outbound.wake();
+    }
+    Ok(())
+}
+
+/// What was seen the last time: budgets that did not move since are not looked at again.
+#[derive(Default)]
+pub(crate) struct Watcher {
+    rules: Option<Arc<Rules>>,
+    seen: HashMap<BudgetId, standings::Standing>,
+}
+
+impl Watcher {
+    /// Looks once and answers how many alerts were raised.
+    pub(crate) async fn look(&mut self, control: &Control) -> Result<usize, ControlError> {
+        let now = control.clock.now();
+        let running = standings::running(&control.store, now.plus_seconds(LOOK_BACK_SECONDS)).await?;
+        let changed = revision::current(&control.store).await?;
+        let same_rules = self.rules.as_ref().is_some_and(|rules| rules.revision == changed);
+        let moved: Vec<standings::Standing> = running
+            .iter()
+            .filter(|standing| !same_rules || self.seen.get(&standing.budget) != Some(standing))
+            .copied()
+            .collect();
+        if moved.is_empty() {
+            return Ok(0);
+        }
+        let rules = match self.rules.take().filter(|_| same_rules) {
+            Some(rules) => rules,
+            None => Arc::new(snapshot::load(&control.store).await?),
+        };
+        self.rules = Some(Arc::clone(&rules));
+        let due = facts(&rules, &moved);
+        let raised = alerts::evaluate(&control.store, due, now, &*control.entropy).await?;
+        self.seen = running.into_iter().map(|standing| (standing.budget, standing)).collect();
+        Ok(raised)
+    }
+}
+
+/// The standings with what the rules say of their budgets.
+fn facts(rules: &Rules, moved: &[standings::Standing]) -> Vec<Standing> {
+    let all: HashMap<BudgetId, budgets::Set> = rules
+        .organizations
+        .iter()
+        .flat_map(|organization| budgets::of_organization(rules, organization.id))
+        .collect();
+    moved
+        .iter()
+        .filter_map(|standing| {
+            let set = all.get(&standing.budget)?;
+            let budget = &set.budget;
+            Some(Standing {
+                budget_id: budget.id.bytes(),
+                organization_id: standing.organization_id,
+                scope: budget.scope.level.as_str().to_owned(),
+                scope_id: budget.scope.shown_id(),
+                name: set.name.clone(),
+                window: budget.kind.window().as_str().to_owned(),
+                unit: budget.kind.unit().as_str().to_owned(),
+                starts: standing.period.starts,
+                ends: standing.period.ends,
+                limit: budget.limit,
+                spent: standing.spent,
+                thresholds: set.thresholds.clone(),
+                overrun: standing.blocked || standing.overrun > 0,
+                limit_reached: standing.refused,
+            })
+        })
+        .collect()
+}
