@@ -16,6 +16,11 @@ use std::collections::BTreeMap;
 
 /// A simulator that knows the models of the built-in catalogue. `record` keeps a ledger of what it was asked.
 pub fn simulator(seed: u64, record: bool) -> Result<Simulator, String> {
+    Ok(Simulator::new(Config { record, ..simulated(seed)? }))
+}
+
+/// The settings of such a simulator.
+pub fn simulated(seed: u64) -> Result<Config, String> {
     let entries = louver_store::models::builtin().map_err(|e| e.to_string())?;
     let models = entries.into_iter().map(|entry| {
         let endpoints: Vec<Endpoint> = entry.model.endpoints.iter().map(|e| endpoint(*e)).collect();
@@ -23,8 +28,7 @@ pub fn simulator(seed: u64, record: bool) -> Result<Simulator, String> {
         entry.model.aliases.into_iter().fold(model, Model::alias)
     });
     let clock = SystemClock::new();
-    let config = Config::new(seed, models.collect(), move || clock.now().seconds());
-    Ok(Simulator::new(Config { record, ..config }))
+    Ok(Config::new(seed, models.collect(), move || clock.now().seconds()))
 }
 
 const fn endpoint(kind: EndpointKind) -> Endpoint {

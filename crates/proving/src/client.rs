@@ -51,22 +51,37 @@ impl Answer {
 }
 
 /// Sends a request on a connection of its own and answers with the head; the body is still to come.
-pub async fn open(address: SocketAddr, mut request: Request<Full<Bytes>>) -> Response<Incoming> {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+pub async fn open(address: SocketAddr, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    try_open(address, request).await.unwrap()
+}
+
+/// The same, where the other end may be gone.
+pub async fn try_open(
+    address: SocketAddr,
+    mut request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, String> {
+    let stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
     tokio::spawn(connection);
     if !request.headers().contains_key("host") {
         request.headers_mut().insert("host", address.to_string().parse().unwrap());
     }
-    tokio::time::timeout(PATIENCE, sender.send_request(request)).await.expect("an answer in time").unwrap()
+    let answer = tokio::time::timeout(PATIENCE, sender.send_request(request)).await;
+    answer.expect("an answer in time").map_err(|e| e.to_string())
 }
 
 /// Sends a request and reads the whole answer.
 pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
-    let (head, body) = open(address, request).await.into_parts();
-    let body =
-        tokio::time::timeout(PATIENCE, body.collect()).await.expect("a body in time").unwrap().to_bytes();
-    Answer { status: head.status, headers: head.headers, body }
+    try_send(address, request).await.unwrap()
+}
+
+/// The same, where the other end may be gone.
+pub async fn try_send(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+    let (head, body) = try_open(address, request).await?.into_parts();
+    let body = tokio::time::timeout(PATIENCE, body.collect()).await.expect("a body in time");
+    let body = body.map_err(|e| e.to_string())?.to_bytes();
+    Ok(Answer { status: head.status, headers: head.headers, body })
 }
 
 /// A request with a bearer credential; a body makes it JSON.

@@ -1,5 +1,6 @@
 //! A clock that is moved by hand, and randomness from a seed.
 
+use crate::random::Random;
 use louver_domain::entropy::Entropy;
 use louver_domain::time::{Clock, Timestamp};
 use std::sync::Mutex;
@@ -32,25 +33,21 @@ impl Clock for ManualClock {
     }
 }
 
-/// Random-looking bytes that follow from a seed (`SplitMix64`).
-pub struct SeededEntropy(Mutex<u64>);
+/// Random-looking bytes that follow from a seed.
+pub struct SeededEntropy(Mutex<Random>);
 
 impl SeededEntropy {
     /// From a seed.
     pub fn new(seed: u64) -> Self {
-        Self(Mutex::new(seed))
+        Self(Mutex::new(Random::new(seed)))
     }
 }
 
 impl Entropy for SeededEntropy {
     fn fill(&self, out: &mut [u8]) {
-        let mut state = self.0.lock().unwrap();
+        let mut random = self.0.lock().unwrap();
         for byte in out {
-            *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut z = *state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            *byte = u8::try_from((z ^ (z >> 31)) & 0xff).unwrap();
+            *byte = u8::try_from(random.next() & 0xff).unwrap();
         }
     }
 }

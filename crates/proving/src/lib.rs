@@ -9,7 +9,17 @@
     reason = "a test harness fails loudly"
 )]
 
+pub mod caller;
 pub mod client;
 pub mod clock;
+pub mod cluster;
 pub mod database;
+pub mod faults;
+pub mod installation;
+pub mod oracle;
+pub mod program;
+pub mod random;
+pub mod run;
+pub mod scene;
 pub mod system;
+pub mod workload;

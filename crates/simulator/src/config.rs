@@ -52,12 +52,15 @@ pub struct Config {
     pub pace: Duration,
     /// Whether the ledger keeps entries; calls are counted in any case. True by default.
     pub record: bool,
+    /// Whether running sums are kept by credential, account and model. False by default, since whoever names accounts
+    /// decides how many there are.
+    pub books: bool,
 }
 
 impl Config {
     /// A recording simulator without pace.
     pub fn new(seed: u64, models: Vec<Model>, now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
-        Self { seed, models, now: Arc::new(now), pace: Duration::ZERO, record: true }
+        Self { seed, models, now: Arc::new(now), pace: Duration::ZERO, record: true, books: false }
     }
 
     /// The model of this name, if it is served at this endpoint.

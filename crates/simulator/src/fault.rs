@@ -187,6 +187,15 @@ pub struct Directions {
     pub cached_tokens: u64,
 }
 
+/// The account that a body names in `metadata.simulator`.
+pub(crate) fn account(body: &Value) -> Option<String> {
+    let name = |directions: &Value| directions.get("account")?.as_str().map(str::to_owned);
+    match body.get("metadata")?.get("simulator")? {
+        Value::String(text) => name(&serde_json::from_str(text).ok()?),
+        directions => name(directions),
+    }
+}
+
 /// How one call is to be answered.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::route::Endpoint;
+use crate::{books::Sums, route::Endpoint};
 
 /// How many entries are kept.
 const KEPT: usize = 100_000;
@@ -67,6 +67,8 @@ pub struct Entry {
     pub bearer: Option<String>,
     /// The endpoint.
     pub endpoint: Endpoint,
+    /// What the request named in `metadata.simulator.account`.
+    pub account: Option<String>,
     /// The model as the simulator read it.
     pub model: Option<String>,
     /// Whether a stream was asked for, as the simulator read it.
@@ -137,7 +139,7 @@ impl Ledger {
         }
         drop(entries);
         self.changed.notify_waiters();
-        Call { number, entry, ledger: Arc::clone(self) }
+        Call { number, entry, sums: None, ledger: Arc::clone(self) }
     }
 
     pub(crate) fn calls(&self) -> u64 {
@@ -179,6 +181,8 @@ impl Ledger {
 pub(crate) struct Call {
     pub(crate) number: u64,
     entry: Option<Arc<Mutex<Entry>>>,
+    /// The sums of its account, if they are kept.
+    pub(crate) sums: Option<Arc<Sums>>,
     ledger: Arc<Ledger>,
 }
 
@@ -190,8 +194,29 @@ impl Call {
         }
     }
 
+    /// Notes the head of the answer, with what is billed once it goes out.
+    pub(crate) fn answered(&self, status: u16, billed: Billed) {
+        self.note(|entry| {
+            entry.status = Some(status);
+            entry.billed = billed;
+        });
+        if let Some(sums) = &self.sums {
+            sums.bill(billed);
+        }
+    }
+
+    /// Notes all that was generated for the call, to be called once.
+    pub(crate) fn worked(&self, worked: Billed) {
+        if let Some(sums) = &self.sums {
+            sums.work(worked);
+        }
+    }
+
     /// Notes that bytes go out, and the tokens in them.
     pub(crate) fn sent(&self, tokens: u64) {
+        if let Some(sums) = self.sums.as_ref().filter(|_| tokens > 0) {
+            sums.bill(Billed::new(0, tokens));
+        }
         self.note(|entry| {
             entry.bytes_started = true;
             entry.billed = Billed::new(entry.billed.prompt, entry.billed.completion.saturating_add(tokens));

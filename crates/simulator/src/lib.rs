@@ -13,9 +13,11 @@
 //! # Steering one request: `metadata.simulator`
 //!
 //! A request's `metadata.simulator` object may hold a fault (see [`Fault`]) and settings (see [`Directions`]):
-//! `{"fault": "status", "status": 503, "retry_after": 2}`, `{"pace_ms": 20, "chunks": 50}`.
+//! `{"fault": "status", "status": 503, "retry_after": 2}`, `{"pace_ms": 20, "chunks": 50}`. Its `account` is a name to
+//! keep the call's bill under (see [`Account`]).
 
 mod body;
+mod books;
 mod completion;
 mod config;
 mod embedding;
@@ -36,6 +38,7 @@ mod token;
 mod wire;
 
 pub use body::Answer;
+pub use books::{Account, Totals};
 pub use config::{Clock, Config, Model};
 pub use fault::{Directions, Fault, Rule};
 pub use ledger::{Billed, End, Entry};

@@ -59,6 +59,15 @@ impl Reply {
         self
     }
 
+    /// All that was generated for it.
+    pub(crate) fn worked(&self) -> Billed {
+        let said: u64 = match &self.content {
+            Content::Whole(_) => 0,
+            Content::Events(events) => events.iter().map(|(_, tokens)| tokens).sum(),
+        };
+        Billed::new(self.billed.prompt, self.billed.completion.saturating_add(said))
+    }
+
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.push((name, value));

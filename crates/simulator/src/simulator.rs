@@ -1,6 +1,6 @@
 //! The handle on a simulator: takes a request through credential, script and endpoint to its answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts};
@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     body::Answer,
+    books::{Account, Books, Totals},
     completion,
     config::Config,
     embedding,
-    fault::{Fault, Plan, Rule, Script},
+    fault::{self, Fault, Plan, Rule, Script},
     ledger::{Billed, Call, End, Entry, Ledger},
     lenient::{self, Problem},
     listing,
@@ -37,6 +38,7 @@ struct Inner {
     config: Config,
     script: Script,
     ledger: Arc<Ledger>,
+    books: Books,
 }
 
 /// A request that was received.
@@ -45,6 +47,7 @@ struct Received {
     endpoint: Endpoint,
     value: Option<Value>,
     model: Option<String>,
+    account: Option<String>,
     stream: bool,
 }
 
@@ -52,7 +55,7 @@ impl Simulator {
     /// A simulator that has seen nothing yet.
     pub fn new(config: Config) -> Self {
         let ledger = Arc::new(Ledger::new(config.record));
-        Self { inner: Arc::new(Inner { config, script: Script::default(), ledger }) }
+        Self { inner: Arc::new(Inner { config, script: Script::default(), ledger, books: Books::default() }) }
     }
 
     /// Adds a fault, or a rule for one, to the script. Of the rules that fit a call the oldest is applied, and
@@ -71,9 +74,15 @@ impl Simulator {
         self.inner.ledger.calls()
     }
 
-    /// Forgets calls and script.
+    /// The running sums of all accounts, if they are kept.
+    pub fn books(&self) -> BTreeMap<Account, Totals> {
+        self.inner.books.totals()
+    }
+
+    /// Forgets calls, sums and script.
     pub fn clear(&self) {
         self.inner.script.clear();
+        self.inner.books.clear();
         self.inner.ledger.clear();
     }
 
@@ -94,7 +103,7 @@ impl Simulator {
     {
         let (parts, body) = request.into_parts();
         let endpoint = route::endpoint(&parts.method, &parts.uri);
-        let call = self.inner.ledger.open(|number| entry(number, &parts, endpoint));
+        let mut call = self.inner.ledger.open(|number| entry(number, &parts, endpoint));
         let Ok(body) = Limited::new(body, BODY).collect().await else {
             return self.respond(refusal::unreadable(), &Plan::default(), call);
         };
@@ -103,18 +112,17 @@ impl Simulator {
         call.note(|entry| {
             entry.body = body;
             entry.model.clone_from(&received.model);
+            entry.account.clone_from(&received.account);
             entry.stream = received.stream;
         });
-        let (reply, plan) = self.inner.reply(&received, call.number).await;
+        call.sums = self.inner.config.books.then(|| self.inner.books.call(received.account()));
+        let (reply, plan) = self.inner.reply(&received, &call).await;
         self.respond(reply, &plan, call)
     }
 
     fn respond(&self, reply: Reply, plan: &Plan, call: Call) -> Response<Answer> {
         let Reply { status, headers, content, billed } = reply.adorned(plan);
-        call.note(|entry| {
-            entry.status = Some(status.as_u16());
-            entry.billed = billed;
-        });
+        call.answered(status.as_u16(), billed);
         let correlation = Random::of(&[self.inner.config.seed, call.number, 4]).id();
         let pace = plan.directions.pace_ms.map_or(self.inner.config.pace, Duration::from_millis);
         let mut response = Response::new(Answer::new(content, plan.cut(), pace, call));
@@ -132,7 +140,7 @@ impl Simulator {
 
 impl Inner {
     /// The answer to a request, with the plan it follows.
-    async fn reply(&self, received: &Received, call: u64) -> (Reply, Plan) {
+    async fn reply(&self, received: &Received, call: &Call) -> (Reply, Plan) {
         if received.endpoint == Endpoint::Other {
             return (refusal::no_route(), Plan::default());
         }
@@ -144,6 +152,20 @@ impl Inner {
             Err(why) => return (refusal::misdirected(&why), Plan::default()),
         };
         plan.faults.extend(self.script.take(received.endpoint, received.model.as_deref()));
+        let instead = Reply::instead(&plan, received.stream, &bearer);
+        let hidden = plan.has(&Fault::Hang) || plan.has(&Fault::Garbage);
+        let reply = match instead {
+            Some(instead) if hidden => {
+                call.worked(self.work(received, &plan, call.number).worked());
+                instead
+            }
+            Some(instead) => instead,
+            None => {
+                let reply = self.work(received, &plan, call.number);
+                call.worked(reply.worked());
+                reply
+            }
+        };
         if plan.has(&Fault::Hang) {
             std::future::pending::<()>().await;
         }
@@ -151,8 +173,7 @@ impl Inner {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let reply = Reply::instead(&plan, received.stream, &bearer);
-        (reply.unwrap_or_else(|| self.work(received, &plan, call)), plan)
+        (reply, plan)
     }
 
     /// The answer of the endpoint itself.
@@ -216,7 +237,13 @@ impl Received {
         };
         let streams = matches!(endpoint, Endpoint::Chat | Endpoint::Fim);
         let stream = streams && field("stream").and_then(lenient::boolean).unwrap_or(false);
-        Self { parts, endpoint, value, model, stream }
+        let account = value.as_ref().and_then(fault::account);
+        Self { parts, endpoint, value, model, account, stream }
+    }
+
+    /// Whom the call is billed to.
+    fn account(&self) -> Account {
+        Account { bearer: bearer(&self.parts.headers), name: self.account.clone(), model: self.model.clone() }
     }
 }
 
@@ -239,6 +266,7 @@ fn entry(number: u64, parts: &Parts, endpoint: Endpoint) -> Entry {
         body: Bytes::new(),
         bearer: bearer(&parts.headers),
         endpoint,
+        account: None,
         model: None,
         stream: false,
         status: None,

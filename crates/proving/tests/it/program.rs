@@ -2,22 +2,13 @@
 
 use http_body_util::BodyExt;
 use louver_proving::client::{Answer, open, request, send};
+use louver_proving::program;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-
-/// The program, built beside this test.
-pub(crate) fn program() -> Command {
-    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
-    let binary = folder.join("louver");
-    assert!(binary.exists(), "{} is missing: cargo test --workspace builds it", binary.display());
-    let mut command = Command::new(binary);
-    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command
-}
 
 pub(crate) struct Dev {
     child: Child,
@@ -27,7 +18,7 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) async fn start(folder: &Path) -> Self {
-        let mut child = program()
+        let mut child = program::command()
             .args(["dev", "--listen", "127.0.0.1:0", "--json", "--data-dir"])
             .arg(folder)
             .spawn()
@@ -137,7 +128,7 @@ async fn kill_9_loses_nothing_that_was_written_and_starts_again_by_itself() {
 }
 
 pub(crate) async fn run(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
-    program().envs(environment.iter().copied()).args(arguments).output().await.unwrap()
+    program::command().envs(environment.iter().copied()).args(arguments).output().await.unwrap()
 }
 
 #[tokio::test]
@@ -177,7 +168,7 @@ async fn init_serve_admin_keys_and_migrate_on_postgres() {
         .to_owned();
     assert!(run(&environment, &["admin-key", "revoke", &id]).await.status.success());
     assert!(text(&run(&environment, &["admin-key", "list"]).await).contains("revoked"));
-    let mut serve = program().envs(environment).arg("serve").spawn().unwrap();
+    let mut serve = program::command().envs(environment).arg("serve").spawn().unwrap();
     let mut lines = BufReader::new(serve.stderr.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().unwrap();
     assert!(line.contains("louver serves"), "{line}");

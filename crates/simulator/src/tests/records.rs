@@ -96,3 +96,50 @@ async fn shutdown_cuts_calls_under_way() {
     guarded(simulator.idle()).await;
     assert!(simulator.ledger().iter().all(|entry| entry.end == End::Cut));
 }
+
+#[tokio::test]
+async fn the_books_keep_what_was_billed_apart_by_account() {
+    let served = serve(Config { record: false, books: true, ..config(1) }).await;
+    let directed = |account: &str, more: Value| {
+        let mut directions = json!({"account": account, "tokens": 20});
+        directions.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        directions
+    };
+    for (stream, more) in [
+        (false, json!({})),
+        (true, json!({"fault": "reset_after", "after": 8})),
+        (false, json!({"fault": "garbage"})),
+        (false, json!({"fault": "status", "status": 500})),
+    ] {
+        let body = steered(stream, directed("a", more)).to_string();
+        let mut answer = served.send(request("POST", "/v1/chat/completions", body)).await.unwrap();
+        while guarded(answer.frame()).await.is_some_and(|frame| frame.is_ok()) {}
+    }
+    served.chat(&steered(false, directed("b", json!({})))).await;
+    let hung = steered(false, directed("b", json!({"fault": "hang"}))).to_string();
+    let mut hung = std::pin::pin!(served.send(request("POST", "/v1/chat/completions", hung)));
+    let received = async {
+        while served.simulator.books().values().map(|totals| totals.calls).sum::<u64>() < 6 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = &mut hung => panic!("a call that hangs was answered"),
+        () = guarded(received) => {}
+    }
+    let books = served.simulator.books();
+    let prompt = 11;
+    let totals = |name: &str| {
+        let (account, totals) = books.iter().find(|(a, _)| a.name.as_deref() == Some(name)).unwrap();
+        assert_eq!(account.bearer.as_deref(), Some("sk-upstream"));
+        assert_eq!(account.model.as_deref(), Some("mistral-small-latest"));
+        *totals
+    };
+    let a = totals("a");
+    assert_eq!((a.calls, a.billed), (4, Billed::new(2 * prompt, 20 + 7)), "as far as it was delivered");
+    assert_eq!(a.worked, Billed::new(3 * prompt, 3 * 20), "all but the refusal");
+    let b = totals("b");
+    assert_eq!((b.calls, b.billed, b.worked), (2, Billed::new(prompt, 20), Billed::new(2 * prompt, 40)));
+    served.simulator.clear();
+    assert!(served.simulator.books().is_empty());
+}
