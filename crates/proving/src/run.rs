@@ -74,7 +74,9 @@ impl Order {
     pub fn wild(seed: u64, clients: usize, calls: u64) -> Self {
         // In this mix a call costs about 40,000 nano-dollars.
         let scale = Money::from_nanos(i64::try_from(calls).expect("a sensible number") * 40_000);
-        Self::new(seed, clients, calls, Mix::wild(), Scene::Chain { scale })
+        // Budgets run out about half way.
+        let order = Self::new(seed, clients, calls, Mix::wild(), Scene::Chain { scale });
+        Self { expected: calls / 2, ..order }
     }
 
     /// One dollar in one workspace, used up, with so many kills on the way.

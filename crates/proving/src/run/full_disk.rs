@@ -13,6 +13,8 @@ use tokio::time::Instant;
 const DISK: u64 = 64 << 20;
 /// For how long the disk is full.
 const FULL: Duration = Duration::from_secs(2);
+/// The calls before and after are done long before this.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// Lets the clients of the order call three times: before, while the disk is full, and after.
 ///
@@ -23,19 +25,19 @@ pub async fn full_disk(order: &Order) -> Report {
     let (process, folder) = (program.id(), installation.data());
     let mut stage = Stage::of(order, installation, vec![program], None).await;
     let began = Instant::now();
-    let before = stage.part(1, None).await;
+    let before = stage.part(1, LONGEST).await;
     if before.ends.keys().any(|end| end != "200") {
         stage.wrong.push(format!("before the disk was full: {:?}", before.ends));
     }
     stage.disturb();
     let ballast = Ballast::fill(process, &folder).await;
-    let during = stage.part(2, Some(FULL)).await;
+    let during = stage.part(2, FULL).await;
     drop(ballast);
     let refused = "503 accounting_unavailable";
     if during.ended(refused) == 0 || during.ends.keys().any(|end| end != "200" && end != refused) {
         stage.wrong.push(format!("on a full disk: {:?}", during.ends));
     }
-    let after = stage.part(3, None).await;
+    let after = stage.part(3, LONGEST).await;
     if after.ended("200") == 0 || after.ends.keys().any(|end| end != "200" && end != refused) {
         stage.wrong.push(format!("with the room back: {:?}", after.ends));
     }
@@ -47,22 +49,18 @@ pub async fn full_disk(order: &Order) -> Report {
 }
 
 impl Stage<'_> {
-    async fn part(&self, number: u64, time: Option<Duration>) -> Tally {
+    /// Lets the clients call until they are done, or for some time.
+    async fn part(&self, number: u64, time: Duration) -> Tally {
         let (stop, stopped) = watch::channel(false);
         let mut clients = self.clients(self.order.seed + number, &stopped);
         let mut tally = Tally::default();
-        let gather = async {
-            while let Some(finished) = clients.join_next().await {
-                tally.add(finished.unwrap());
+        let mut time = std::pin::pin!(tokio::time::sleep(time));
+        while !clients.is_empty() {
+            tokio::select! {
+                Some(finished) = clients.join_next() => tally.add(finished.unwrap()),
+                () = &mut time, if !*stop.borrow() => drop(stop.send_replace(true)),
             }
-        };
-        let stopping = async {
-            if let Some(time) = time {
-                tokio::time::sleep(time).await;
-                stop.send_replace(true);
-            }
-        };
-        tokio::join!(gather, stopping);
+        }
         tally
     }
 }
