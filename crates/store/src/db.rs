@@ -226,7 +226,7 @@ impl Store {
     /// Begins a transaction for writing.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let inner = match &self.db {
-            Db::Sqlite { write, .. } => TxInner::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Db::Sqlite { write, .. } => TxInner::Sqlite(begin_writing(write).await?),
             Db::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
         Ok(self.tx(inner))
@@ -277,6 +277,17 @@ async fn open_sqlite(path: &str) -> Result<Db, StoreError> {
     let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
     Ok(Db::Sqlite { write, read })
+}
+
+/// A full disk makes SQLite roll a transaction back by itself, and the driver then counts one that is not there: the
+/// connection can begin no other. Such a one is closed, and the pool opens a new one.
+async fn begin_writing(write: &SqlitePool) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    if let Ok(begun) = write.begin_with(BEGIN).await {
+        return Ok(begun);
+    }
+    write.acquire().await?.close().await?;
+    Ok(write.begin_with(BEGIN).await?)
 }
 
 async fn open_postgres(url: &str) -> Result<Db, StoreError> {
