@@ -23,6 +23,7 @@ use louver_store::ledger::entries::Entry;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 pub use refill::Refiller;
@@ -31,6 +32,9 @@ pub(crate) use take::{Allowance, Demand, Left, Shortage, Taken, Verdict, room, t
 
 /// Without a word from the store for so long, nothing is taken of a budget: a limit may have been lowered meanwhile.
 const VALID_MICROS: i64 = 30_000_000;
+
+/// How long a call waits for the store.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The ledger of one node.
 pub struct Ledger {
@@ -106,13 +110,13 @@ impl Ledger {
     pub(crate) async fn refill(&self, organization: OrganizationId, shortages: Vec<Shortage>) -> bool {
         let (done, answered) = oneshot::channel();
         let request = refill::Request::Refill { organization, shortages, done: Some(done) };
-        self.asks.send(request).is_ok() && answered.await.unwrap_or(false)
+        self.asks.send(request).is_ok() && in_time(answered).await
     }
 
     /// Asks the store for a word, after it was silent for long.
     pub(crate) async fn ask_for_word(&self) -> bool {
         let (done, answered) = oneshot::channel();
-        self.asks.send(refill::Request::Word { done }).is_ok() && answered.await.unwrap_or(false)
+        self.asks.send(refill::Request::Word { done }).is_ok() && in_time(answered).await
     }
 
     /// Asks for more of what runs low; nobody waits for it.
@@ -219,6 +223,11 @@ impl InHand for Ledger {
             |shared| shared.lock().rates(now_micros),
         )
     }
+}
+
+/// Whether the store answered, and in time: a call does not wait longer for a database that is locked or slow.
+async fn in_time(answered: oneshot::Receiver<bool>) -> bool {
+    matches!(tokio::time::timeout(PATIENCE, answered).await, Ok(Ok(true)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

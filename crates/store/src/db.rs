@@ -291,7 +291,9 @@ async fn begin_writing(write: &SqlitePool) -> Result<sqlx::Transaction<'static, 
 }
 
 async fn open_postgres(url: &str) -> Result<Db, StoreError> {
-    let options = PgConnectOptions::from_str(url)?.disable_statement_logging();
+    // Who waits for a lock longer than that waits for somebody who is stuck: an error is better, and is tried again.
+    let options =
+        PgConnectOptions::from_str(url)?.options([("lock_timeout", "10s")]).disable_statement_logging();
     let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(5));
     Ok(Db::Postgres(pool.connect_with(options).await?))
 }
