@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 /// Upstream's answer, with the ticket that must be settled at its end.
@@ -68,15 +68,13 @@ impl Drop for Exchange {
         let Some(inner) = self.inner.take().filter(|_| self.begun) else { return };
         // Outside of a runtime nothing can go on; the ticket settles by its guard.
         let Ok(runtime) = Handle::try_current() else { return };
-        let patience = self.patience;
+        let now = Instant::now();
+        let end = now.checked_add(self.patience).unwrap_or(now);
         let alone = async move {
-            let read = async {
-                if let Ok(answered) = inner.await {
-                    relay::read_alone(answered).await;
-                }
-            };
             // At the end of patience the ticket is dropped with its call, and charged at the bound.
-            drop(timeout(patience, read).await);
+            if let Ok(Ok(answered)) = timeout_at(end, inner).await {
+                relay::read_alone(answered, end).await;
+            }
         };
         self.left.spawn_on(alone, &runtime);
     }

@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_util::task::TaskTracker;
 
 /// Why an answer broke off.
@@ -160,9 +160,9 @@ impl Drop for Relay {
         ticket.client_left = true;
         // Outside of a runtime nothing can be read on; the ticket settles by its guard.
         let Ok(runtime) = Handle::try_current() else { return };
-        let rest = timeout(self.patience, read_on(upstream, ticket, finder));
-        // At the end of patience the ticket is dropped with the rest, and charged at the bound.
-        self.left.spawn_on(async move { drop(rest.await) }, &runtime);
+        let now = Instant::now();
+        let end = now.checked_add(self.patience).unwrap_or(now);
+        self.left.spawn_on(read_on(upstream, ticket, finder, end), &runtime);
     }
 }
 
@@ -170,21 +170,21 @@ fn finder(stream: bool) -> UsageFinder {
     if stream { UsageFinder::for_stream() } else { UsageFinder::for_answer() }
 }
 
-/// Reads an answer whose client left before its head was there.
-pub(crate) async fn read_alone(answered: Answered) {
+/// Reads an answer whose client left before its head was there, until `end`.
+pub(crate) async fn read_alone(answered: Answered, end: Instant) {
     let Answered { mut ticket, response, stream, .. } = answered;
     ticket.client_left = true;
     let stream = stream && is_events(response.headers());
-    read_on(response.into_body(), ticket, finder(stream)).await;
+    read_on(response.into_body(), ticket, finder(stream), end).await;
 }
 
-/// Reads the rest of an answer and settles.
-async fn read_on(mut upstream: AnswerBody, ticket: Ticket, mut finder: UsageFinder) {
+/// Reads the rest of an answer, until `end`, and settles by what was seen.
+async fn read_on(mut upstream: AnswerBody, ticket: Ticket, mut finder: UsageFinder, end: Instant) {
     loop {
-        match poll_fn(|cx| upstream.poll_piece(cx)).await {
-            Some(Ok(piece)) => finder.feed(&piece),
-            Some(Err(_)) => return ticket.settle(&Outcome::Broken(&finder.finish())),
-            None => return ticket.settle(&Outcome::Whole(&finder.finish())),
+        match timeout_at(end, poll_fn(|cx| upstream.poll_piece(cx))).await {
+            Ok(Some(Ok(piece))) => finder.feed(&piece),
+            Ok(None) => return ticket.settle(&Outcome::Whole(&finder.finish())),
+            Ok(Some(Err(_))) | Err(_) => return ticket.settle(&Outcome::Broken(&finder.finish())),
         }
     }
 }
