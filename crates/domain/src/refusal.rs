@@ -101,7 +101,9 @@ impl RateLimited {
         let remaining = limit.saturating_sub(*used);
         let left = if remaining == 0 { "is used up".to_owned() } else { format!("has {remaining} left") };
         let (what, _) = kind.words();
-        format!("Rate limit exceeded: {}'s limit of {limit} {what} {left}. {back}", whose(scope))
+        // As Mistral begins its own.
+        let of = if *kind == RateKind::TokensPerMinute { "Tokens" } else { "Requests" };
+        format!("{of} rate limit exceeded: {}'s limit of {limit} {what} {left}. {back}", whose(scope))
     }
 }
 
