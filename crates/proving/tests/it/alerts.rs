@@ -8,31 +8,11 @@ use louver_domain::deliveries::{DeliveryState, Next};
 use louver_domain::id::{AlertChannelId, AlertId, OrganizationId};
 use louver_domain::time::Timestamp;
 use louver_proving::clock::SeededEntropy;
-use louver_proving::database;
 use louver_proving::system::{Setup, System, eventually};
 use louver_store::alert_channels::{self, AlertChannel};
 use louver_store::deliveries::{self, LEASE_SECONDS};
 use louver_store::{Store, StoreError, alerts};
 use serde_json::json;
-
-/// Runs one piece of the contract on a fresh database of each engine, with two handles to it: two nodes.
-macro_rules! contract {
-    ($($name:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $name() {
-                let folder = tempfile::tempdir().unwrap();
-                super::$name(super::fresh(&super::database::sqlite(folder.path())).await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(super::fresh(&super::database::postgres()).await).await;
-            })*
-        }
-    };
-}
 
 contract! {
     channels_read_back_as_written_and_are_changed

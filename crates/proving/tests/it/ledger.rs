@@ -14,7 +14,6 @@ use louver_domain::settlement::{Bound, Why};
 use louver_domain::time::{Clock, Timestamp};
 use louver_domain::usage::Tokens;
 use louver_proving::clock::ManualClock;
-use louver_proving::database;
 use louver_store::journal::{Found, FoundCall, Recorded, Settled};
 use louver_store::ledger::entries::{self, Entry, Hold};
 use louver_store::ledger::recovery::{self, Recovered};
@@ -24,25 +23,6 @@ use louver_store::ledger::{self, Ask, Holder, Reply, Return};
 use louver_store::{Store, organizations};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-
-/// Runs one piece of the contract on a fresh database of each engine.
-macro_rules! contract {
-    ($($name:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $name() {
-                let folder = tempfile::tempdir().unwrap();
-                super::$name(super::Desk::open(&super::database::sqlite(folder.path())).await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(super::Desk::open(&super::database::postgres()).await).await;
-            })*
-        }
-    };
-}
 
 contract! {
     a_change_that_comes_twice_counts_once
@@ -56,6 +36,10 @@ contract! {
     what_a_dead_process_left_is_closed_or_stranded
     a_changed_time_zone_waits_for_the_next_period
     a_clock_set_back_keeps_the_newer_period
+}
+
+async fn fresh(url: &str) -> Desk {
+    Desk::open(url).await
 }
 
 const KIND: BudgetKind = BudgetKind::DailyUsd;

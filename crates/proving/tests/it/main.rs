@@ -7,6 +7,9 @@
     clippy::too_many_lines,
     reason = "tests fail loudly, and their tables are long"
 )]
+#[macro_use]
+mod contract;
+
 mod alerts;
 mod attacks;
 mod budgets;

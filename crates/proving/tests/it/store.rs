@@ -9,7 +9,6 @@ use louver_domain::money::Money;
 use louver_domain::time::Timestamp;
 use louver_domain::users::Membership;
 use louver_proving::clock::ManualClock;
-use louver_proving::database;
 use louver_store::ledger::entries::{self, Entry, Holds};
 use louver_store::usage::GroupBy;
 use louver_store::usage::history::History;
@@ -17,25 +16,6 @@ use louver_store::{
     Store, StoreError, admin_keys, audit, keys, model_roles, models, organizations, revision, snapshot,
     upstreams, usage, users, workspaces,
 };
-
-/// Runs one piece of the contract on a fresh database of each engine.
-macro_rules! contract {
-    ($($name:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $name() {
-                let folder = tempfile::tempdir().unwrap();
-                super::$name(super::fresh(&super::database::sqlite(folder.path())).await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(super::fresh(&super::database::postgres()).await).await;
-            })*
-        }
-    };
-}
 
 contract! {
     migrating_twice_changes_nothing
