@@ -82,7 +82,7 @@ impl Order {
     /// One dollar in one workspace, used up, with so many kills on the way.
     ///
     /// A call that Louver has written down and not yet sent when it is killed is charged all the same. With kills the
-    /// calls are smaller, so that what is charged and never billed stays under three cents.
+    /// calls are smaller, at most 65 millionths of a dollar each, so that little is charged and never billed.
     pub fn dollar(seed: u64, clients: usize, kills: u64) -> Self {
         let budget = Money::parse_usd("1").expect("a dollar");
         let scene = Scene::Workspace { budget, keys: 8 };
