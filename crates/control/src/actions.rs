@@ -25,8 +25,8 @@ use crate::Control;
 use crate::context::Context;
 use crate::error::ControlError;
 use louver_domain::access::Permit;
-use louver_domain::audit::AuditEvent;
-use louver_domain::id::EventId;
+use louver_domain::audit::{AuditEvent, Outcome};
+use louver_domain::id::{EventId, WorkspaceId};
 use louver_store::Tx;
 use serde::Serialize;
 use std::fmt::Display;
@@ -36,6 +36,7 @@ pub(crate) struct Deed {
     permit: Permit,
     target_id: String,
     target_name: String,
+    workspace_id: Option<WorkspaceId>,
     before: Option<String>,
     after: Option<String>,
 }
@@ -43,7 +44,20 @@ pub(crate) struct Deed {
 impl Deed {
     /// On the object of that id and name.
     pub(crate) fn on(permit: Permit, id: impl Display, name: &str) -> Self {
-        Self { permit, target_id: id.to_string(), target_name: name.to_owned(), before: None, after: None }
+        Self {
+            permit,
+            target_id: id.to_string(),
+            target_name: name.to_owned(),
+            workspace_id: None,
+            before: None,
+            after: None,
+        }
+    }
+
+    /// In that workspace.
+    pub(crate) fn inside(mut self, workspace: WorkspaceId) -> Self {
+        self.workspace_id = Some(workspace);
+        self
     }
 
     /// How the object was shown before.
@@ -65,6 +79,8 @@ impl Deed {
             at: context.now,
             actor: context.actor.clone(),
             permit: self.permit,
+            outcome: Outcome::Done,
+            workspace_id: self.workspace_id,
             target_id: self.target_id,
             target_name: self.target_name,
             before: self.before,

@@ -7,9 +7,9 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use louver_domain::access::Actor;
-use louver_domain::keys::{KeyKind, read_public_id, same_fingerprint};
-use louver_store::admin_keys;
+use louver_domain::access::{Actor, Identity, Rights};
+use louver_domain::keys::{AdminHolder, AdminKey, KeyKind, read_public_id, same_fingerprint};
+use louver_store::{admin_keys, grants};
 use std::sync::Arc;
 
 const API_KEY_HEADER: &str = "x-api-key";
@@ -63,5 +63,24 @@ async fn holder(control: &Control, key: &str) -> Result<Actor, ControlError> {
     let same = same_fingerprint(&fingerprint, &stored);
     let known = found.filter(|known| same && known.is_accepted(control.clock.now()));
     let known = known.ok_or(ControlError::Unauthorized)?;
-    Ok(Actor::AdminKey { id: known.id, name: known.name, organization_id: known.organization_id })
+    actor_of(control, known).await
+}
+
+/// Who an admin key stands for, with what they may do now. Whoever is gone is nobody.
+async fn actor_of(control: &Control, key: AdminKey) -> Result<Actor, ControlError> {
+    let organization = key.organization_id;
+    let (identity, rights) = match key.holder {
+        AdminHolder::Organization => (Identity::AdminKey { id: key.id, name: key.name }, Rights::all()),
+        AdminHolder::User(id) => {
+            let found = grants::rights_of(&control.store, organization, id).await?;
+            let (user, rights) = found.ok_or(ControlError::Unauthorized)?;
+            (Identity::Person { id, email: user.email }, rights)
+        }
+        AdminHolder::ServiceAccount(id) => {
+            let found = grants::rights_of_account(&control.store, organization, id).await?;
+            let (account, rights) = found.ok_or(ControlError::Unauthorized)?;
+            (Identity::ServiceAccount { id, name: account.name }, rights)
+        }
+    };
+    Ok(Actor::new(identity, organization, rights))
 }

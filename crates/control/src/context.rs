@@ -37,8 +37,8 @@ pub struct Context {
 
 impl Context {
     /// For the program itself, on the machine that holds the data.
-    pub const fn system(organization_id: OrganizationId, now: Timestamp) -> Self {
-        Self { actor: Actor::System { organization_id }, origin: None, now, if_match: None }
+    pub fn system(organization_id: OrganizationId, now: Timestamp) -> Self {
+        Self { actor: Actor::system(organization_id), origin: None, now, if_match: None }
     }
 
     /// The organization that bounds everything.

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderValue, StatusCode, Uri};
-use louver_domain::access::Denied;
+use louver_domain::access::{Action, Denied};
 use louver_domain::keys::looks_like_key;
 use louver_mistral::json::JsonError;
 use louver_store::StoreError;
@@ -38,6 +38,9 @@ pub enum ControlError {
     /// A field or parameter is of the wrong shape, or names what is not there.
     #[error("{}: {}", .0.param(), .0.message)]
     Invalid(Fault),
+    /// The caller knows of it, and may not.
+    #[error("{0}")]
+    Forbidden(String),
     /// Not there, or not in the caller's organization.
     #[error("not found")]
     NotFound,
@@ -118,12 +121,18 @@ impl ControlError {
         }
     }
 
+    /// The caller lacks a permission.
+    pub(crate) fn lacking(action: Action) -> Self {
+        Self::Forbidden(format!("this needs the permission {}, which you do not hold here", action.as_str()))
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::KeyInQuery | Self::Json(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -141,6 +150,7 @@ impl ControlError {
             Self::BrokenBody => "broken_body",
             Self::TooLarge => "request_too_large",
             Self::Invalid(_) => "invalid_request",
+            Self::Forbidden(_) => "permission_denied",
             Self::NotFound | Self::NoRoute => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict(_) => "conflict",
@@ -163,6 +173,7 @@ impl ControlError {
             | Self::TooLarge
             | Self::BrokenBody
             | Self::Invalid(_)
+            | Self::Forbidden(_)
             | Self::NotFound
             | Self::NoRoute
             | Self::MethodNotAllowed
@@ -180,6 +191,7 @@ impl ControlError {
             | Self::Json(_)
             | Self::TooLarge
             | Self::BrokenBody
+            | Self::Forbidden(_)
             | Self::NotFound
             | Self::NoRoute
             | Self::MethodNotAllowed
@@ -237,8 +249,18 @@ impl From<StoreError> for ControlError {
 }
 
 impl From<Denied> for ControlError {
-    fn from(_: Denied) -> Self {
-        Self::NotFound
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unseen => Self::NotFound,
+            Denied::Lacks(action) => Self::lacking(action),
+            Denied::OwnRights => {
+                Self::Forbidden("nobody changes what they themselves may do: ask another admin".into())
+            }
+            Denied::NotHeld(action) => Self::Forbidden(format!(
+                "this would give the permission {}, which you do not hold here yourself",
+                action.as_str()
+            )),
+        }
     }
 }
 

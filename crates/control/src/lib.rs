@@ -15,6 +15,7 @@ pub mod error;
 mod intake;
 mod page;
 mod reply;
+pub mod routes;
 
 use axum::Router;
 use axum::middleware;
@@ -25,6 +26,7 @@ use louver_domain::time::Clock;
 use louver_store::revision;
 use louver_store::seal::MasterKey;
 use louver_store::{Store, StoreError, Tx};
+use routes::{Operation, Routes};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -82,28 +84,39 @@ impl Control {
     }
 }
 
+/// The routes of the admin API.
+fn routes() -> Routes {
+    api::keys::routes()
+        .and(api::budgets::routes())
+        .and(api::explain::routes())
+        .and(api::organizations::routes())
+        .and(api::workspaces::routes())
+        .and(api::users::routes())
+        .and(api::service_accounts::routes())
+        .and(api::model_roles::routes())
+        .and(api::models::routes())
+        .and(api::upstreams::routes())
+        .and(api::usage::routes())
+        .and(api::simulation::routes())
+        .and(api::alert_channels::routes())
+        .and(api::alerts::routes())
+        .and(api::mistral::routes())
+}
+
+/// The table of the routes.
+pub fn operations() -> Vec<Operation> {
+    routes().operations().to_vec()
+}
+
 /// The admin API: `/v1/api-keys`, `/v1/gateway/…` and `/v1/admin/…`. Each request needs a
 /// [`context::RequestContext`] among its extensions.
 pub fn router(control: Arc<Control>) -> Router {
     let guard = middleware::from_fn_with_state(Arc::clone(&control), actor::authenticate);
-    Router::new()
-        .merge(api::keys::routes())
-        .merge(api::budgets::routes())
-        .merge(api::explain::routes())
-        .merge(api::organizations::routes())
-        .merge(api::workspaces::routes())
-        .merge(api::users::routes())
-        .merge(api::service_accounts::routes())
-        .merge(api::model_roles::routes())
-        .merge(api::models::routes())
-        .merge(api::upstreams::routes())
-        .merge(api::usage::routes())
-        .merge(api::simulation::routes())
-        .merge(api::alert_channels::routes())
-        .merge(api::alerts::routes())
-        .merge(api::mistral::routes())
+    let (guarded, open) = routes().into_routers();
+    guarded
         .method_not_allowed_fallback(error::method_not_allowed)
         .route_layer(guard)
+        .merge(open.method_not_allowed_fallback(error::method_not_allowed))
         .fallback(error::no_route)
         .layer(middleware::from_fn(error::funnel))
         .with_state(control)

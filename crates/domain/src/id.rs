@@ -132,6 +132,15 @@ typed_id!(
     /// A channel that alerts are sent to.
     AlertChannelId, "ach");
 typed_id!(
+    /// A role on the admin side, built in or custom.
+    RoleId, "role");
+typed_id!(
+    /// A group of people.
+    GroupId, "group");
+typed_id!(
+    /// An invitation into an organization.
+    InvitationId, "inv");
+typed_id!(
     /// One audit event.
     EventId, "evt");
 

@@ -172,6 +172,17 @@ pub enum Owner {
     ServiceAccount(ServiceAccountId),
 }
 
+/// Whose rights an admin key carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminHolder {
+    /// All of the organization's.
+    Organization,
+    /// A person's: what their roles give them at the time of each request.
+    User(UserId),
+    /// A service account's.
+    ServiceAccount(ServiceAccountId),
+}
+
 /// What an admin set a key to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -237,6 +248,8 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
     /// What an admin set it to.
     pub status: KeyStatus,
+    /// Who made it, by name.
+    pub created_by: Option<String>,
 }
 
 impl ApiKey {
@@ -275,6 +288,8 @@ pub struct AdminKey {
     pub id: AdminKeyId,
     /// The organization it administers.
     pub organization_id: OrganizationId,
+    /// Whose rights it carries.
+    pub holder: AdminHolder,
     /// A name for people.
     pub name: String,
     /// What it is found by.

@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod access;
+pub mod actions;
 pub mod admission;
 pub mod alert_channels;
 pub mod alerts;
@@ -16,7 +17,10 @@ pub mod deliveries;
 pub mod endpoints;
 pub mod entropy;
 pub mod explanation;
+pub mod folding;
+pub mod groups;
 pub mod id;
+pub mod invitations;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
@@ -29,6 +33,7 @@ pub mod prices;
 pub mod rates;
 pub mod refusal;
 pub mod reserve;
+pub mod roles;
 pub mod secret;
 pub mod settlement;
 pub mod simulation;

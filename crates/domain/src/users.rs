@@ -1,6 +1,6 @@
 //! People and machines that own keys, and which model role each has in a workspace.
 
-use crate::id::{OrganizationId, ServiceAccountId, UserId, WorkspaceId};
+use crate::id::{OrganizationId, RoleId, ServiceAccountId, UserId, WorkspaceId};
 use crate::limits::Limits;
 use crate::time::Timestamp;
 
@@ -15,10 +15,18 @@ pub struct User {
     pub email: String,
     /// A name for people.
     pub name: Option<String>,
+    /// The first name.
+    pub first_name: Option<String>,
+    /// The last name.
+    pub last_name: Option<String>,
+    /// Their roles in the organization, besides those that come through groups.
+    pub roles: Vec<RoleId>,
     /// Limits over all their keys together.
     pub limits: Limits,
     /// When they were added.
     pub created_at: Timestamp,
+    /// When they were removed; what they did stays under their name.
+    pub removed_at: Option<Timestamp>,
 }
 
 /// A machine's account: it owns keys that stay when people leave.
@@ -34,6 +42,8 @@ pub struct ServiceAccount {
     pub name: String,
     /// Its model role, if any.
     pub role: Option<String>,
+    /// Its roles in its workspace on the admin side.
+    pub roles: Vec<RoleId>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -45,6 +55,8 @@ pub struct Membership {
     pub workspace_id: WorkspaceId,
     /// The person.
     pub user_id: UserId,
+    /// The roles the person has there on the admin side, besides those that come through groups.
+    pub roles: Vec<RoleId>,
     /// The model role the person has there, if any.
-    pub role: Option<String>,
+    pub model_role: Option<String>,
 }

@@ -15,6 +15,8 @@ pub struct Workspace {
     pub name: String,
     /// A description for people.
     pub description: Option<String>,
+    /// One or two characters, such as an emoji.
+    pub icon: Option<String>,
     /// Whether keys without a workspace go here; one per organization.
     pub is_default: bool,
     /// Its limits; they can only narrow the organization's.

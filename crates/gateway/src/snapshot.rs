@@ -224,11 +224,7 @@ impl<'a> Builder<'a> {
             workspaces: rules.workspaces.iter().map(|w| (w.id, w)).collect(),
             users: rules.users.iter().map(|u| (u.id, u)).collect(),
             roles: rules.roles.iter().map(|(org, role)| ((*org, role.name.as_str()), role)).collect(),
-            member_roles: rules
-                .memberships
-                .iter()
-                .filter_map(|m| Some(((m.workspace_id, m.user_id), m.role.as_deref()?)))
-                .collect(),
+            member_roles: rules.member_roles.iter().map(|(place, role)| (*place, role.as_str())).collect(),
             account_roles: rules
                 .service_accounts
                 .iter()
@@ -239,10 +235,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A key whose organization or workspace is missing gets no entry: it is refused like an unknown one.
+    /// A key whose organization, workspace or person is missing gets no entry: it is refused like an unknown one.
     fn entry(&self, key: &'a ApiKey) -> Option<(PublicId, Arc<KeyEntry>)> {
         let (user_id, user) = match key.owner {
-            Owner::User(id) => (Some(id), self.users.get(&id).copied()),
+            Owner::User(id) => (Some(id), Some(*self.users.get(&id)?)),
             Owner::Workspace | Owner::ServiceAccount(_) => (None, None),
         };
         let chain = Chain {

@@ -3,15 +3,15 @@
 use crate::db::{Row, Store, Tx};
 use crate::error::StoreError;
 use louver_domain::access::Permit;
-use louver_domain::id::{AdminKeyId, OrganizationId};
-use louver_domain::keys::{AdminKey, KeyStatus, PublicId};
+use louver_domain::id::{AdminKeyId, OrganizationId, ServiceAccountId, UserId};
+use louver_domain::keys::{AdminHolder, AdminKey, KeyStatus, PublicId};
 use louver_domain::time::Timestamp;
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, organization_id, name, public_id, fingerprint, last_four, created_at, expires_at, status ",
-            "FROM admin_keys ",
+            "SELECT id, organization_id, name, public_id, fingerprint, last_four, created_at, expires_at, status, ",
+            "user_id, service_account_id FROM admin_keys ",
             $rest
         )
     };
@@ -41,9 +41,14 @@ pub async fn load(
 
 /// Adds an admin key.
 pub async fn insert(tx: &mut Tx, permit: &Permit, key: &AdminKey) -> Result<(), StoreError> {
+    let (user, account) = match key.holder {
+        AdminHolder::Organization => (None, None),
+        AdminHolder::User(id) => (Some(id.bytes()), None),
+        AdminHolder::ServiceAccount(id) => (None, Some(id.bytes())),
+    };
     tx.execute(
         "INSERT INTO admin_keys (id, organization_id, name, public_id, fingerprint, last_four, created_at, \
-         expires_at, status) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         expires_at, status, user_id, service_account_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         vec![
             key.id.bytes().into(),
             permit.organization_id().bytes().into(),
@@ -54,6 +59,8 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, key: &AdminKey) -> Result<(), 
             key.created_at.micros().into(),
             key.expires_at.map(Timestamp::micros).into(),
             key.status.as_str().into(),
+            user.into(),
+            account.into(),
         ],
     )
     .await?;
@@ -71,6 +78,8 @@ pub async fn save_status(tx: &mut Tx, permit: &Permit, key: &AdminKey) -> Result
 }
 
 fn read(row: &Row) -> Result<AdminKey, StoreError> {
+    let user = row.opt_id(9)?.map(UserId::from_bytes).map(AdminHolder::User);
+    let account = row.opt_id(10)?.map(ServiceAccountId::from_bytes).map(AdminHolder::ServiceAccount);
     let corrupt = |what: &str| StoreError::Corrupt(format!("the {what} of an admin key"));
     Ok(AdminKey {
         id: AdminKeyId::from_bytes(row.id(0)?),
@@ -82,5 +91,6 @@ fn read(row: &Row) -> Result<AdminKey, StoreError> {
         created_at: Timestamp::from_micros(row.int(6)?),
         expires_at: row.opt_int(7)?.map(Timestamp::from_micros),
         status: KeyStatus::parse(&row.text(8)?).ok_or_else(|| corrupt("status"))?,
+        holder: user.or(account).unwrap_or(AdminHolder::Organization),
     })
 }

@@ -3,7 +3,7 @@
 use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use crate::revision;
-use louver_domain::access::Actor;
+use louver_domain::access::Identity;
 use louver_domain::audit::AuditEvent;
 use louver_domain::id::OrganizationId;
 
@@ -29,9 +29,11 @@ impl Tx {
 }
 
 async fn append(tx: &mut Tx, event: &AuditEvent) -> Result<(), StoreError> {
-    let (kind, id, name) = match &event.actor {
-        Actor::AdminKey { id, name, .. } => ("admin_key", id.to_string(), name.clone()),
-        Actor::System { .. } => ("system", String::new(), String::from("louver")),
+    let (kind, id, name) = match &event.actor.identity {
+        Identity::AdminKey { id, name } => ("admin_key", id.to_string(), name.clone()),
+        Identity::Person { id, email } => ("user", id.to_string(), email.clone()),
+        Identity::ServiceAccount { id, name } => ("service_account", id.to_string(), name.clone()),
+        Identity::System => ("system", String::new(), String::from("louver")),
     };
     let values: Vec<Value> = vec![
         event.id.bytes().into(),
@@ -40,7 +42,7 @@ async fn append(tx: &mut Tx, event: &AuditEvent) -> Result<(), StoreError> {
         kind.into(),
         id.into(),
         name.into(),
-        event.permit.action().as_str().into(),
+        event.permit.action().event().into(),
         event.target_id.clone().into(),
         event.target_name.clone().into(),
         event.before.clone().into(),

@@ -80,3 +80,16 @@ impl Dialect {
         format!("VALUES {}", all.join(","))
     }
 }
+
+/// A pattern for `LIKE … ESCAPE '\'` that finds what holds the text, whatever is in it.
+pub(crate) fn holding(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}

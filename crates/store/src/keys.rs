@@ -1,9 +1,11 @@
 //! API keys in the database: everything but their secrets.
 
 use crate::db::{Row, Store, Tx, Value};
+use crate::dialect;
 use crate::error::StoreError;
 use crate::organizations::{read_json, write_json};
 use louver_domain::access::Permit;
+use louver_domain::folding::folded;
 use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, KeyStatus, Owner, PublicId};
 use louver_domain::limits::Limits;
@@ -14,7 +16,7 @@ macro_rules! select {
         concat!(
             "SELECT id, organization_id, workspace_id, user_id, service_account_id, name, description, public_id, ",
             "fingerprint, last_four, limits, role, allowed_endpoints, allowed_cidrs, created_at, expires_at, ",
-            "last_used_at, status FROM api_keys ",
+            "last_used_at, status, created_by FROM api_keys ",
             $rest
         )
     };
@@ -34,8 +36,14 @@ pub struct Filter {
     pub status: Option<String>,
     /// Not used (nor made) since then.
     pub unused_since: Option<Timestamp>,
+    /// Of this person.
+    pub owner: Option<UserId>,
+    /// Whose name holds this, whatever the case and the accents, or whose secret ends in it.
+    pub search: Option<String>,
     /// Made after this key, in the order of ids.
     pub after: Option<KeyId>,
+    /// How many to leave out at the front.
+    pub offset: u64,
 }
 
 /// One page of the keys of an organization in the order they were made; at most `limit`. `now` decides what has
@@ -60,12 +68,19 @@ pub async fn list(
         filter.after.map(|k| k.bytes()).unwrap_or_default().into(),
         now.micros().into(),
         i64::from(limit).into(),
+        filter.owner.map(|u| u.bytes()).unwrap_or_default().into(),
+        filter.owner.is_some().into(),
+        filter.search.as_deref().map(|text| dialect::holding(&folded(text))).unwrap_or_default().into(),
+        filter.search.as_deref().map(folded).unwrap_or_default().into(),
+        filter.search.is_some().into(),
+        filter.offset.into(),
     ];
     let sql = select!(
         "WHERE organization_id = $1 AND (workspace_id = $2 OR $3 = 0) AND (name = $4 OR $5 = 0) \
          AND CASE WHEN $7 = 0 THEN status <> 'revoked' \
          ELSE $6 = CASE WHEN status = 'active' AND expires_at <= $10 THEN 'expired' ELSE status END END \
-         AND COALESCE(last_used_at, created_at) < $8 AND id > $9 ORDER BY id LIMIT $11"
+         AND COALESCE(last_used_at, created_at) < $8 AND id > $9 AND (user_id = $12 OR $13 = 0) \
+         AND (folded LIKE $14 ESCAPE '\\' OR lower(last_four) = $15 OR $16 = 0) ORDER BY id LIMIT $11 OFFSET $17"
     );
     store.fetch(sql, values).await?.iter().map(read).collect()
 }
@@ -98,6 +113,33 @@ pub async fn load(
     tx.fetch(ONE, vec![organization.bytes().into(), id.bytes().into()]).await?.first().map(read).transpose()
 }
 
+/// The keys of a person that are not revoked, inside a transaction.
+pub async fn load_of_user(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<Vec<ApiKey>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 AND user_id = $2 AND status <> 'revoked' ORDER BY id");
+    tx.fetch(sql, vec![organization.bytes().into(), user.bytes().into()]).await?.iter().map(read).collect()
+}
+
+/// The keys of a service account that are not revoked, inside a transaction.
+pub async fn load_of_account(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    account: ServiceAccountId,
+) -> Result<Vec<ApiKey>, StoreError> {
+    let sql =
+        select!("WHERE organization_id = $1 AND service_account_id = $2 AND status <> 'revoked' ORDER BY id");
+    tx.fetch(sql, vec![organization.bytes().into(), account.bytes().into()]).await?.iter().map(read).collect()
+}
+
+/// The key with that public id, of whatever organization.
+pub async fn find(store: &Store, public_id: PublicId) -> Result<Option<ApiKey>, StoreError> {
+    let sql = select!("WHERE public_id = $1");
+    store.fetch(sql, vec![public_id.as_str().into()]).await?.first().map(read).transpose()
+}
+
 /// Adds a key.
 pub async fn insert(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), StoreError> {
     let (user, account) = owner_ids(key.owner);
@@ -119,11 +161,14 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), St
         key.created_at.micros().into(),
         key.expires_at.map(Timestamp::micros).into(),
         key.status.as_str().into(),
+        key.created_by.clone().into(),
+        folded(&key.name).into(),
     ];
     tx.execute(
         "INSERT INTO api_keys (id, organization_id, workspace_id, user_id, service_account_id, name, description, \
          public_id, fingerprint, last_four, limits, role, allowed_endpoints, allowed_cidrs, created_at, expires_at, \
-         status) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+         status, created_by, folded) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+         $17, $18, $19)",
         values,
     )
     .await?;
@@ -143,10 +188,11 @@ pub async fn save(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), Stor
         key.status.as_str().into(),
         permit.organization_id().bytes().into(),
         key.id.bytes().into(),
+        folded(&key.name).into(),
     ];
     tx.execute(
         "UPDATE api_keys SET name = $1, description = $2, limits = $3, role = $4, allowed_endpoints = $5, \
-         allowed_cidrs = $6, expires_at = $7, status = $8 WHERE organization_id = $9 AND id = $10",
+         allowed_cidrs = $6, expires_at = $7, status = $8, folded = $11 WHERE organization_id = $9 AND id = $10",
         values,
     )
     .await?;
@@ -203,5 +249,6 @@ fn read(row: &Row) -> Result<ApiKey, StoreError> {
         expires_at: row.opt_int(15)?.map(Timestamp::from_micros),
         last_used_at: row.opt_int(16)?.map(Timestamp::from_micros),
         status: KeyStatus::parse(&row.text(17)?).ok_or_else(|| corrupt("status"))?,
+        created_by: row.opt_text(18)?,
     })
 }

@@ -63,9 +63,12 @@ pub async fn holders(tx: &mut Tx, organization: OrganizationId, name: &str) -> R
     let rows = tx
         .fetch(
             "SELECT CAST((SELECT COUNT(*) FROM memberships m JOIN workspaces w ON w.id = m.workspace_id \
-             WHERE w.organization_id = $1 AND m.role = $2) \
+             WHERE w.organization_id = $1 AND m.model_role = $2) \
+             + (SELECT COUNT(*) FROM user_group_workspaces g JOIN workspaces w ON w.id = g.workspace_id \
+             WHERE w.organization_id = $1 AND g.model_role = $2) \
              + (SELECT COUNT(*) FROM api_keys WHERE organization_id = $1 AND role = $2 AND status <> 'revoked') \
-             + (SELECT COUNT(*) FROM service_accounts WHERE organization_id = $1 AND role = $2) AS BIGINT)",
+             + (SELECT COUNT(*) FROM service_accounts WHERE organization_id = $1 AND role = $2 \
+             AND removed_at IS NULL) AS BIGINT)",
             vec![organization.bytes().into(), name.into()],
         )
         .await?;

@@ -1,16 +1,23 @@
 //! All the rules at one revision, read in one transaction: what a gateway decides by.
 
-use crate::db::Store;
+use crate::db::{Store, Tx};
 use crate::error::StoreError;
 use crate::models::PricedModel;
 use crate::upstreams::Upstream;
-use crate::{keys, model_roles, models, organizations, revision, upstreams, users, workspaces};
-use louver_domain::id::OrganizationId;
+use crate::{
+    groups, keys, model_roles, models, organizations, revision, service_accounts, upstreams, users,
+    workspaces,
+};
+use louver_domain::id::{OrganizationId, UserId, WorkspaceId};
 use louver_domain::keys::ApiKey;
 use louver_domain::model_roles::ModelRole;
 use louver_domain::organizations::Organization;
-use louver_domain::users::{Membership, ServiceAccount, User};
+use louver_domain::users::{ServiceAccount, User};
 use louver_domain::workspaces::Workspace;
+use std::collections::HashMap;
+
+/// The model roles of people, by workspace and person.
+pub type MemberRoles = HashMap<(WorkspaceId, UserId), String>;
 
 /// The rules as stored.
 #[derive(Clone, Debug)]
@@ -25,8 +32,8 @@ pub struct Rules {
     pub users: Vec<User>,
     /// Service accounts.
     pub service_accounts: Vec<ServiceAccount>,
-    /// Who has which model role where.
-    pub memberships: Vec<Membership>,
+    /// Who has which model role where, by themselves or through groups.
+    pub member_roles: MemberRoles,
     /// Model roles.
     pub roles: Vec<(OrganizationId, ModelRole)>,
     /// The catalogue.
@@ -40,13 +47,15 @@ pub struct Rules {
 /// Reads the rules, all of one revision.
 pub async fn load(store: &Store) -> Result<Rules, StoreError> {
     let mut tx = store.begin_read().await?;
+    let organizations = organizations::all(&mut tx).await?;
+    let member_roles = member_roles(&mut tx, &organizations).await?;
     let rules = Rules {
         revision: revision::seen(&mut tx).await?,
-        organizations: organizations::all(&mut tx).await?,
+        organizations,
         workspaces: workspaces::all(&mut tx).await?,
         users: users::all(&mut tx).await?,
-        service_accounts: users::all_accounts(&mut tx).await?,
-        memberships: users::all_memberships(&mut tx).await?,
+        service_accounts: service_accounts::all(&mut tx).await?,
+        member_roles,
         roles: model_roles::all(&mut tx).await?,
         models: models::load(&mut tx).await?,
         keys: keys::all_live(&mut tx).await?,
@@ -54,4 +63,41 @@ pub async fn load(store: &Store) -> Result<Rules, StoreError> {
     };
     tx.commit_plain().await?;
     Ok(rules)
+}
+
+/// A person's own model role in a workspace, else that of the oldest group through which the person is in it.
+async fn member_roles(tx: &mut Tx, organizations: &[Organization]) -> Result<MemberRoles, StoreError> {
+    let mut roles = MemberRoles::new();
+    for membership in users::all_memberships(tx).await? {
+        if let Some(role) = membership.model_role {
+            roles.insert((membership.workspace_id, membership.user_id), role);
+        }
+    }
+    for organization in organizations {
+        add_through_groups(tx, organization.id, &mut roles).await?;
+    }
+    Ok(roles)
+}
+
+async fn add_through_groups(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    roles: &mut MemberRoles,
+) -> Result<(), StoreError> {
+    // Ids are made in the order of time: sorted by id, the oldest group comes first.
+    let places = groups::all_workspaces(tx, organization).await?;
+    if places.iter().all(|place| place.model_role.is_none()) {
+        return Ok(());
+    }
+    let nesting = groups::nesting(tx, organization).await?;
+    let members = groups::all_members(tx, organization).await?;
+    let reached: Vec<_> =
+        members.iter().map(|(group, user)| (nesting.reached_from([*group]), *user)).collect();
+    for place in &places {
+        let Some(role) = &place.model_role else { continue };
+        for (_, user) in reached.iter().filter(|(groups, _)| groups.contains(&place.group_id)) {
+            roles.entry((place.workspace_id, *user)).or_insert_with(|| role.clone());
+        }
+    }
+    Ok(())
 }

@@ -1,169 +1,197 @@
-//! People, service accounts and memberships in the database.
+//! People and their memberships of workspaces in the database.
 
-use crate::db::{Row, Store, Tx};
+use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use crate::organizations::{read_json, write_json};
 use louver_domain::access::Permit;
-use louver_domain::id::{OrganizationId, ServiceAccountId, UserId, WorkspaceId};
+use louver_domain::id::{OrganizationId, RoleId, UserId, WorkspaceId};
 use louver_domain::limits::Limits;
 use louver_domain::time::Timestamp;
-use louver_domain::users::{Membership, ServiceAccount, User};
+use louver_domain::users::{Membership, User};
 
 macro_rules! select_users {
     ($rest:literal) => {
-        concat!("SELECT id, organization_id, email, name, limits, created_at FROM users ", $rest)
-    };
-}
-
-macro_rules! select_accounts {
-    ($rest:literal) => {
         concat!(
-            "SELECT id, organization_id, workspace_id, name, role, created_at FROM service_accounts ",
+            "SELECT id, organization_id, email, name, first_name, last_name, roles, limits, created_at, removed_at ",
+            "FROM users ",
             $rest
         )
     };
 }
 
+macro_rules! select_memberships {
+    ($rest:literal) => {
+        concat!("SELECT workspace_id, user_id, roles, model_role FROM memberships ", $rest)
+    };
+}
+
 /// The people of an organization, by mail address.
 pub async fn list(store: &Store, organization: OrganizationId) -> Result<Vec<User>, StoreError> {
-    let sql = select_users!("WHERE organization_id = $1 ORDER BY email");
+    let sql = select_users!("WHERE organization_id = $1 AND removed_at IS NULL ORDER BY email");
     store.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read_user).collect()
 }
 
+/// Which people a page shows.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Whose mail address holds this, in small letters; empty is everybody.
+    pub email: String,
+    /// How many to leave out at the front.
+    pub offset: u64,
+    /// At most so many.
+    pub limit: u64,
+}
+
+/// One page of the people of an organization by mail address, and how many there are on all pages.
+pub async fn page(
+    store: &Store,
+    organization: OrganizationId,
+    filter: &Filter,
+) -> Result<(Vec<User>, u64), StoreError> {
+    let pattern = crate::dialect::holding(&filter.email);
+    let values: Vec<Value> = vec![organization.bytes().into(), pattern.into()];
+    let count = "SELECT COUNT(*) FROM users WHERE organization_id = $1 AND removed_at IS NULL AND email LIKE $2 ESCAPE '\\'";
+    let total = store.fetch(count, values.clone()).await?;
+    let total = total.first().map_or(Ok(0), |row| row.count(0))?;
+    let sql = select_users!(
+        "WHERE organization_id = $1 AND removed_at IS NULL AND email LIKE $2 ESCAPE '\\' \
+         ORDER BY email LIMIT $3 OFFSET $4"
+    );
+    let paging = [Value::from(filter.limit), Value::from(filter.offset)];
+    let rows = store.fetch(sql, values.into_iter().chain(paging).collect()).await?;
+    Ok((rows.iter().map(read_user).collect::<Result<_, _>>()?, total))
+}
+
 pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<User>, StoreError> {
-    tx.fetch(select_users!("ORDER BY id"), vec![]).await?.iter().map(read_user).collect()
+    tx.fetch(select_users!("WHERE removed_at IS NULL ORDER BY id"), vec![])
+        .await?
+        .iter()
+        .map(read_user)
+        .collect()
+}
+
+/// The people of an organization, inside a transaction.
+pub async fn load_all(tx: &mut Tx, organization: OrganizationId) -> Result<Vec<User>, StoreError> {
+    let sql = select_users!("WHERE organization_id = $1 AND removed_at IS NULL ORDER BY id");
+    tx.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read_user).collect()
+}
+
+const ONE: &str = select_users!("WHERE organization_id = $1 AND id = $2 AND removed_at IS NULL");
+
+/// One person of an organization.
+pub async fn get(
+    store: &Store,
+    organization: OrganizationId,
+    id: UserId,
+) -> Result<Option<User>, StoreError> {
+    let rows = store.fetch(ONE, vec![organization.bytes().into(), id.bytes().into()]).await?;
+    rows.first().map(read_user).transpose()
 }
 
 /// One person of an organization, inside a transaction.
 pub async fn load(tx: &mut Tx, organization: OrganizationId, id: UserId) -> Result<Option<User>, StoreError> {
-    let sql = select_users!("WHERE organization_id = $1 AND id = $2");
-    tx.fetch(sql, vec![organization.bytes().into(), id.bytes().into()])
-        .await?
-        .first()
-        .map(read_user)
-        .transpose()
+    let rows = tx.fetch(ONE, vec![organization.bytes().into(), id.bytes().into()]).await?;
+    rows.first().map(read_user).transpose()
+}
+
+/// The person of that mail address, also one who was removed.
+pub async fn load_by_email(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    email: &str,
+) -> Result<Option<User>, StoreError> {
+    let sql = select_users!("WHERE organization_id = $1 AND email = $2");
+    tx.fetch(sql, vec![organization.bytes().into(), email.into()]).await?.first().map(read_user).transpose()
 }
 
 /// Adds a person; the mail address must be new in the organization.
 pub async fn insert(tx: &mut Tx, permit: &Permit, user: &User) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO users (id, organization_id, email, name, limits, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO users (id, organization_id, email, name, first_name, last_name, roles, limits, created_at, \
+         removed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         vec![
             user.id.bytes().into(),
             permit.organization_id().bytes().into(),
             user.email.clone().into(),
             user.name.clone().into(),
+            user.first_name.clone().into(),
+            user.last_name.clone().into(),
+            write_json(&user.roles)?.into(),
             write_json(&user.limits)?.into(),
             user.created_at.micros().into(),
+            user.removed_at.map(Timestamp::micros).into(),
         ],
     )
     .await?;
     Ok(())
 }
 
-/// Writes a person's limits.
-pub async fn save_limits(tx: &mut Tx, permit: &Permit, user: &User) -> Result<(), StoreError> {
+/// Writes what can change of a person.
+pub async fn save(tx: &mut Tx, permit: &Permit, user: &User) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE users SET limits = $1 WHERE organization_id = $2 AND id = $3",
+        "UPDATE users SET name = $1, first_name = $2, last_name = $3, roles = $4, limits = $5, created_at = $6, \
+         removed_at = $7 WHERE organization_id = $8 AND id = $9",
         vec![
+            user.name.clone().into(),
+            user.first_name.clone().into(),
+            user.last_name.clone().into(),
+            write_json(&user.roles)?.into(),
             write_json(&user.limits)?.into(),
+            user.created_at.micros().into(),
+            user.removed_at.map(Timestamp::micros).into(),
             permit.organization_id().bytes().into(),
             user.id.bytes().into(),
         ],
-    )
-    .await?;
-    Ok(())
-}
-
-/// The service accounts of an organization, by name.
-pub async fn list_accounts(
-    store: &Store,
-    organization: OrganizationId,
-) -> Result<Vec<ServiceAccount>, StoreError> {
-    let sql = select_accounts!("WHERE organization_id = $1 ORDER BY name, id");
-    store.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read_account).collect()
-}
-
-pub(crate) async fn all_accounts(tx: &mut Tx) -> Result<Vec<ServiceAccount>, StoreError> {
-    tx.fetch(select_accounts!("ORDER BY id"), vec![]).await?.iter().map(read_account).collect()
-}
-
-/// One service account of an organization, inside a transaction.
-pub async fn load_account(
-    tx: &mut Tx,
-    organization: OrganizationId,
-    id: ServiceAccountId,
-) -> Result<Option<ServiceAccount>, StoreError> {
-    let sql = select_accounts!("WHERE organization_id = $1 AND id = $2");
-    tx.fetch(sql, vec![organization.bytes().into(), id.bytes().into()])
-        .await?
-        .first()
-        .map(read_account)
-        .transpose()
-}
-
-/// Adds a service account; its name must be new in the workspace.
-pub async fn insert_account(
-    tx: &mut Tx,
-    permit: &Permit,
-    account: &ServiceAccount,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO service_accounts (id, organization_id, workspace_id, name, role, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-        vec![
-            account.id.bytes().into(),
-            permit.organization_id().bytes().into(),
-            account.workspace_id.bytes().into(),
-            account.name.clone().into(),
-            account.role.clone().into(),
-            account.created_at.micros().into(),
-        ],
-    )
-    .await?;
-    Ok(())
-}
-
-/// Gives a service account a model role, or takes it.
-pub async fn save_account_role(
-    tx: &mut Tx,
-    permit: &Permit,
-    id: ServiceAccountId,
-    role: Option<&str>,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE service_accounts SET role = $1 WHERE organization_id = $2 AND id = $3",
-        vec![role.map(str::to_owned).into(), permit.organization_id().bytes().into(), id.bytes().into()],
     )
     .await?;
     Ok(())
 }
 
 pub(crate) async fn all_memberships(tx: &mut Tx) -> Result<Vec<Membership>, StoreError> {
-    tx.fetch("SELECT workspace_id, user_id, role FROM memberships", vec![])
-        .await?
-        .iter()
-        .map(read_membership)
-        .collect()
+    tx.fetch(select_memberships!(""), vec![]).await?.iter().map(read_membership).collect()
 }
 
-/// Makes a person a member of a workspace with that model role, or changes the role of one who is.
+/// The memberships of a person.
+pub async fn memberships_of(tx: &mut Tx, user: UserId) -> Result<Vec<Membership>, StoreError> {
+    let sql = select_memberships!("WHERE user_id = $1 ORDER BY workspace_id");
+    tx.fetch(sql, vec![user.bytes().into()]).await?.iter().map(read_membership).collect()
+}
+
+/// The memberships of a workspace.
+pub async fn members_of(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Membership>, StoreError> {
+    let sql = select_memberships!("WHERE workspace_id = $1 ORDER BY user_id");
+    tx.fetch(sql, vec![workspace.bytes().into()]).await?.iter().map(read_membership).collect()
+}
+
+/// Makes a person a member of a workspace with those roles, or changes the roles of one who is.
 pub async fn save_membership(
     tx: &mut Tx,
     _permit: &Permit,
     membership: &Membership,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO memberships (workspace_id, user_id, role) VALUES ($1, $2, $3) \
-         ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role",
+        "INSERT INTO memberships (workspace_id, user_id, roles, model_role) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (workspace_id, user_id) DO UPDATE SET roles = excluded.roles, model_role = excluded.model_role",
         vec![
             membership.workspace_id.bytes().into(),
             membership.user_id.bytes().into(),
-            membership.role.clone().into(),
+            write_json(&membership.roles)?.into(),
+            membership.model_role.clone().into(),
         ],
     )
     .await?;
     Ok(())
+}
+
+/// Ends a membership; answers whether there was one.
+pub async fn delete_membership(
+    tx: &mut Tx,
+    _permit: &Permit,
+    workspace: WorkspaceId,
+    user: UserId,
+) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM memberships WHERE workspace_id = $1 AND user_id = $2";
+    Ok(tx.execute(sql, vec![workspace.bytes().into(), user.bytes().into()]).await? > 0)
 }
 
 /// A person's membership of a workspace, inside a transaction.
@@ -172,7 +200,7 @@ pub async fn load_membership(
     workspace: WorkspaceId,
     user: UserId,
 ) -> Result<Option<Membership>, StoreError> {
-    let sql = "SELECT workspace_id, user_id, role FROM memberships WHERE workspace_id = $1 AND user_id = $2";
+    let sql = select_memberships!("WHERE workspace_id = $1 AND user_id = $2");
     let rows = tx.fetch(sql, vec![workspace.bytes().into(), user.bytes().into()]).await?;
     rows.first().map(read_membership).transpose()
 }
@@ -183,19 +211,12 @@ fn read_user(row: &Row) -> Result<User, StoreError> {
         organization_id: OrganizationId::from_bytes(row.id(1)?),
         email: row.text(2)?,
         name: row.opt_text(3)?,
-        limits: read_json::<Limits>(&row.text(4)?)?,
-        created_at: Timestamp::from_micros(row.int(5)?),
-    })
-}
-
-fn read_account(row: &Row) -> Result<ServiceAccount, StoreError> {
-    Ok(ServiceAccount {
-        id: ServiceAccountId::from_bytes(row.id(0)?),
-        organization_id: OrganizationId::from_bytes(row.id(1)?),
-        workspace_id: WorkspaceId::from_bytes(row.id(2)?),
-        name: row.text(3)?,
-        role: row.opt_text(4)?,
-        created_at: Timestamp::from_micros(row.int(5)?),
+        first_name: row.opt_text(4)?,
+        last_name: row.opt_text(5)?,
+        roles: read_json::<Vec<RoleId>>(&row.text(6)?)?,
+        limits: read_json::<Limits>(&row.text(7)?)?,
+        created_at: Timestamp::from_micros(row.int(8)?),
+        removed_at: row.opt_int(9)?.map(Timestamp::from_micros),
     })
 }
 
@@ -203,6 +224,7 @@ fn read_membership(row: &Row) -> Result<Membership, StoreError> {
     Ok(Membership {
         workspace_id: WorkspaceId::from_bytes(row.id(0)?),
         user_id: UserId::from_bytes(row.id(1)?),
-        role: row.opt_text(2)?,
+        roles: read_json::<Vec<RoleId>>(&row.text(2)?)?,
+        model_role: row.opt_text(3)?,
     })
 }

@@ -1,9 +1,11 @@
 //! Workspaces in the database.
 
-use crate::db::{Row, Store, Tx};
+use crate::db::{Row, Store, Tx, Value};
+use crate::dialect;
 use crate::error::StoreError;
 use crate::organizations::{read_json, write_json};
 use louver_domain::access::Permit;
+use louver_domain::folding::folded;
 use louver_domain::id::{OrganizationId, WorkspaceId};
 use louver_domain::limits::Limits;
 use louver_domain::time::Timestamp;
@@ -12,7 +14,8 @@ use louver_domain::workspaces::Workspace;
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, organization_id, name, description, is_default, limits, created_at, archived_at FROM workspaces ",
+            "SELECT id, organization_id, name, description, icon, is_default, limits, created_at, archived_at ",
+            "FROM workspaces ",
             $rest
         )
     };
@@ -24,6 +27,47 @@ const ONE: &str = select!("WHERE organization_id = $1 AND id = $2");
 pub async fn list(store: &Store, organization: OrganizationId) -> Result<Vec<Workspace>, StoreError> {
     let sql = select!("WHERE organization_id = $1 ORDER BY name");
     store.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read).collect()
+}
+
+/// Which workspaces a page shows.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Archived ones too.
+    pub archived: bool,
+    /// What their names hold, whatever the case and the accents; empty is anything.
+    pub search: String,
+    /// How many to leave out at the front.
+    pub offset: u64,
+    /// At most so many.
+    pub limit: u64,
+}
+
+/// One page of the workspaces of an organization by name, and how many there are on all pages.
+pub async fn page(
+    store: &Store,
+    organization: OrganizationId,
+    filter: &Filter,
+) -> Result<(Vec<Workspace>, u64), StoreError> {
+    let pattern = dialect::holding(&folded(&filter.search));
+    let values: Vec<Value> = vec![organization.bytes().into(), pattern.into(), filter.archived.into()];
+    let count = "SELECT COUNT(*) FROM workspaces WHERE organization_id = $1 AND folded LIKE $2 ESCAPE '\\' \
+         AND (archived_at IS NULL OR $3 = 1)";
+    let total = store.fetch(count, values.clone()).await?;
+    let total = total.first().map_or(Ok(0), |row| row.count(0))?;
+    let sql = select!(
+        "WHERE organization_id = $1 AND folded LIKE $2 ESCAPE '\\' AND (archived_at IS NULL OR $3 = 1) \
+         ORDER BY name LIMIT $4 OFFSET $5"
+    );
+    let paging = [Value::from(filter.limit), Value::from(filter.offset)];
+    let rows = store.fetch(sql, values.into_iter().chain(paging).collect()).await?;
+    Ok((rows.iter().map(read).collect::<Result<_, _>>()?, total))
+}
+
+/// How many workspaces of an organization are not archived, inside a transaction.
+pub async fn count_active(tx: &mut Tx, organization: OrganizationId) -> Result<u64, StoreError> {
+    let sql = "SELECT COUNT(*) FROM workspaces WHERE organization_id = $1 AND archived_at IS NULL";
+    let rows = tx.fetch(sql, vec![organization.bytes().into()]).await?;
+    rows.first().map_or(Ok(0), |row| row.count(0))
 }
 
 pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<Workspace>, StoreError> {
@@ -65,13 +109,15 @@ pub async fn load_default(
 /// Adds a workspace; its name must be new in the organization.
 pub async fn insert(tx: &mut Tx, permit: &Permit, workspace: &Workspace) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO workspaces (id, organization_id, name, description, is_default, limits, created_at, archived_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO workspaces (id, organization_id, name, folded, description, icon, is_default, limits, created_at, \
+         archived_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         vec![
             workspace.id.bytes().into(),
             permit.organization_id().bytes().into(),
             workspace.name.clone().into(),
+            folded(&workspace.name).into(),
             workspace.description.clone().into(),
+            workspace.icon.clone().into(),
             workspace.is_default.into(),
             write_json(&workspace.limits)?.into(),
             workspace.created_at.micros().into(),
@@ -85,11 +131,13 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, workspace: &Workspace) -> Resu
 /// Writes what can change of a workspace.
 pub async fn save(tx: &mut Tx, permit: &Permit, workspace: &Workspace) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE workspaces SET name = $1, description = $2, limits = $3, archived_at = $4 \
-         WHERE organization_id = $5 AND id = $6",
+        "UPDATE workspaces SET name = $1, folded = $2, description = $3, icon = $4, limits = $5, archived_at = $6 \
+         WHERE organization_id = $7 AND id = $8",
         vec![
             workspace.name.clone().into(),
+            folded(&workspace.name).into(),
             workspace.description.clone().into(),
+            workspace.icon.clone().into(),
             write_json(&workspace.limits)?.into(),
             workspace.archived_at.map(Timestamp::micros).into(),
             permit.organization_id().bytes().into(),
@@ -106,9 +154,10 @@ fn read(row: &Row) -> Result<Workspace, StoreError> {
         organization_id: OrganizationId::from_bytes(row.id(1)?),
         name: row.text(2)?,
         description: row.opt_text(3)?,
-        is_default: row.int(4)? != 0,
-        limits: read_json::<Limits>(&row.text(5)?)?,
-        created_at: Timestamp::from_micros(row.int(6)?),
-        archived_at: row.opt_int(7)?.map(Timestamp::from_micros),
+        icon: row.opt_text(4)?,
+        is_default: row.int(5)? != 0,
+        limits: read_json::<Limits>(&row.text(6)?)?,
+        created_at: Timestamp::from_micros(row.int(7)?),
+        archived_at: row.opt_int(8)?.map(Timestamp::from_micros),
     })
 }

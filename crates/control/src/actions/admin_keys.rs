@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::ControlError;
 use louver_domain::access::{Action, decide};
 use louver_domain::id::AdminKeyId;
-use louver_domain::keys::{AdminKey, KeyKind, KeyStatus, MintedKey, mint};
+use louver_domain::keys::{AdminHolder, AdminKey, KeyKind, KeyStatus, MintedKey, mint};
 use louver_domain::time::Timestamp;
 use louver_store::{Tx, admin_keys as store};
 
@@ -46,6 +46,7 @@ pub(crate) async fn add(
     let key = AdminKey {
         id: AdminKeyId::new(context.now, &*control.entropy),
         organization_id: context.organization_id(),
+        holder: AdminHolder::Organization,
         name: name.to_owned(),
         public_id: minted.public_id,
         fingerprint: control.pepper.fingerprint(minted.secret.expose()),

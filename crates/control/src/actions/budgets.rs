@@ -154,11 +154,7 @@ fn roles_of<'a>(
 pub(super) fn role_of_owner<'a>(rules: &'a Rules, key: &ApiKey) -> Option<&'a str> {
     match key.owner {
         Owner::Workspace => None,
-        Owner::User(id) => rules
-            .memberships
-            .iter()
-            .find(|m| m.workspace_id == key.workspace_id && m.user_id == id)
-            .and_then(|m| m.role.as_deref()),
+        Owner::User(id) => rules.member_roles.get(&(key.workspace_id, id)).map(String::as_str),
         Owner::ServiceAccount(id) => {
             rules.service_accounts.iter().find(|a| a.id == id).and_then(|a| a.role.as_deref())
         }

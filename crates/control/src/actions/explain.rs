@@ -89,6 +89,7 @@ fn fresh_key(
         expires_at: None,
         last_used_at: None,
         status: KeyStatus::Active,
+        created_by: None,
     })
 }
 

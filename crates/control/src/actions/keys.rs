@@ -154,6 +154,7 @@ pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result
         expires_at: rules::expiry(new.expires_at, context.now, context.now, &place)?,
         last_used_at: None,
         status: KeyStatus::Active,
+        created_by: Some(context.actor.name().to_owned()),
     };
     store::insert(&mut tx, &permit, &key).await?;
     let deed = Deed::on(permit, key.id, &key.name).to(&Shown::of(&key, context.now))?;

@@ -8,7 +8,7 @@ use crate::error::ControlError;
 use louver_domain::access::{Action, decide};
 use louver_domain::id::{ServiceAccountId, WorkspaceId};
 use louver_domain::users::ServiceAccount;
-use louver_store::{users as store, workspaces};
+use louver_store::{service_accounts as store, workspaces};
 use serde::Deserialize;
 
 /// A service account to be made.
@@ -25,7 +25,7 @@ pub struct NewServiceAccount {
 
 /// The service accounts of the caller's organization, by name.
 pub async fn list(control: &Control, context: &Context) -> Result<Vec<ServiceAccount>, ControlError> {
-    Ok(store::list_accounts(&control.store, context.organization_id()).await?)
+    Ok(store::list(&control.store, context.organization_id()).await?)
 }
 
 /// Makes a service account.
@@ -48,11 +48,12 @@ pub async fn create(
         workspace_id: workspace.id,
         name: new.name,
         role: new.role,
+        roles: vec![],
         created_at: context.now,
     };
     let taken =
         |error| ControlError::or_taken(error, "a service account of that name exists in the workspace");
-    store::insert_account(&mut tx, &permit, &account).await.map_err(taken)?;
+    store::insert(&mut tx, &permit, &account).await.map_err(taken)?;
     let deed = Deed::on(permit, account.id, &account.name).to(&Shown::of(&account))?;
     commit(control, context, tx, deed).await?;
     Ok(account)
@@ -67,13 +68,13 @@ pub async fn assign_role(
     role: Option<String>,
 ) -> Result<ServiceAccount, ControlError> {
     let mut tx = control.begin().await?;
-    let found = store::load_account(&mut tx, context.organization_id(), id).await?;
+    let found = store::load(&mut tx, context.organization_id(), id).await?;
     let mut account = found.filter(|a| a.workspace_id == workspace).ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::AssignModelRole, account.organization_id)?;
     model_roles::must_exist(&mut tx, context, role.as_deref()).await?;
     let before = Shown::of(&account);
     account.role = role;
-    store::save_account_role(&mut tx, &permit, account.id, account.role.as_deref()).await?;
+    store::save(&mut tx, &permit, &account).await?;
     let deed = Deed::on(permit, account.id, &account.name).from(&before)?.to(&Shown::of(&account))?;
     commit(control, context, tx, deed).await?;
     Ok(account)

@@ -67,6 +67,7 @@ pub(crate) async fn add_organization(
         organization_id: organization.id,
         name: "default".into(),
         description: None,
+        icon: None,
         is_default: true,
         limits: Limits::default(),
         created_at: context.now,

@@ -10,6 +10,7 @@ use louver_domain::access::{Action, decide};
 use louver_domain::budgets::Scope;
 use louver_domain::id::{UserId, WorkspaceId};
 use louver_domain::limits::{Level, Limits};
+use louver_domain::roles::{MEMBER, WORKSPACE_CONTRIBUTOR};
 use louver_domain::users::{Membership, User};
 use louver_store::{Tx, ledger, organizations, users as store, workspaces};
 
@@ -78,8 +79,12 @@ async fn add(
         organization_id: parent.id,
         email,
         name: new.name,
+        first_name: None,
+        last_name: None,
+        roles: vec![MEMBER],
         limits: new.limits,
         created_at: context.now,
+        removed_at: None,
     };
     let taken = |error| ControlError::or_taken(error, "a user of that mail address exists already");
     store::insert(tx, &permit, &user).await.map_err(taken)?;
@@ -105,7 +110,7 @@ pub async fn update_limits(
     limits::check(&mut tx, &touched, &[("organization", &parent.limits)], limits::bare).await?;
     let limits_before = user.limits.clone();
     user.limits = patch.apply(user.limits);
-    store::save_limits(&mut tx, &permit, &user).await?;
+    store::save(&mut tx, &permit, &user).await?;
     let scope = Scope::of(Level::User, user.id.bytes());
     ledger::reopen(&mut tx, &scope, &limits_before, &user.limits).await?;
     let deed = Deed::on(permit, user.id, &user.email).from(&before)?.to(&Shown::of(&user))?;
@@ -140,7 +145,8 @@ async fn place(
     let permit = decide(&context.actor, Action::AssignModelRole, workspace.organization_id)?;
     model_roles::must_exist(tx, context, role.as_deref()).await?;
     let before = store::load_membership(tx, workspace.id, user.id).await?;
-    let membership = Membership { workspace_id: workspace.id, user_id: user.id, role };
+    let roles = before.as_ref().map_or_else(|| vec![WORKSPACE_CONTRIBUTOR], |m| m.roles.clone());
+    let membership = Membership { workspace_id: workspace.id, user_id: user.id, roles, model_role: role };
     store::save_membership(tx, &permit, &membership).await?;
     let deed = Deed::on(permit, user.id, &user.email).to(&ShownMembership::of(&membership))?;
     let deed = match before {

@@ -11,6 +11,7 @@ use louver_domain::access::{Action, decide};
 use louver_domain::budgets::Scope;
 use louver_domain::id::{UserId, WorkspaceId};
 use louver_domain::limits::{Level, Limits};
+use louver_domain::roles::WORKSPACE_CONTRIBUTOR;
 use louver_domain::users::Membership;
 use louver_domain::workspaces::Workspace;
 use louver_store::{Tx, ledger, organizations, users, workspaces as store};
@@ -56,6 +57,7 @@ pub async fn create(
         organization_id: parent.id,
         name: new.name,
         description: new.description,
+        icon: None,
         is_default: false,
         limits: new.limits,
         created_at: context.now,
@@ -82,7 +84,12 @@ async fn join(
     let found = users::load(tx, workspace.organization_id, user).await?;
     let user =
         found.ok_or_else(|| ControlError::field("admin_user_id", "names no user of this organization"))?;
-    let membership = Membership { workspace_id: workspace.id, user_id: user.id, role: None };
+    let membership = Membership {
+        workspace_id: workspace.id,
+        user_id: user.id,
+        roles: vec![WORKSPACE_CONTRIBUTOR],
+        model_role: None,
+    };
     users::save_membership(tx, &permit, &membership).await?;
     Deed::on(permit, user.id, &user.email).to(&ShownMembership::of(&membership))
 }

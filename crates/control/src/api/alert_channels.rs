@@ -1,7 +1,6 @@
 //! `/v1/gateway/alert-channels`: where alerts are sent; addresses and secrets go in and never come out.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::alert_channels as actions;
 use crate::context::Context;
 use crate::error::ControlError;
@@ -10,9 +9,9 @@ use crate::intake::values::present;
 use crate::intake::{Body, Named, Object};
 use crate::page::{Asked, Page};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::{get, post};
+use louver_domain::access::Action;
 use louver_domain::alert_channels::ChannelKind;
 use louver_domain::id::AlertChannelId;
 use louver_domain::secret::Secret;
@@ -20,13 +19,15 @@ use louver_domain::time::Timestamp;
 use louver_store::alert_channels::AlertChannel;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
-use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/gateway/alert-channels", get(list).post(create))
-        .route("/v1/gateway/alert-channels/{id}", get(one).patch(update).delete(delete))
-        .route("/v1/gateway/alert-channels/{id}/test", post(test))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/gateway/alert-channels", Action::ReadAlertChannels, list)
+        .post("/v1/gateway/alert-channels", Action::CreateAlertChannel, create)
+        .get("/v1/gateway/alert-channels/{id}", Action::ReadAlertChannels, one)
+        .patch("/v1/gateway/alert-channels/{id}", Action::UpdateAlertChannel, update)
+        .delete("/v1/gateway/alert-channels/{id}", Action::DeleteAlertChannel, delete)
+        .post("/v1/gateway/alert-channels/{id}/test", Action::TestAlertChannel, test)
 }
 
 /// An alert channel without its secrets. The path and query of an address may be one, so that only its host is shown.

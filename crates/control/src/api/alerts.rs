@@ -1,25 +1,23 @@
 //! `/v1/gateway/alerts`: what was raised, newest first, and how its deliveries stand.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::alerts::{self as actions, Delivered};
 use crate::context::Context;
 use crate::intake::params::Params;
 use crate::page::{Asked, Page};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::get;
+use louver_domain::access::Action;
 use louver_domain::alerts::{Alert, AlertKind, BudgetState};
 use louver_domain::id::{AlertChannelId, AlertId};
 use louver_domain::money::Money;
 use louver_domain::time::Timestamp;
 use louver_store::deliveries::Delivery;
 use serde::Serialize;
-use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new().route("/v1/gateway/alerts", get(list))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/v1/gateway/alerts", Action::ReadAlerts, list)
 }
 
 /// An alert as shown, and as webhooks carry it.

@@ -1,7 +1,6 @@
 //! `/v1/gateway/budgets`: how every budget stands.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::budgets::{self as actions, Fence, Standing};
 use crate::context::Context;
 use crate::error::ControlError;
@@ -9,22 +8,21 @@ use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
 use crate::page::{Asked, Page};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::{get, post};
+use louver_domain::access::Action;
 use louver_domain::budgets::Unit;
 use louver_domain::id::BudgetId;
 use louver_domain::money::Money;
 use louver_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/gateway/budgets", get(list))
-        .route("/v1/gateway/budgets/release", post(release))
-        .route("/v1/gateway/budgets/{id}", get(one))
-        .route("/v1/gateway/budgets/{id}/unblock", post(unblock))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/gateway/budgets", Action::ReadBudgets, list)
+        .post("/v1/gateway/budgets/release", Action::ReleaseStranded, release)
+        .get("/v1/gateway/budgets/{id}", Action::ReadBudgets, one)
+        .post("/v1/gateway/budgets/{id}/unblock", Action::UnblockBudget, unblock)
 }
 
 /// An amount as shown: dollars, or tokens.

@@ -2,15 +2,14 @@
 
 use super::budgets::Amount;
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::explain::{self as actions, Caller};
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::{Body, Object};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::post;
+use louver_domain::access::Action;
 use louver_domain::admission::Ask;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::explanation::{Entry, Explanation, Refused};
@@ -20,13 +19,12 @@ use louver_domain::settlement::Bound;
 use louver_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// As many as upstream takes.
 const MOST_CHOICES: u64 = 128;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new().route("/v1/gateway/explain", post(explain))
+pub(crate) fn routes() -> Routes {
+    Routes::new().post("/v1/gateway/explain", Action::Explain, explain)
 }
 
 /// The call that is asked about.

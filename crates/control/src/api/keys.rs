@@ -1,7 +1,6 @@
 //! `/v1/api-keys`: the short key API.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::keys as actions;
 use crate::actions::limits::LimitsPatch;
 use crate::context::Context;
@@ -10,9 +9,9 @@ use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
 use crate::page::{Asked, Page};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::{get, post};
+use louver_domain::access::Action;
 use louver_domain::id::{KeyId, ServiceAccountId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, Owner};
 use louver_domain::limits::Limits;
@@ -22,19 +21,22 @@ use louver_domain::time::Timestamp;
 use louver_store::keys::Filter;
 use serde::Serialize;
 use serde_json::json;
-use std::sync::Arc;
 
 const LONGEST_UNUSED_DAYS: u32 = 36_500;
 const SECONDS_PER_DAY: i64 = 86_400;
 const STATUSES: [&str; 4] = ["active", "disabled", "revoked", "expired"];
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/api-keys", get(list).post(create))
-        .route("/v1/api-keys/{id}", get(one).patch(update).delete(revoke))
-        .route("/v1/api-keys/{id}/disable", post(disable))
-        .route("/v1/api-keys/{id}/enable", post(enable))
-        .route("/v1/gateway/keys/{id}/limits", get(limits).patch(update_limits))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/api-keys", Action::ReadApiKeys, list)
+        .post("/v1/api-keys", Action::CreateOwnApiKey, create)
+        .get("/v1/api-keys/{id}", Action::ReadApiKeys, one)
+        .patch("/v1/api-keys/{id}", Action::RenameOwnApiKey, update)
+        .delete("/v1/api-keys/{id}", Action::RevokeApiKey, revoke)
+        .post("/v1/api-keys/{id}/disable", Action::DisableApiKey, disable)
+        .post("/v1/api-keys/{id}/enable", Action::EnableApiKey, enable)
+        .get("/v1/gateway/keys/{id}/limits", Action::ReadApiKeys, limits)
+        .patch("/v1/gateway/keys/{id}/limits", Action::UpdateApiKey, update_limits)
 }
 
 /// A key without its secret.
@@ -134,6 +136,9 @@ fn read_filter(
             WorkspaceId::parse,
         )?,
         name: params.take("name")?,
+        owner: None,
+        search: None,
+        offset: 0,
         status: params.parsed("status", "active, disabled, revoked or expired", status)?,
         unused_since: unused_days.map(before),
         after: after.map(|text| KeyId::parse(&text).ok_or_else(not_an_id)).transpose()?,

@@ -1,32 +1,32 @@
 //! `/v1/admin/workspaces` and `/v1/admin/users` in the shapes of Mistral's own Admin API.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::{users, workspaces};
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::intake::{Body, Object};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::get;
+use louver_domain::access::Action;
 use louver_domain::id::UserId;
 use louver_domain::limits::Limits;
 use louver_domain::users::User;
 use louver_domain::workspaces::Workspace;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 const DEFAULT_PAGE_SIZE: u32 = 25;
 const LARGEST_PAGE_SIZE: u32 = 1000;
 const MOST_USERS: usize = 1000;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/admin/workspaces", get(list_workspaces).post(create_workspace))
-        .route("/v1/admin/users", get(list_users).post(create_users))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/admin/workspaces", Action::ReadWorkspace, list_workspaces)
+        .post("/v1/admin/workspaces", Action::CreateWorkspace, create_workspace)
+        .get("/v1/admin/users", Action::ReadUsers, list_users)
+        .post("/v1/admin/users", Action::CreateUser, create_users)
 }
 
 /// A page counted from 1.

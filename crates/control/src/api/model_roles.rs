@@ -1,26 +1,27 @@
 //! `/v1/gateway/roles`: model roles.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::model_roles as actions;
 use crate::context::Context;
 use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
 use crate::page::{Asked, Page};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::{get, post};
+use louver_domain::access::Action;
 use louver_domain::model_roles::ModelRole;
 use serde::Serialize;
 use serde_json::json;
-use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/gateway/roles", get(list).post(create))
-        .route("/v1/gateway/roles/{name}", get(one).patch(update).delete(delete))
-        .route("/v1/gateway/roles/{name}/restore", post(restore))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/gateway/roles", Action::ReadModelRoles, list)
+        .post("/v1/gateway/roles", Action::CreateModelRole, create)
+        .get("/v1/gateway/roles/{name}", Action::ReadModelRoles, one)
+        .patch("/v1/gateway/roles/{name}", Action::UpdateModelRole, update)
+        .delete("/v1/gateway/roles/{name}", Action::DeleteModelRole, delete)
+        .post("/v1/gateway/roles/{name}/restore", Action::UpdateModelRole, restore)
 }
 
 /// A model role as shown.

@@ -1,7 +1,6 @@
 //! `/v1/gateway/models`: the model catalogue with its prices.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::models as actions;
 use crate::context::Context;
 use crate::intake::params::Params;
@@ -9,21 +8,21 @@ use crate::intake::values::Dollars;
 use crate::intake::{Body, Named, Object};
 use crate::page::Page;
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::get;
+use louver_domain::access::Action;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::models::{Model, ModelStatus};
 use louver_domain::prices::{Price, Prices};
 use louver_domain::time::Timestamp;
 use louver_store::models::PricedModel;
 use serde::Deserialize;
-use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/gateway/models", get(list).put(replace))
-        .route("/v1/gateway/models/{id}", get(one))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/gateway/models", Action::ReadModels, list)
+        .put("/v1/gateway/models", Action::UpdateModel, replace)
+        .get("/v1/gateway/models/{id}", Action::ReadModels, one)
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,23 +1,25 @@
 //! `/v1/gateway/organization`: the caller's organization.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::organizations as actions;
 use crate::context::Context;
 use crate::intake::{Body, Object};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::get;
+use louver_domain::access::Action;
 use louver_domain::id::OrganizationId;
 use louver_domain::limits::Limits;
 use louver_domain::organizations::Organization;
 use louver_domain::time::Timestamp;
 use serde::Serialize;
-use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new().route("/v1/gateway/organization", get(one).patch(update))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/v1/gateway/organization", Action::ReadOrganization, one).patch(
+        "/v1/gateway/organization",
+        Action::UpdateOrganization,
+        update,
+    )
 }
 
 /// An organization as shown.

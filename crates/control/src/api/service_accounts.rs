@@ -3,7 +3,6 @@
 use super::users::RoleIn;
 use super::workspaces::read_id as read_workspace;
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::service_accounts as actions;
 use crate::context::Context;
 use crate::error::ControlError;
@@ -11,19 +10,23 @@ use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
 use crate::page::{Asked, Page};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::{get, put};
+use louver_domain::access::Action;
 use louver_domain::id::{ServiceAccountId, WorkspaceId};
 use louver_domain::time::Timestamp;
 use louver_domain::users::ServiceAccount;
 use serde::Serialize;
-use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/gateway/service-accounts", get(list).post(create))
-        .route("/v1/gateway/workspaces/{workspace}/service-accounts/{account}/model-role", put(assign))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/gateway/service-accounts", Action::ReadServiceAccounts, list)
+        .post("/v1/gateway/service-accounts", Action::CreateServiceAccount, create)
+        .put(
+            "/v1/gateway/workspaces/{workspace}/service-accounts/{account}/model-role",
+            Action::AssignModelRole,
+            assign,
+        )
 }
 
 /// A service account as shown.

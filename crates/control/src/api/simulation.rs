@@ -1,27 +1,25 @@
 //! `/v1/gateway/simulate`: what a draft of limits and roles would have refused.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::simulation::{self as actions, Asked, Bounds, Names, Simulated};
 use crate::context::Context;
 use crate::intake::{Body, Object};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::post;
+use louver_domain::access::Action;
 use louver_domain::id::RequestId;
 use louver_domain::money::Money;
 use louver_domain::simulation::{Finding, PastCall, Rule, Scope, Total};
 use louver_domain::time::Timestamp;
 use serde::Serialize;
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 /// Rules that one answer tells of, the ones with the most calls first.
 const MOST_RULES: usize = 1000;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new().route("/v1/gateway/simulate", post(simulate))
+pub(crate) fn routes() -> Routes {
+    Routes::new().post("/v1/gateway/simulate", Action::Simulate, simulate)
 }
 
 /// The answer.

@@ -1,7 +1,6 @@
 //! `/v1/gateway/upstreams`: credentials for Mistral, which go in and never come out.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::upstreams as actions;
 use crate::context::Context;
 use crate::error::ControlError;
@@ -10,21 +9,22 @@ use crate::intake::values::present;
 use crate::intake::{Body, Named, Object};
 use crate::page::{Asked, Page};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::{get, patch};
+use louver_domain::access::Action;
 use louver_domain::id::{UpstreamId, WorkspaceId};
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::upstreams::Upstream;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
-use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/gateway/upstreams", get(list).post(create))
-        .route("/v1/gateway/upstreams/{id}", patch(update).delete(delete))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/gateway/upstreams", Action::ReadUpstreams, list)
+        .post("/v1/gateway/upstreams", Action::CreateUpstream, create)
+        .patch("/v1/gateway/upstreams/{id}", Action::UpdateUpstream, update)
+        .delete("/v1/gateway/upstreams/{id}", Action::DeleteUpstream, delete)
 }
 
 /// An upstream credential without its key.

@@ -1,31 +1,29 @@
 //! `/v1/gateway/usage`: sums of calls, tokens and cost, as JSON or CSV.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::usage::{self as actions, Asked, Usage};
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::page::Page;
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
+use louver_domain::access::Action;
 use louver_domain::calendar::Window;
 use louver_domain::time::Timestamp;
 use louver_store::usage::{Group, GroupBy, Sums};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use std::sync::Arc;
 
 const CSV: &str = "text/csv";
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new().route("/v1/gateway/usage", get(read))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/v1/gateway/usage", Action::ReadUsage, read)
 }
 
 async fn read(State(control): Shared, context: Context, headers: HeaderMap, params: Params) -> Answer {

@@ -2,7 +2,6 @@
 
 use super::workspaces::read_id as read_workspace;
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::limits::LimitsPatch;
 use crate::actions::users as actions;
 use crate::context::Context;
@@ -12,21 +11,21 @@ use crate::intake::values::given;
 use crate::intake::{Body, Named, Object};
 use crate::page::{Asked, Page};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::{get, put};
-use louver_domain::id::{UserId, WorkspaceId};
+use louver_domain::access::Action;
+use louver_domain::id::{RoleId, UserId, WorkspaceId};
 use louver_domain::limits::Limits;
 use louver_domain::time::Timestamp;
 use louver_domain::users::{Membership, User};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/gateway/users", get(list))
-        .route("/v1/gateway/users/{user}/limits", get(limits).patch(update_limits))
-        .route("/v1/gateway/workspaces/{workspace}/members/{user}/model-role", put(assign))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/gateway/users", Action::ReadUsers, list)
+        .get("/v1/gateway/users/{user}/limits", Action::ReadUsers, limits)
+        .patch("/v1/gateway/users/{user}/limits", Action::UpdateUserLimits, update_limits)
+        .put("/v1/gateway/workspaces/{workspace}/members/{user}/model-role", Action::AssignModelRole, assign)
 }
 
 /// A person as shown.
@@ -59,6 +58,7 @@ pub(crate) struct ShownMembership {
     object: &'static str,
     workspace_id: WorkspaceId,
     user_id: UserId,
+    roles: Vec<RoleId>,
     role: Option<String>,
 }
 
@@ -68,7 +68,8 @@ impl ShownMembership {
             object: "membership",
             workspace_id: membership.workspace_id,
             user_id: membership.user_id,
-            role: membership.role.clone(),
+            roles: membership.roles.clone(),
+            role: membership.model_role.clone(),
         }
     }
 }

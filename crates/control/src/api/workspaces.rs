@@ -1,7 +1,6 @@
 //! `/v1/gateway/workspaces`: workspaces and their limits.
 
 use super::{Answer, Shared};
-use crate::Control;
 use crate::actions::limits::LimitsPatch;
 use crate::actions::workspaces as actions;
 use crate::context::Context;
@@ -10,20 +9,20 @@ use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
 use crate::page::{Asked, Page};
 use crate::reply;
-use axum::Router;
+use crate::routes::Routes;
 use axum::extract::State;
-use axum::routing::get;
+use louver_domain::access::Action;
 use louver_domain::id::WorkspaceId;
 use louver_domain::limits::Limits;
 use louver_domain::time::Timestamp;
 use louver_domain::workspaces::Workspace;
 use serde::Serialize;
-use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/v1/gateway/workspaces", get(list))
-        .route("/v1/gateway/workspaces/{workspace}/limits", get(limits).patch(update_limits))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/gateway/workspaces", Action::ReadWorkspace, list)
+        .get("/v1/gateway/workspaces/{workspace}/limits", Action::ReadWorkspace, limits)
+        .patch("/v1/gateway/workspaces/{workspace}/limits", Action::UpdateWorkspaceLimits, update_limits)
 }
 
 /// A workspace as shown.

@@ -81,7 +81,7 @@ async fn channels_of_each_kind_are_made_listed_changed_and_removed() {
     }
     let events = house.audit().await;
     let count = |action: &str| events.iter().filter(|event| event.action == action).count();
-    let counts = ["created", "updated", "deleted"].map(|deed| count(&format!("alert_channel.{deed}")));
+    let counts = ["create", "update", "delete"].map(|deed| count(&format!("alert_channel.{deed}")));
     assert_eq!(counts, [3, 2, 3]);
     let disk = house.disk().await;
     for canary in ["canary", &secret, SECRET] {

@@ -322,7 +322,7 @@ async fn a_receiver_that_is_gone_disables_its_channel() {
     let path = format!("/v1/gateway/alert-channels/{id}");
     assert_eq!(house.get(&path).await.json()["enabled"], false);
     let event = &house.audit().await[0];
-    assert_eq!((event.action.as_str(), event.actor_name.as_str()), ("alert_channel.updated", "louver"));
+    assert_eq!((event.action.as_str(), event.actor_name.as_str()), ("alert_channel.update", "louver"));
 }
 
 #[tokio::test]

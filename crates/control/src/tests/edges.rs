@@ -222,7 +222,7 @@ async fn there_is_one_founding() {
     let again = crate::actions::setup::found(&house.control, "Again", house.control.clock.now()).await;
     assert!(matches!(again, Err(ControlError::Conflict(_))));
     let events: Vec<String> = house.audit().await.into_iter().rev().map(|event| event.action).collect();
-    assert_eq!(events[..2], ["organization.created", "workspace.created"]);
-    assert_eq!(events.iter().filter(|action| *action == "model_role.created").count(), 4);
-    assert_eq!(events[events.len() - 2..], ["model.updated", "admin_key.created"]);
+    assert_eq!(events[..2], ["organization.create", "workspace.create"]);
+    assert_eq!(events.iter().filter(|action| *action == "model_role.create").count(), 4);
+    assert_eq!(events[events.len() - 2..], ["model.update", "admin_api_key.created"]);
 }

@@ -70,7 +70,7 @@ async fn a_key_lives_and_its_secret_is_seen_once() {
     let tail = &actions[actions.len() - 5..];
     assert_eq!(
         tail,
-        ["api_key.created", "api_key.updated", "api_key.disabled", "api_key.enabled", "api_key.revoked"]
+        ["api_key.create", "api_key.update", "api_key.disable", "api_key.enable", "api_key.delete"]
     );
     let disk = house.disk().await;
     assert!(holds(&disk, "renamed"));

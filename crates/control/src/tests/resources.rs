@@ -60,7 +60,7 @@ async fn limits_are_merged_checked_and_guarded_by_tags() {
     assert_eq!(list["data"][0]["limits"], set);
     assert_eq!(list["data"][0]["id"], house.workspace.to_string());
     let newest = &house.audit().await[0];
-    assert_eq!(newest.action, "workspace.limits_updated");
+    assert_eq!(newest.action, "workspace.limits.update");
     assert!(newest.before.as_ref().unwrap().contains("\"monthly_budget_usd\":null"));
     assert!(newest.after.as_ref().unwrap().contains("\"monthly_budget_usd\":50"));
 }
@@ -197,7 +197,7 @@ async fn the_catalogue_is_replaced_as_a_whole() {
         )
         .await;
     assert_eq!(one.status, 200, "{}", one.text);
-    assert_eq!(house.audit().await[0].action, "model.updated");
+    assert_eq!(house.audit().await[0].action, "model.update");
 }
 
 #[tokio::test]
@@ -231,7 +231,7 @@ async fn upstream_keys_go_in_and_never_come_out() {
     assert_eq!(house.call("DELETE", &path, "").await.status, 404);
     let events = house.audit().await;
     let actions: Vec<&str> = events.iter().take(3).map(|event| event.action.as_str()).collect();
-    assert_eq!(actions, ["upstream.deleted", "upstream.updated", "upstream.created"]);
+    assert_eq!(actions, ["upstream.delete", "upstream.update", "upstream.create"]);
     let disk = house.disk().await;
     assert!(!holds(&disk, first) && !holds(&disk, second));
 }

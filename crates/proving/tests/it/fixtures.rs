@@ -1,24 +1,27 @@
 //! One organization with one of everything, for tests of the store.
 
 use louver_domain::access::{Action, Actor, Permit, decide};
-use louver_domain::audit::AuditEvent;
+use louver_domain::audit::{AuditEvent, Outcome};
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{
     AdminKeyId, EventId, KeyId, OrganizationId, RequestId, ServiceAccountId, UpstreamId, UserId, WorkspaceId,
 };
-use louver_domain::keys::{AdminKey, ApiKey, KeyStatus, Owner, PublicId};
+use louver_domain::keys::{AdminHolder, AdminKey, ApiKey, KeyStatus, Owner, PublicId};
 use louver_domain::limits::Limits;
 use louver_domain::model_roles::ModelRole;
 use louver_domain::money::Money;
 use louver_domain::network::Cidr;
 use louver_domain::organizations::Organization;
+use louver_domain::roles::{MEMBER, WORKSPACE_CONTRIBUTOR};
 use louver_domain::settlement::{Bound, Why};
 use louver_domain::time::Timestamp;
 use louver_domain::usage::{Tokens, UsageRecord};
 use louver_domain::users::{Membership, ServiceAccount, User};
 use louver_domain::workspaces::Workspace;
 use louver_store::upstreams::Upstream;
-use louver_store::{Store, admin_keys, keys, model_roles, organizations, upstreams, users, workspaces};
+use louver_store::{
+    Store, admin_keys, keys, model_roles, organizations, service_accounts, upstreams, users, workspaces,
+};
 
 pub struct Fixture {
     pub at: Timestamp,
@@ -33,7 +36,7 @@ pub struct Fixture {
 }
 
 pub fn permit(organization: OrganizationId, action: Action) -> Permit {
-    decide(&Actor::System { organization_id: organization }, action, organization).unwrap()
+    decide(&Actor::system(organization), action, organization).unwrap()
 }
 
 impl Fixture {
@@ -61,6 +64,7 @@ impl Fixture {
                 organization_id,
                 name: "default".into(),
                 description: None,
+                icon: Some("🦊".into()),
                 is_default: true,
                 limits: limits.clone(),
                 created_at: at,
@@ -71,8 +75,12 @@ impl Fixture {
                 organization_id,
                 email: "a@example.com".into(),
                 name: Some("A".into()),
+                first_name: Some("A".into()),
+                last_name: None,
+                roles: vec![MEMBER],
                 limits: limits.clone(),
                 created_at: at,
+                removed_at: None,
             },
             account: ServiceAccount {
                 id: ServiceAccountId::from_bytes([4; 16]),
@@ -80,6 +88,7 @@ impl Fixture {
                 workspace_id,
                 name: "ci".into(),
                 role: Some("analyst".into()),
+                roles: vec![WORKSPACE_CONTRIBUTOR],
                 created_at: at,
             },
             role: ModelRole { builtin: false, ..louver_domain::model_roles::builtin().remove(0) },
@@ -101,10 +110,12 @@ impl Fixture {
                 expires_at: Some(at.plus_seconds(1000)),
                 last_used_at: None,
                 status: KeyStatus::Active,
+                created_by: Some("root".into()),
             },
             admin_key: AdminKey {
                 id: AdminKeyId::from_bytes([7; 16]),
                 organization_id,
+                holder: AdminHolder::User(user_id),
                 name: "root".into(),
                 public_id: PublicId::parse("abcdefABCDEG").unwrap(),
                 fingerprint: [8; 32],
@@ -134,9 +145,8 @@ impl Fixture {
         workspaces::insert(&mut tx, &permit, &f.workspace).await.unwrap();
         users::insert(&mut tx, &permit, &f.user).await.unwrap();
         model_roles::save(&mut tx, &permit, &f.role).await.unwrap();
-        users::insert_account(&mut tx, &permit, &f.account).await.unwrap();
-        let membership =
-            Membership { workspace_id: f.workspace.id, user_id: f.user.id, role: Some("analyst".into()) };
+        service_accounts::insert(&mut tx, &permit, &f.account).await.unwrap();
+        let membership = f.membership(Some("analyst"));
         users::save_membership(&mut tx, &permit, &membership).await.unwrap();
         keys::insert(&mut tx, &permit, &f.key).await.unwrap();
         admin_keys::insert(&mut tx, &permit, &f.admin_key).await.unwrap();
@@ -145,13 +155,25 @@ impl Fixture {
         f
     }
 
+    /// The person's membership of the workspace, with that model role.
+    pub fn membership(&self, model_role: Option<&str>) -> Membership {
+        Membership {
+            workspace_id: self.workspace.id,
+            user_id: self.user.id,
+            roles: vec![WORKSPACE_CONTRIBUTOR],
+            model_role: model_role.map(str::to_owned),
+        }
+    }
+
     /// An event of that number.
     pub fn event(&self, permit: Permit, number: u8) -> AuditEvent {
         AuditEvent {
             id: EventId::from_bytes([number; 16]),
             at: self.at,
-            actor: Actor::System { organization_id: self.organization.id },
+            actor: Actor::system(self.organization.id),
             permit,
+            outcome: Outcome::Done,
+            workspace_id: None,
             target_id: "t".into(),
             target_name: "n".into(),
             before: None,

@@ -7,14 +7,14 @@ use louver_domain::id::OrganizationId;
 use louver_domain::keys::{KeyStatus, Owner};
 use louver_domain::money::Money;
 use louver_domain::time::Timestamp;
-use louver_domain::users::Membership;
+use louver_domain::users::{Membership, ServiceAccount};
 use louver_proving::clock::ManualClock;
 use louver_store::ledger::entries::{self, Entry, Holds};
 use louver_store::usage::GroupBy;
 use louver_store::usage::history::History;
 use louver_store::{
-    Store, StoreError, admin_keys, audit, keys, model_roles, models, organizations, revision, snapshot,
-    upstreams, usage, users, workspaces,
+    Store, StoreError, admin_keys, audit, keys, model_roles, models, organizations, revision,
+    service_accounts, snapshot, upstreams, usage, users, workspaces,
 };
 
 contract! {
@@ -66,7 +66,7 @@ async fn every_noun_reads_back_as_written(store: Store) {
         format!("{:?}", [&f.user])
     );
     assert_eq!(
-        format!("{:?}", users::list_accounts(&store, f.organization.id).await.unwrap()),
+        format!("{:?}", service_accounts::list(&store, f.organization.id).await.unwrap()),
         format!("{:?}", [&f.account])
     );
     let key = keys::get(&store, f.organization.id, f.key.id).await.unwrap().unwrap();
@@ -81,10 +81,10 @@ async fn every_noun_reads_back_as_written(store: Store) {
     );
     let rules = snapshot::load(&store).await.unwrap();
     assert_eq!(
-        (rules.revision, rules.keys.len(), rules.memberships.len(), rules.upstreams.len()),
+        (rules.revision, rules.keys.len(), rules.member_roles.len(), rules.upstreams.len()),
         (1, 1, 1, 1)
     );
-    assert_eq!(rules.memberships[0].role.as_deref(), Some("analyst"));
+    assert_eq!(rules.member_roles.get(&(f.workspace.id, f.user.id)).map(String::as_str), Some("analyst"));
     let foreign = OrganizationId::from_bytes([9; 16]);
     assert!(keys::get(&store, foreign, f.key.id).await.unwrap().is_none(), "always within the organization");
     assert!(workspaces::get(&store, foreign, f.workspace.id).await.unwrap().is_none());
@@ -165,7 +165,7 @@ async fn a_commit_bumps_the_revision_and_leaves_its_event(store: Store) {
     let events = audit::newest(&store, f.organization.id, 10).await.unwrap();
     assert_eq!(
         events.iter().map(|e| e.action.as_str()).collect::<Vec<_>>(),
-        ["organization.updated", "organization.created"]
+        ["organization.update", "organization.create"]
     );
     assert!(events[0].sequence > events[1].sequence);
 }
@@ -185,14 +185,9 @@ async fn a_transaction_without_commit_changes_nothing(store: Store) {
         2,
         "a member and a service account"
     );
-    users::save_membership(
-        &mut tx,
-        &permit,
-        &Membership { workspace_id: f.workspace.id, user_id: f.user.id, role: None },
-    )
-    .await
-    .unwrap();
-    users::save_account_role(&mut tx, &permit, f.account.id, None).await.unwrap();
+    users::save_membership(&mut tx, &permit, &f.membership(None)).await.unwrap();
+    let account = ServiceAccount { role: None, ..f.account.clone() };
+    service_accounts::save(&mut tx, &permit, &account).await.unwrap();
     assert_eq!(model_roles::holders(&mut tx, f.organization.id, "analyst").await.unwrap(), 0);
 }
 
@@ -335,11 +330,12 @@ async fn what_is_loaded_changed_and_saved_reads_back(store: Store) {
     keys::save(&mut tx, &permit, &key).await.unwrap();
     let mut user = users::load(&mut tx, organization, f.user.id).await.unwrap().unwrap();
     user.limits = limits.clone();
-    users::save_limits(&mut tx, &permit, &user).await.unwrap();
-    let account = users::load_account(&mut tx, organization, f.account.id).await.unwrap().unwrap();
-    users::save_account_role(&mut tx, &permit, account.id, None).await.unwrap();
+    users::save(&mut tx, &permit, &user).await.unwrap();
+    let mut account = service_accounts::load(&mut tx, organization, f.account.id).await.unwrap().unwrap();
+    account.role = None;
+    service_accounts::save(&mut tx, &permit, &account).await.unwrap();
     let membership = users::load_membership(&mut tx, workspace.id, user.id).await.unwrap().unwrap();
-    users::save_membership(&mut tx, &permit, &Membership { role: None, ..membership }).await.unwrap();
+    users::save_membership(&mut tx, &permit, &Membership { model_role: None, ..membership }).await.unwrap();
     let mut admin = admin_keys::load(&mut tx, organization, f.admin_key.id).await.unwrap().unwrap();
     admin.status = KeyStatus::Revoked;
     admin_keys::save_status(&mut tx, &permit, &admin).await.unwrap();
@@ -360,7 +356,8 @@ async fn what_is_loaded_changed_and_saved_reads_back(store: Store) {
     assert_eq!(debug(&keys::get(&store, organization, key.id).await.unwrap().unwrap()), debug(&key));
     assert_eq!(debug(&rules.workspaces), debug(&[&workspace]));
     assert_eq!(debug(&rules.users), debug(&[&user]));
-    assert_eq!((&rules.memberships[0].role, &rules.service_accounts[0].role), (&None, &None));
+    assert!(rules.member_roles.is_empty());
+    assert_eq!(rules.service_accounts[0].role, None);
     assert_eq!(debug(&admin_keys::list(&store, organization).await.unwrap()), debug(&[&admin]));
     assert_eq!(debug(&rules.upstreams), debug(&[&upstream]));
     assert_eq!(rules.roles, vec![(organization, role)]);

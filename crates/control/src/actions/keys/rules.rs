@@ -11,7 +11,7 @@ use louver_domain::network::Cidr;
 use louver_domain::organizations::Organization;
 use louver_domain::time::Timestamp;
 use louver_domain::workspaces::Workspace;
-use louver_store::{Tx, organizations, users, workspaces};
+use louver_store::{Tx, organizations, service_accounts, users, workspaces};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 const LARGEST_RATE: u64 = 1_000_000_000;
@@ -77,7 +77,7 @@ pub(super) async fn owner(
             Ok((Owner::User(id), Some(limits)))
         }
         (None, Some(id)) => {
-            let found = users::load_account(tx, place.organization.id, id).await?;
+            let found = service_accounts::load(tx, place.organization.id, id).await?;
             let account = found.filter(|account| account.workspace_id == place.workspace.id);
             let account = account.ok_or_else(|| {
                 ControlError::field("service_account_id", "names no service account of the workspace")

@@ -1,0 +1,125 @@
+//! The table of routes: each with the permission that it asks for, so that none can be served without one.
+
+use crate::Control;
+use crate::error::ControlError;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter};
+use http::Method;
+use louver_domain::access::{Action, Actor};
+use std::sync::Arc;
+
+/// What a request must bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// An admin key whose holder has this permission somewhere; the action then judges the very object.
+    Admin(Action),
+    /// An API key that is accepted: it is asked about itself.
+    ApiKey,
+    /// The one-time secret of a link.
+    Link,
+    /// Nothing.
+    Open,
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// The method.
+    pub method: Method,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// What a request must bring.
+    pub access: Access,
+}
+
+/// Routes that answer, with their rows in the table.
+pub(crate) struct Routes {
+    guarded: Router<Arc<Control>>,
+    open: Router<Arc<Control>>,
+    operations: Vec<Operation>,
+}
+
+macro_rules! methods {
+    ($($name:ident $method:ident;)*) => {$(
+        /// Adds a route of that method that admins ask.
+        pub(crate) fn $name<H, T>(self, path: &'static str, action: Action, handler: H) -> Self
+        where
+            H: Handler<T, Arc<Control>>,
+            T: 'static,
+        {
+            self.route(Method::$method, path, Access::Admin(action), handler)
+        }
+    )*};
+}
+
+impl Routes {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self { guarded: Router::new(), open: Router::new(), operations: Vec::new() }
+    }
+
+    methods! {
+        get GET;
+        post POST;
+        put PUT;
+        patch PATCH;
+        delete DELETE;
+    }
+
+    /// Adds a route.
+    pub(crate) fn route<H, T>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, Arc<Control>>,
+        T: 'static,
+    {
+        // Every method that the table names has a filter.
+        let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+        let route = MethodRouter::new().on(filter, handler);
+        match access {
+            Access::Admin(action) => {
+                let gate = middleware::from_fn_with_state(action, gate);
+                self.guarded = self.guarded.route(path, route.route_layer(gate));
+            }
+            Access::ApiKey | Access::Link | Access::Open => self.open = self.open.route(path, route),
+        }
+        self.operations.push(Operation { method, path, access });
+        self
+    }
+
+    /// These and those.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.guarded = self.guarded.merge(other.guarded);
+        self.open = self.open.merge(other.open);
+        self.operations.extend(other.operations);
+        self
+    }
+
+    /// The table.
+    pub(crate) fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// The routes that need an admin key, and the others.
+    pub(crate) fn into_routers(self) -> (Router<Arc<Control>>, Router<Arc<Control>>) {
+        (self.guarded, self.open)
+    }
+}
+
+/// Lets nobody near a route who has nothing there that they may do this to.
+async fn gate(State(action): State<Action>, request: Request, next: Next) -> Result<Response, ControlError> {
+    let actor = request.extensions().get::<Actor>().ok_or(ControlError::Unauthorized)?;
+    if !actor.may_somewhere(action) {
+        return Err(ControlError::lacking(action));
+    }
+    Ok(next.run(request).await)
+}

@@ -1,0 +1,333 @@
+//! Everything that can be done on the admin side, in one table: its permission, its audit event, and who holds it.
+
+use crate::roles::{Holders, RoleLevel};
+use Target as T;
+
+/// What kind of object an action is on. The names are those of Mistral's audit log where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Target {
+    Organization,
+    MonthlyLimit,
+    WorkspaceMonthlyLimit,
+    RateLimitRule,
+    ApiKeyPolicy,
+    Workspace,
+    User,
+    UserGroup,
+    Invitation,
+    Role,
+    ModelRole,
+    ServiceAccount,
+    ApiKey,
+    AdminApiKey,
+    Model,
+    Upstream,
+    Budget,
+    Usage,
+    Alert,
+    AlertChannel,
+    AuditLog,
+    Admin,
+}
+
+impl Target {
+    /// As in the audit log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Organization => "ORGANIZATION",
+            Self::MonthlyLimit => "MONTHLY_LIMIT",
+            Self::WorkspaceMonthlyLimit => "WORKSPACE_MONTHLY_LIMIT",
+            Self::RateLimitRule => "RATE_LIMIT_RULE",
+            Self::ApiKeyPolicy => "API_KEY_POLICY",
+            Self::Workspace => "WORKSPACE",
+            Self::User => "USER",
+            Self::UserGroup => "USER_GROUP",
+            Self::ServiceAccount => "SERVICE_ACCOUNT",
+            Self::ApiKey => "API_KEY",
+            Self::AdminApiKey => "ADMIN_API_KEY",
+            Self::Invitation => "INVITATION",
+            Self::Role => "ROLE",
+            Self::ModelRole => "MODEL_ROLE",
+            Self::Model => "MODEL",
+            Self::Upstream => "UPSTREAM",
+            Self::Budget => "BUDGET",
+            Self::Usage => "USAGE",
+            Self::Alert => "ALERT",
+            Self::AlertChannel => "ALERT_CHANNEL",
+            Self::AuditLog => "AUDIT_LOG",
+            Self::Admin => "ADMIN",
+        }
+    }
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident $text:literal, $target:expr, $level:ident, $holders:literal;)*) => {
+        /// What is done. Each is a permission that roles are made of.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Action {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Action {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The permission's name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// What it is done on.
+            pub const fn target(self) -> Target {
+                match self { $(Self::$name => $target,)* }
+            }
+
+            /// Whether roles of a workspace may hold it, or only those of the organization.
+            pub const fn level(self) -> RoleLevel {
+                match self { $(Self::$name => RoleLevel::$level,)* }
+            }
+
+            /// The built-in roles that hold it besides `organization_admin`, which holds all.
+            pub const fn holders(self) -> Holders {
+                match self { $(Self::$name => Holders::read($holders),)* }
+            }
+        }
+    };
+}
+
+// The letters: m member, b billing_manager (of the organization); A workspace_admin, D those who build (dev,
+// contributor and their kin), P billing, V observability_viewer, W everyone with a role in the workspace; and
+// s: a person on what is their own.
+actions! {
+    /// The organization is made.
+    CreateOrganization "organization.create", T::Organization, Organization, "";
+    /// The organization's name, limits and billing state are seen.
+    ReadOrganization "organization.read", T::Organization, Organization, "mb";
+    /// The organization's name, billing state or limits are changed.
+    UpdateOrganization "organization.update", T::Organization, Organization, "";
+    /// The organization's monthly limit is changed.
+    UpdateMonthlyLimit "billing.monthly_limit.updated", T::MonthlyLimit, Organization, "b";
+    /// Somebody asked for the people to be taken over from a directory.
+    TriggerScimSync "organization.scim_sync.trigger", T::Organization, Organization, "";
+
+    /// A workspace is seen, with its limits.
+    ReadWorkspace "workspace.read", T::Workspace, Workspace, "bW";
+    /// A workspace is made.
+    CreateWorkspace "workspace.create", T::Workspace, Organization, "";
+    /// A workspace's name, description or icon is changed.
+    UpdateWorkspace "workspace.update", T::Workspace, Workspace, "A";
+    /// A workspace is archived, for good.
+    ArchiveWorkspace "workspace.delete", T::Workspace, Organization, "";
+    /// A workspace's limits are changed.
+    UpdateWorkspaceLimits "workspace.limits.update", T::Workspace, Organization, "";
+    /// A workspace's monthly limit is changed.
+    UpdateWorkspaceMonthlyLimit "billing.workspace_monthly_limit.updated", T::WorkspaceMonthlyLimit, Organization, "";
+    /// Rates are changed.
+    UpdateRateLimits "rate_limit.rule.update", T::RateLimitRule, Organization, "";
+    /// The longest life of keys is changed.
+    UpdateApiKeyPolicy "api_key_policy.update", T::ApiKeyPolicy, Organization, "";
+
+    /// The members of a workspace are seen.
+    ReadMembers "workspace.member.read", T::Workspace, Workspace, "A";
+    /// People become members of a workspace.
+    AddMember "workspace.member.add", T::Workspace, Workspace, "A";
+    /// People are no longer members of a workspace.
+    RemoveMember "workspace.member.remove", T::Workspace, Workspace, "A";
+    /// A member's roles in a workspace are changed.
+    UpdateMemberRole "workspace.member.role.update", T::Workspace, Workspace, "A";
+
+    /// People of the organization are seen.
+    ReadUsers "user.read", T::User, Organization, "";
+    /// A person is added.
+    CreateUser "user.create", T::User, Organization, "";
+    /// A person joins the organization.
+    JoinOrganization "user.organization.join", T::User, Organization, "";
+    /// A person's roles in the organization are changed.
+    UpdateUserRole "user.organization.role.update", T::User, Organization, "";
+    /// A person's limits are changed.
+    UpdateUserLimits "user.limits.update", T::User, Organization, "";
+    /// A person is removed from the organization.
+    RemoveUser "user.organization.delete", T::User, Organization, "";
+
+    /// Invitations are seen, with their links while no mail carries them.
+    ReadInvitations "organization.invite.read", T::Invitation, Organization, "";
+    /// Somebody is invited.
+    SendInvitation "organization.invite.send", T::Organization, Organization, "";
+    /// An invitation is sent anew, with a new link.
+    ResendInvitation "organization.invite.resend", T::Organization, Organization, "";
+    /// An invitation is taken up.
+    AcceptInvitation "organization.invite.accepted", T::Organization, Organization, "";
+    /// An invitation is taken back.
+    RevokeInvitation "organization.invite.revoked", T::Organization, Organization, "";
+
+    /// Roles and who may do what are seen.
+    ReadRoles "role.read", T::Role, Organization, "mb";
+    /// A custom role is made.
+    CreateRole "role.create", T::Role, Organization, "";
+    /// A custom role is changed.
+    UpdateRole "role.update", T::Role, Organization, "";
+    /// A custom role is deleted.
+    DeleteRole "role.delete", T::Role, Organization, "";
+
+    /// Groups and their members are seen.
+    ReadGroups "user_group.read", T::UserGroup, Organization, "";
+    /// A group is made.
+    CreateGroup "user_group.create", T::UserGroup, Organization, "";
+    /// A group's name, place among the groups, or role in the organization is changed.
+    UpdateGroup "user_group.update", T::UserGroup, Organization, "";
+    /// A group is deleted.
+    DeleteGroup "user_group.delete", T::UserGroup, Organization, "";
+    /// People become members of a group.
+    AddGroupMember "user_group.member.add", T::UserGroup, Organization, "";
+    /// People are no longer members of a group.
+    RemoveGroupMember "user_group.member.remove", T::UserGroup, Organization, "";
+    /// A group gets roles in a workspace.
+    ProvisionGroup "user_group.workspace.provision", T::UserGroup, Organization, "";
+    /// A group's roles in a workspace are changed.
+    UpdateGroupWorkspace "user_group.workspace.update", T::UserGroup, Organization, "";
+    /// A group loses its roles in a workspace.
+    DeprovisionGroup "user_group.workspace.deprovision", T::UserGroup, Organization, "";
+
+    /// Service accounts are seen.
+    ReadServiceAccounts "service_account.read", T::ServiceAccount, Workspace, "A";
+    /// A service account is made.
+    CreateServiceAccount "service_account.create", T::ServiceAccount, Workspace, "A";
+    /// A service account is changed.
+    UpdateServiceAccount "service_account.update", T::ServiceAccount, Workspace, "A";
+    /// A service account's roles in its workspace are changed.
+    SetServiceAccountRoles "service_account.roles.set", T::ServiceAccount, Workspace, "A";
+    /// A service account is deleted, with its keys.
+    DeleteServiceAccount "service_account.delete", T::ServiceAccount, Workspace, "A";
+
+    /// API keys are seen, without their secrets.
+    ReadApiKeys "api_key.read", T::ApiKey, Workspace, "As";
+    /// An API key is made, for whomever.
+    CreateApiKey "api_key.create", T::ApiKey, Workspace, "A";
+    /// A person makes an API key of their own, where the workspace lets members do that.
+    CreateOwnApiKey "api_key.create_own", T::ApiKey, Workspace, "D";
+    /// An API key's name, limits or life is changed.
+    UpdateApiKey "api_key.update", T::ApiKey, Workspace, "A";
+    /// A person changes the name or the description of a key of their own.
+    RenameOwnApiKey "api_key.rename_own", T::ApiKey, Workspace, "s";
+    /// An API key is refused from now on, until enabled.
+    DisableApiKey "api_key.disable", T::ApiKey, Workspace, "As";
+    /// A disabled API key is accepted again.
+    EnableApiKey "api_key.enable", T::ApiKey, Workspace, "A";
+    /// An API key is refused for good.
+    RevokeApiKey "api_key.delete", T::ApiKey, Workspace, "As";
+
+    /// Admin keys are seen, without their secrets.
+    ReadAdminKeys "admin_api_key.read", T::AdminApiKey, Organization, "";
+    /// An admin key is made.
+    CreateAdminKey "admin_api_key.created", T::AdminApiKey, Organization, "";
+    /// An admin key is refused for good.
+    RevokeAdminKey "admin_api_key.delete", T::AdminApiKey, Organization, "";
+
+    /// Model roles are seen.
+    ReadModelRoles "model_role.read", T::ModelRole, Organization, "m";
+    /// A model role is made.
+    CreateModelRole "model_role.create", T::ModelRole, Organization, "";
+    /// A model role is changed.
+    UpdateModelRole "model_role.update", T::ModelRole, Organization, "";
+    /// A model role is deleted.
+    DeleteModelRole "model_role.delete", T::ModelRole, Organization, "";
+    /// A model role is given or taken.
+    AssignModelRole "model_role.assign", T::ModelRole, Workspace, "A";
+    /// Models and their prices are seen.
+    ReadModels "model.read", T::Model, Organization, "mb";
+    /// A model or its price is changed.
+    UpdateModel "model.update", T::Model, Organization, "";
+
+    /// Upstream credentials are seen, without their secrets.
+    ReadUpstreams "upstream.read", T::Upstream, Organization, "";
+    /// An upstream credential is stored.
+    CreateUpstream "upstream.create", T::Upstream, Organization, "";
+    /// An upstream credential is changed.
+    UpdateUpstream "upstream.update", T::Upstream, Organization, "";
+    /// An upstream credential is removed.
+    DeleteUpstream "upstream.delete", T::Upstream, Organization, "";
+
+    /// Usage is seen.
+    ReadUsage "usage.read", T::Usage, Workspace, "bAPVs";
+    /// It is seen how budgets stand.
+    ReadBudgets "budget.read", T::Budget, Organization, "b";
+    /// A budget that a bill above its bound had blocked is given out again.
+    UnblockBudget "budget.unblock", T::Budget, Organization, "";
+    /// Parts of budgets that a node took with it are given out again.
+    ReleaseStranded "budget.release_stranded", T::Budget, Organization, "";
+    /// It is asked which rules a call would meet.
+    Explain "access.explain", T::Admin, Workspace, "As";
+    /// It is tried what a draft of limits would have refused.
+    Simulate "limits.simulate", T::Admin, Organization, "b";
+
+    /// Alerts are seen.
+    ReadAlerts "alert.read", T::Alert, Organization, "b";
+    /// Alert channels are seen, without their addresses.
+    ReadAlertChannels "alert_channel.read", T::AlertChannel, Organization, "b";
+    /// An alert channel is made.
+    CreateAlertChannel "alert_channel.create", T::AlertChannel, Organization, "";
+    /// An alert channel is changed.
+    UpdateAlertChannel "alert_channel.update", T::AlertChannel, Organization, "";
+    /// An alert channel is removed.
+    DeleteAlertChannel "alert_channel.delete", T::AlertChannel, Organization, "";
+    /// A test message is sent through an alert channel.
+    TestAlertChannel "alert_channel.test", T::AlertChannel, Organization, "";
+
+    /// The audit log is seen.
+    ReadAuditLog "audit_log.read", T::AuditLog, Organization, "";
+    /// The audit log is taken out as a whole.
+    ExportAuditLog "audit_log.export", T::AuditLog, Organization, "";
+    /// The oldest part of the audit log is cut off.
+    CutAuditLog "audit_log.cut", T::AuditLog, Organization, "";
+    /// The admin side was asked for what the asker may not do, or with a credential that is not accepted.
+    Refused "admin.refused", T::Admin, Organization, "";
+}
+
+impl Action {
+    /// The audit event that it leaves: its own name, but for what differs only in who may do it.
+    pub const fn event(self) -> &'static str {
+        match self {
+            Self::CreateOwnApiKey => Self::CreateApiKey.as_str(),
+            Self::RenameOwnApiKey => Self::UpdateApiKey.as_str(),
+            other => other.as_str(),
+        }
+    }
+
+    /// The action of that permission's name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.as_str() == text)
+    }
+
+    /// Whether roles can hold it: some actions are only ever the program's.
+    pub const fn can_be_held(self) -> bool {
+        !matches!(
+            self,
+            Self::CreateOrganization
+                | Self::JoinOrganization
+                | Self::AcceptInvitation
+                | Self::CutAuditLog
+                | Self::Refused
+        )
+    }
+
+    /// Its place in an [`crate::access::ActionSet`].
+    pub(crate) const fn bit(self) -> u128 {
+        1 << (self as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_permission_has_a_name_of_its_own_and_a_place_in_a_set() {
+        for (place, action) in Action::ALL.iter().enumerate() {
+            assert_eq!(Action::parse(action.as_str()), Some(*action));
+            assert_eq!(action.bit(), 1 << place);
+        }
+        assert!(Action::ALL.len() <= 128);
+        assert_eq!(Action::parse("api_key"), None);
+    }
+}
