@@ -3,9 +3,12 @@
 //! Each: begin, load within the organization, decide, change, write with the permit, commit with the audit event.
 
 pub mod admin_keys;
+mod admins;
 pub mod alert_channels;
 pub mod alerts;
 pub mod budgets;
+pub mod custom_roles;
+mod departures;
 pub mod explain;
 pub mod keys;
 pub mod limits;

@@ -44,6 +44,9 @@ pub enum ControlError {
     /// Not there, or not in the caller's organization.
     #[error("not found")]
     NotFound,
+    /// A name or id in the body names what is not there, or not in the caller's organization.
+    #[error("{0}")]
+    NotHere(String),
     /// No such path.
     #[error("no Route matched with those values")]
     NoRoute,
@@ -133,7 +136,7 @@ impl ControlError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NotHere(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
@@ -151,7 +154,7 @@ impl ControlError {
             Self::TooLarge => "request_too_large",
             Self::Invalid(_) => "invalid_request",
             Self::Forbidden(_) => "permission_denied",
-            Self::NotFound | Self::NoRoute => "not_found",
+            Self::NotFound | Self::NotHere(_) | Self::NoRoute => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict(_) => "conflict",
             Self::PreconditionFailed => "precondition_failed",
@@ -175,6 +178,7 @@ impl ControlError {
             | Self::Invalid(_)
             | Self::Forbidden(_)
             | Self::NotFound
+            | Self::NotHere(_)
             | Self::NoRoute
             | Self::MethodNotAllowed
             | Self::Conflict(_)
@@ -193,6 +197,7 @@ impl ControlError {
             | Self::BrokenBody
             | Self::Forbidden(_)
             | Self::NotFound
+            | Self::NotHere(_)
             | Self::NoRoute
             | Self::MethodNotAllowed
             | Self::Conflict(_)

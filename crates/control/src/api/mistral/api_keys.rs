@@ -1,0 +1,7 @@
+//! `/v1/admin/api-keys`: API keys.
+
+use crate::routes::Routes;
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+}

@@ -1,0 +1,7 @@
+//! `/v1/admin/user-groups`: groups, their members, nesting and roles.
+
+use crate::routes::Routes;
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+}
