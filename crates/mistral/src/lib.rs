@@ -10,6 +10,7 @@
 //! so that the upstream can never read a document other than the one decided on.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod admin;
 pub mod endpoints;
 pub mod error;
 pub mod json;
