@@ -23,8 +23,8 @@ fn takes<T: DeserializeOwned>(body: Value) -> T {
     read(&body).unwrap_or_else(|error| panic!("{body}: {error}"))
 }
 
-/// A body that is taken, but not with each of the changes, nor with an unknown field, nor when one of the fields in
-/// `without` is absent or `null`.
+/// A body that is taken, but not with each of the changes, nor with an unknown field, nor when one of the
+/// fields in `without` is absent or `null`.
 #[track_caller]
 fn refuses<T: DeserializeOwned>(good: &Value, changes: &[(&str, Value)], without: &[&str]) {
     assert!(read::<T>(good).is_ok(), "{good}");
