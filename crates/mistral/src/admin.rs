@@ -45,12 +45,20 @@ pub const AUDIT_LOGS_LIMIT: u64 = 20;
 /// `limit` of `/v1/users/me/*` where it is not given, and its most; its least is 1, and `offset` is then 0.
 pub const ME_LIMIT: u64 = 100;
 
-/// Makes schemas of bodies that come in.
+/// Makes schemas of bodies that come in, to stand in an OpenAPI 3.1 document.
 pub fn request_schemas() -> SchemaGenerator {
-    SchemaSettings::draft2020_12().for_deserialize().into_generator()
+    settings().for_deserialize().into_generator()
 }
 
-/// Makes schemas of bodies that go out.
+/// Makes schemas of bodies that go out, to stand in an OpenAPI 3.1 document beside those that come in: what is in
+/// both is the same.
 pub fn response_schemas() -> SchemaGenerator {
-    SchemaSettings::draft2020_12().for_serialize().into_generator()
+    settings().for_serialize().into_generator()
+}
+
+fn settings() -> SchemaSettings {
+    SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    })
 }

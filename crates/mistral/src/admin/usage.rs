@@ -1,7 +1,7 @@
 //! What the organization has used and what it cost: `/v1/admin/usage`.
 //!
-//! Mistral's document leaves the innermost objects open. Here each is a [`UsageEntry`], filed under its model and
-//! then under its billing group (`input`, `cached`, `output`, …); entries keep the order they were given in.
+//! Mistral's document leaves the innermost objects open. Here each is a [`UsageEntry`], filed under its model
+//! and then under its billing group (`input`, `cached`, `output`, …); entries keep the order they were given in.
 
 mod price;
 

@@ -36,11 +36,12 @@ fn map(name: &str, value: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(text(name), text(value))])
 }
 
+/// The 50 operations answer with 37 types; two more stand only inside others, with their nulls.
 #[test]
-fn every_golden_answer_is_of_another_type() {
+fn every_type_that_answers_has_a_golden_answer() {
     let names: Vec<String> = all().into_iter().map(|(name, _)| name).collect();
     let bare: BTreeSet<&str> = names.iter().map(|name| name.trim_end_matches("/bare")).collect();
-    assert_eq!(bare.len(), 37);
+    assert_eq!(bare.len(), 39);
 }
 
 #[test]

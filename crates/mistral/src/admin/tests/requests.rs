@@ -1,6 +1,6 @@
 //! What requests take, fill in and refuse.
 
-use crate::admin::api_keys::AdminCreateAPIKeyIN;
+use crate::admin::api_keys::{APIKeyProduct, AdminCreateAPIKeyIN};
 use crate::admin::invites::{EmailLanguage, OrganizationInviteIN};
 use crate::admin::limits::NewUsageLimitIN;
 use crate::admin::roles::{RoleRef, RolesFault, UserRole, WorkspaceRoleName};
@@ -23,7 +23,8 @@ fn takes<T: DeserializeOwned>(body: Value) -> T {
     read(&body).unwrap_or_else(|error| panic!("{body}: {error}"))
 }
 
-/// A body that is taken, refused with each change: a field set, or taken away by a `null` in `without`.
+/// A body that is taken, but not with each of the changes, nor with an unknown field, nor when one of the
+/// fields in `without` is absent or `null`.
 #[track_caller]
 fn refuses<T: DeserializeOwned>(good: &Value, changes: &[(&str, Value)], without: &[&str]) {
     assert!(read::<T>(good).is_ok(), "{good}");
@@ -39,6 +40,18 @@ fn refuses<T: DeserializeOwned>(good: &Value, changes: &[(&str, Value)], without
         assert!(read::<T>(&body).is_err(), "{body}");
         body[field] = null.clone();
         assert!(read::<T>(&body).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn words_are_read_as_they_are_written_and_from_strings_only() {
+    for role in WorkspaceRoleName::ALL {
+        assert_eq!(takes::<WorkspaceRoleName>(json!(role)), *role);
+        assert_eq!(json!(role), role.word());
+    }
+    assert_eq!(json!(APIKeyProduct::ALL), json!(["API", "Mistral Code", "Vibe"]));
+    for bad in [json!("Dev"), json!(""), json!({ "dev": null }), json!(["dev"]), json!(3), json!(null)] {
+        assert!(read::<WorkspaceRoleName>(&bad).is_err(), "{bad}");
     }
 }
 

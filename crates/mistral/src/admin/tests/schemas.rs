@@ -30,372 +30,347 @@ fn required(schema: &Value) -> BTreeSet<&str> {
     names.map(|name| name.as_str().unwrap()).collect()
 }
 
-type Row<'a> = ((String, Value), &'a [&'a str]);
+/// A type, by its schema, and the fields the document requires of it.
+type Row = (fn(&mut SchemaGenerator) -> (String, Value), &'static [&'static str]);
 
-#[track_caller]
-fn require_exactly(rows: &[Row<'_>]) {
-    for ((name, schema), wanted) in rows {
-        assert_eq!(schema["type"], "object", "{name}");
-        assert_eq!(required(schema), wanted.iter().copied().collect(), "{name}");
-    }
-}
+const REQUESTS: &[Row] = &[
+    (schema::<AdminAssignUsersToGroupIn>, &["user_uuids"]),
+    (schema::<AdminCreateAPIKeyIN>, &["user_id", "workspace_uuid"]),
+    (schema::<AdminOrganizationMemberUpdate>, &[]),
+    (schema::<AdminProvisionGroupToWorkspaceIn>, &["user_group_uuid", "workspace_uuid"]),
+    (schema::<AdminScimSyncConfig>, &["sync_groups", "sync_memberships", "sync_users"]),
+    (schema::<AdminScimSyncTriggerIN>, &[]),
+    (schema::<AdminUpdateUserGroupIn>, &[]),
+    (schema::<AdminUserGroupIn>, &["name"]),
+    (schema::<AdminWorkspaceIn>, &["admin_user_id", "name"]),
+    (schema::<AssignGroupToWorkspaceIn>, &["workspace_uuid"]),
+    (schema::<BaseWorkspaceMemberIN>, &["user_uuid"]),
+    (schema::<NewUsageLimitIN>, &["amount"]),
+    (schema::<OrganizationInviteIN>, &["email"]),
+    (schema::<OrganizationMemberCreate>, &["email", "first_name", "last_name"]),
+    (schema::<RemoveWorkspaceMembersIN>, &["members"]),
+    (schema::<SetNestedGroupsIn>, &["child_group_uuids"]),
+    (schema::<UpdateGroupWorkspaceAssignmentIn>, &[]),
+    (schema::<UpdateUserGroupOrganizationRoleIn>, &["organization_role"]),
+    (schema::<UpdateWorkspaceIN>, &[]),
+    (schema::<WorkspaceMemberIN>, &[]),
+    (schema::<WorkspaceMemberSingleIN>, &["user_uuid"]),
+];
+
+const ANSWERS: &[Row] = &[
+    (schema::<APIKeyActions>, &[]),
+    (
+        schema::<APIKeyExtendedOUT>,
+        &[
+            "actions",
+            "can_delete",
+            "created_at",
+            "created_by",
+            "expiration_date",
+            "hidden_key",
+            "key",
+            "key_id",
+            "last_used",
+            "name",
+            "product",
+            "workspace_id",
+            "workspace_name",
+        ],
+    ),
+    (
+        schema::<APIKeyOUT>,
+        &["actions", "created_at", "expiration_date", "hidden_key", "key", "key_id", "name"],
+    ),
+    (schema::<APIKeysExtendedOUT>, &["keys"]),
+    (schema::<AddOrUpdateUsersToWorkspaceOUT>, &["added_members_count", "updated_members_count"]),
+    (schema::<AddUsersToWorkspaceOUT>, &["added_members_count"]),
+    (
+        schema::<AdminOrganizationMemberOUT>,
+        &["created_at", "email", "name", "oid_id", "raw_role", "raw_roles", "uuid"],
+    ),
+    (schema::<AdminUserGroupMemberOut>, &["email", "name", "user_uuid"]),
+    (schema::<AdminUserGroupMembersOut>, &["members", "page", "page_size", "total"]),
+    (schema::<AdminUserGroupOut>, &["description", "name", "uuid"]),
+    (schema::<AdminUserGroupsOut>, &["items", "page", "page_size", "total"]),
+    (
+        schema::<AdminUserOUT>,
+        &[
+            "created_at",
+            "email",
+            "first_name",
+            "last_name",
+            "name",
+            "oid_id",
+            "raw_role",
+            "raw_roles",
+            "uuid",
+        ],
+    ),
+    (
+        schema::<AuditLogOut>,
+        &[
+            "actor_metadata",
+            "actor_type",
+            "created_at",
+            "event_metadata",
+            "event_type",
+            "log_id",
+            "target_metadata",
+            "target_type",
+        ],
+    ),
+    (schema::<BasicModelUsageDataJSON>, &["models"]),
+    (schema::<DeleteAPIKeyOUT>, &["detail"]),
+    (schema::<DeleteOUT>, &["message"]),
+    (schema::<FineTuningDataJSON>, &["storage", "training"]),
+    (schema::<GroupWorkspaceAssignmentOut>, &["created", "roles", "workspace_name", "workspace_uuid"]),
+    (schema::<GroupWorkspaceAssignmentsOut>, &["items", "page", "page_size", "total"]),
+    (schema::<LibrariesAPIUsageDataJSON>, &["audio_seconds", "pages", "tokens"]),
+    (
+        schema::<LimitsContext>,
+        &["completion", "currency", "last_payment_failure", "last_payment_failure_protection"],
+    ),
+    (schema::<LimitsOUT>, &["limits"]),
+    (schema::<ListOrganizationsResponse>, &["organizations"]),
+    (schema::<ListWorkspacesResponse>, &["workspaces"]),
+    (schema::<MemberSubscriptionOUT>, &["type"]),
+    (schema::<MemberWorkspaceInfo>, &["is_default", "name", "raw_role", "raw_roles", "uuid"]),
+    (schema::<NestedGroupRef>, &["name", "uuid"]),
+    (schema::<NestedGroupsOut>, &["children"]),
+    (schema::<OrganizationAdminUsersOUT>, &["invites", "members", "page", "page_size", "total"]),
+    (schema::<OrganizationInviteOUT>, &["created_at", "email", "expired", "raw_role", "raw_roles", "uuid"]),
+    (schema::<OrganizationInvitesCreateOUT>, &["already_members", "invalid_emails"]),
+    (schema::<OrganizationUserInviteOUT>, &["email", "invite_uuid", "role", "roles"]),
+    (schema::<OrganizationUsersCreateOUT>, &["email_to_user_id", "invalid_emails"]),
+    (
+        schema::<PriceData>,
+        &["api_zone", "billing_group", "billing_metric", "event_type", "price", "service_tier"],
+    ),
+    (schema::<RateLimitsOUT>, &["requests_per_second", "tokens_limits_by_model"]),
+    (schema::<RemoveWorkspaceMembersOUT>, &["deleted_members_count"]),
+    (schema::<RoleOut>, &["description", "is_custom_role", "name", "uuid"]),
+    (schema::<RolesOut>, &["organization_roles", "workspace_roles"]),
+    (schema::<TokenLimitsByModel>, &["tokens_per_minute", "tokens_per_month"]),
+    (
+        schema::<UsageEntry>,
+        &[
+            "api_zone",
+            "billing_group",
+            "billing_metric",
+            "cost",
+            "event_type",
+            "service_tier",
+            "timestamp",
+            "value",
+            "value_paid",
+        ],
+    ),
+    (schema::<UsageLimits>, &["monthly_limit_reached"]),
+    (
+        schema::<UsageOUTJSON>,
+        &[
+            "audio",
+            "audio_characters",
+            "chat",
+            "completion",
+            "connectors",
+            "currency",
+            "currency_symbol",
+            "date",
+            "end_date",
+            "fine_tuning",
+            "libraries_api",
+            "next_month",
+            "ocr",
+            "previous_month",
+            "prices",
+            "start_date",
+            "vibe_code",
+            "vibe_usage",
+        ],
+    ),
+    (schema::<UserIdentity>, &["email", "first_name", "id", "last_name"]),
+    (schema::<UserIdentityApiKey>, &["id", "name"]),
+    (schema::<UserIdentityOrganization>, &["id", "name"]),
+    (schema::<UserIdentityWorkspace>, &["id", "name"]),
+    (schema::<UserOrganization>, &["id", "name"]),
+    (schema::<UserWorkspace>, &["id", "name", "organization_id"]),
+    (schema::<VibeCodeUsageDataJSON>, &["audio", "audio_characters", "completion", "connectors", "ocr"]),
+    (
+        schema::<WorkspaceEnrichedOUT>,
+        &["description", "icon", "is_default", "name", "raw_role", "raw_roles", "uuid"],
+    ),
+    (schema::<WorkspaceOUT>, &["description", "icon", "is_default", "name", "uuid"]),
+    (schema::<WorkspaceRoleRef>, &["name", "uuid"]),
+    (schema::<WorkspaceSpendLimitOUT>, &["currency", "no_monthly_limit", "value"]),
+    (schema::<WorkspacesOut>, &["items", "page", "page_size", "total"]),
+    (schema::<AdminScimSyncActiveRunOUT>, &["run_id", "status"]),
+    (
+        schema::<AdminScimSyncRunOUT>,
+        &[
+            "created_at",
+            "dry_run",
+            "error_message",
+            "finished_at",
+            "run_id",
+            "started_at",
+            "status",
+            "summary",
+            "sync_config",
+        ],
+    ),
+    (schema::<AdminScimSyncTriggerOUT>, &["run_id"]),
+    (schema::<ScimSyncGroupActionOut>, &["group"]),
+    (schema::<ScimSyncGroupRefOut>, &["groupName", "uuid"]),
+    (schema::<ScimSyncGroupUpdateActionOut>, &["group", "previous_groupName"]),
+    (schema::<ScimSyncGroupsSummaryOut>, &["create", "delete", "update"]),
+    (schema::<ScimSyncMembershipActionOut>, &["group", "users_added", "users_removed"]),
+    (schema::<ScimSyncSummaryOut>, &["groups", "memberships", "users"]),
+    (schema::<ScimSyncUserActionOut>, &["user"]),
+    (schema::<ScimSyncUserRefOut>, &["userName", "uuid"]),
+    (schema::<ScimSyncUsersSummaryOut>, &["deprovision", "provision"]),
+    (
+        schema::<VibeActiveUsersStat>,
+        &[
+            "day",
+            "nb_active_users_acp",
+            "nb_active_users_cli",
+            "nb_active_users_programmatic",
+            "nb_active_users_total",
+        ],
+    ),
+    (schema::<VibeConsumedTokensStat>, &["cached_tokens", "day", "input_tokens", "model", "output_tokens"]),
+    (schema::<VibeNextEditActiveUsersStat>, &["day", "nb_active_users"]),
+    (
+        schema::<VibeNextEditModifiedLOCStat>,
+        &["day", "lines_deleted", "lines_inserted", "lines_total", "lines_unchanged"],
+    ),
+    (
+        schema::<VibeNextEditSuggestionStat>,
+        &[
+            "day",
+            "force_generated_false",
+            "force_generated_true",
+            "outcome_aborted",
+            "outcome_accepted",
+            "outcome_dismissed",
+            "outcome_rejected",
+            "outcome_timeout",
+            "surface_ghost_text",
+            "surface_widget",
+            "total_suggestions",
+        ],
+    ),
+    (
+        schema::<VibeOrganizationStatsOUT>,
+        &[
+            "end_time",
+            "next_edit_active_users",
+            "next_edit_modified_loc",
+            "next_edit_suggestions",
+            "start_time",
+        ],
+    ),
+    (schema::<VibeSessionDurationStat>, &["day", "total_duration_hours"]),
+    (
+        schema::<VibeSessionStat>,
+        &["day", "nb_sessions", "nb_sessions_acp", "nb_sessions_cli", "nb_sessions_programmatic"],
+    ),
+    (schema::<VibeToolCallsByNameStat>, &["count", "day", "tool_name"]),
+    (
+        schema::<VibeToolCallsStat>,
+        &[
+            "approval_always",
+            "approval_ask",
+            "approval_never",
+            "day",
+            "status_failure",
+            "status_skipped",
+            "status_success",
+            "total",
+        ],
+    ),
+    (
+        schema::<VibeUserPromptsStat>,
+        &["day", "nb_prompts_acp", "nb_prompts_cli", "nb_prompts_programmatic", "nb_prompts_total"],
+    ),
+    (
+        schema::<VibeWorkByAgentStat>,
+        &[
+            "agent_id",
+            "files_count",
+            "images_count",
+            "last_message_at",
+            "messages_count",
+            "spreadsheets_count",
+            "unique_conversations_count",
+            "unique_users_count",
+        ],
+    ),
+    (schema::<VibeWorkByAgentStatsOUT>, &["data", "end_time", "start_time"]),
+    (
+        schema::<VibeWorkByTimeStat>,
+        &[
+            "files_count",
+            "images_count",
+            "messages_count",
+            "messages_to_agents_count",
+            "spreadsheets_count",
+            "time_bucket",
+            "unique_agents_count",
+            "unique_conversations_count",
+            "unique_users_count",
+        ],
+    ),
+    (schema::<VibeWorkByTimeStatsOUT>, &["data", "end_time", "start_time"]),
+    (
+        schema::<VibeWorkByUserStat>,
+        &[
+            "files_count",
+            "images_count",
+            "last_message_at",
+            "messages_count",
+            "messages_to_agents_count",
+            "spreadsheets_count",
+            "unique_agents_count",
+            "unique_conversations_count",
+            "user_id",
+        ],
+    ),
+    (schema::<VibeWorkByUserStatsOUT>, &["data", "end_time", "start_time"]),
+    (
+        schema::<VibeWorkspaceStatsOUT>,
+        &[
+            "active_users",
+            "consumed_tokens",
+            "end_time",
+            "session_durations",
+            "sessions",
+            "start_time",
+            "tool_calls",
+            "tool_calls_by_name",
+            "user_prompts",
+        ],
+    ),
+];
 
 #[test]
 fn requests_require_what_the_document_requires() {
-    let mut made = request_schemas();
-    let rows: &[Row<'_>] = &[
-        (schema::<AdminAssignUsersToGroupIn>(&mut made), &["user_uuids"]),
-        (schema::<AdminCreateAPIKeyIN>(&mut made), &["user_id", "workspace_uuid"]),
-        (schema::<AdminOrganizationMemberUpdate>(&mut made), &[]),
-        (schema::<AdminProvisionGroupToWorkspaceIn>(&mut made), &["user_group_uuid", "workspace_uuid"]),
-        (schema::<AdminScimSyncConfig>(&mut made), &["sync_groups", "sync_memberships", "sync_users"]),
-        (schema::<AdminScimSyncTriggerIN>(&mut made), &[]),
-        (schema::<AdminUpdateUserGroupIn>(&mut made), &[]),
-        (schema::<AdminUserGroupIn>(&mut made), &["name"]),
-        (schema::<AdminWorkspaceIn>(&mut made), &["admin_user_id", "name"]),
-        (schema::<AssignGroupToWorkspaceIn>(&mut made), &["workspace_uuid"]),
-        (schema::<BaseWorkspaceMemberIN>(&mut made), &["user_uuid"]),
-        (schema::<NewUsageLimitIN>(&mut made), &["amount"]),
-        (schema::<OrganizationInviteIN>(&mut made), &["email"]),
-        (schema::<OrganizationMemberCreate>(&mut made), &["email", "first_name", "last_name"]),
-        (schema::<RemoveWorkspaceMembersIN>(&mut made), &["members"]),
-        (schema::<SetNestedGroupsIn>(&mut made), &["child_group_uuids"]),
-        (schema::<UpdateGroupWorkspaceAssignmentIn>(&mut made), &[]),
-        (schema::<UpdateUserGroupOrganizationRoleIn>(&mut made), &["organization_role"]),
-        (schema::<UpdateWorkspaceIN>(&mut made), &[]),
-        (schema::<WorkspaceMemberIN>(&mut made), &[]),
-        (schema::<WorkspaceMemberSingleIN>(&mut made), &["user_uuid"]),
-    ];
-    require_exactly(rows);
-    for ((name, schema), _) in rows {
+    for (schema, wanted) in REQUESTS {
+        let (name, schema) = schema(&mut request_schemas());
+        assert_eq!(schema["type"], "object", "{name}");
+        assert_eq!(required(&schema), wanted.iter().copied().collect(), "{name}");
         assert_eq!(schema["additionalProperties"], false, "{name}");
     }
 }
 
 #[test]
 fn answers_require_what_the_document_requires() {
-    let mut made = response_schemas();
-    require_exactly(&[
-        (schema::<APIKeyActions>(&mut made), &[]),
-        (
-            schema::<APIKeyExtendedOUT>(&mut made),
-            &[
-                "actions",
-                "can_delete",
-                "created_at",
-                "created_by",
-                "expiration_date",
-                "hidden_key",
-                "key",
-                "key_id",
-                "last_used",
-                "name",
-                "product",
-                "workspace_id",
-                "workspace_name",
-            ],
-        ),
-        (
-            schema::<APIKeyOUT>(&mut made),
-            &["actions", "created_at", "expiration_date", "hidden_key", "key", "key_id", "name"],
-        ),
-        (schema::<APIKeysExtendedOUT>(&mut made), &["keys"]),
-        (
-            schema::<AddOrUpdateUsersToWorkspaceOUT>(&mut made),
-            &["added_members_count", "updated_members_count"],
-        ),
-        (schema::<AddUsersToWorkspaceOUT>(&mut made), &["added_members_count"]),
-        (
-            schema::<AdminOrganizationMemberOUT>(&mut made),
-            &["created_at", "email", "name", "oid_id", "raw_role", "raw_roles", "uuid"],
-        ),
-        (schema::<AdminUserGroupMemberOut>(&mut made), &["email", "name", "user_uuid"]),
-        (schema::<AdminUserGroupMembersOut>(&mut made), &["members", "page", "page_size", "total"]),
-        (schema::<AdminUserGroupOut>(&mut made), &["description", "name", "uuid"]),
-        (schema::<AdminUserGroupsOut>(&mut made), &["items", "page", "page_size", "total"]),
-        (
-            schema::<AdminUserOUT>(&mut made),
-            &[
-                "created_at",
-                "email",
-                "first_name",
-                "last_name",
-                "name",
-                "oid_id",
-                "raw_role",
-                "raw_roles",
-                "uuid",
-            ],
-        ),
-        (
-            schema::<AuditLogOut>(&mut made),
-            &[
-                "actor_metadata",
-                "actor_type",
-                "created_at",
-                "event_metadata",
-                "event_type",
-                "log_id",
-                "target_metadata",
-                "target_type",
-            ],
-        ),
-        (schema::<BasicModelUsageDataJSON>(&mut made), &["models"]),
-        (schema::<DeleteAPIKeyOUT>(&mut made), &["detail"]),
-        (schema::<DeleteOUT>(&mut made), &["message"]),
-        (schema::<FineTuningDataJSON>(&mut made), &["storage", "training"]),
-        (
-            schema::<GroupWorkspaceAssignmentOut>(&mut made),
-            &["created", "roles", "workspace_name", "workspace_uuid"],
-        ),
-        (schema::<GroupWorkspaceAssignmentsOut>(&mut made), &["items", "page", "page_size", "total"]),
-        (schema::<LibrariesAPIUsageDataJSON>(&mut made), &["audio_seconds", "pages", "tokens"]),
-        (
-            schema::<LimitsContext>(&mut made),
-            &["completion", "currency", "last_payment_failure", "last_payment_failure_protection"],
-        ),
-        (schema::<LimitsOUT>(&mut made), &["limits"]),
-        (schema::<ListOrganizationsResponse>(&mut made), &["organizations"]),
-        (schema::<ListWorkspacesResponse>(&mut made), &["workspaces"]),
-        (schema::<MemberSubscriptionOUT>(&mut made), &["type"]),
-        (schema::<MemberWorkspaceInfo>(&mut made), &["is_default", "name", "raw_role", "raw_roles", "uuid"]),
-        (schema::<NestedGroupRef>(&mut made), &["name", "uuid"]),
-        (schema::<NestedGroupsOut>(&mut made), &["children"]),
-        (
-            schema::<OrganizationAdminUsersOUT>(&mut made),
-            &["invites", "members", "page", "page_size", "total"],
-        ),
-        (
-            schema::<OrganizationInviteOUT>(&mut made),
-            &["created_at", "email", "expired", "raw_role", "raw_roles", "uuid"],
-        ),
-        (schema::<OrganizationInvitesCreateOUT>(&mut made), &["already_members", "invalid_emails"]),
-        (schema::<OrganizationUserInviteOUT>(&mut made), &["email", "invite_uuid", "role", "roles"]),
-        (schema::<OrganizationUsersCreateOUT>(&mut made), &["email_to_user_id", "invalid_emails"]),
-        (
-            schema::<PriceData>(&mut made),
-            &["api_zone", "billing_group", "billing_metric", "event_type", "price", "service_tier"],
-        ),
-        (schema::<RateLimitsOUT>(&mut made), &["requests_per_second", "tokens_limits_by_model"]),
-        (schema::<RemoveWorkspaceMembersOUT>(&mut made), &["deleted_members_count"]),
-        (schema::<RoleOut>(&mut made), &["description", "is_custom_role", "name", "uuid"]),
-        (schema::<RolesOut>(&mut made), &["organization_roles", "workspace_roles"]),
-        (schema::<TokenLimitsByModel>(&mut made), &["tokens_per_minute", "tokens_per_month"]),
-        (
-            schema::<UsageEntry>(&mut made),
-            &[
-                "api_zone",
-                "billing_group",
-                "billing_metric",
-                "cost",
-                "event_type",
-                "service_tier",
-                "timestamp",
-                "value",
-                "value_paid",
-            ],
-        ),
-        (schema::<UsageLimits>(&mut made), &["monthly_limit_reached"]),
-        (
-            schema::<UsageOUTJSON>(&mut made),
-            &[
-                "audio",
-                "audio_characters",
-                "chat",
-                "completion",
-                "connectors",
-                "currency",
-                "currency_symbol",
-                "date",
-                "end_date",
-                "fine_tuning",
-                "libraries_api",
-                "next_month",
-                "ocr",
-                "previous_month",
-                "prices",
-                "start_date",
-                "vibe_code",
-                "vibe_usage",
-            ],
-        ),
-        (schema::<UserIdentity>(&mut made), &["email", "first_name", "id", "last_name"]),
-        (schema::<UserIdentityApiKey>(&mut made), &["id", "name"]),
-        (schema::<UserIdentityOrganization>(&mut made), &["id", "name"]),
-        (schema::<UserIdentityWorkspace>(&mut made), &["id", "name"]),
-        (schema::<UserOrganization>(&mut made), &["id", "name"]),
-        (schema::<UserWorkspace>(&mut made), &["id", "name", "organization_id"]),
-        (
-            schema::<VibeCodeUsageDataJSON>(&mut made),
-            &["audio", "audio_characters", "completion", "connectors", "ocr"],
-        ),
-        (
-            schema::<WorkspaceEnrichedOUT>(&mut made),
-            &["description", "icon", "is_default", "name", "raw_role", "raw_roles", "uuid"],
-        ),
-        (schema::<WorkspaceOUT>(&mut made), &["description", "icon", "is_default", "name", "uuid"]),
-        (schema::<WorkspaceRoleRef>(&mut made), &["name", "uuid"]),
-        (schema::<WorkspaceSpendLimitOUT>(&mut made), &["currency", "no_monthly_limit", "value"]),
-        (schema::<WorkspacesOut>(&mut made), &["items", "page", "page_size", "total"]),
-    ]);
-}
-
-#[test]
-fn answers_of_scim_and_analytics_require_what_the_document_requires() {
-    let mut made = response_schemas();
-    require_exactly(&[
-        (schema::<AdminScimSyncActiveRunOUT>(&mut made), &["run_id", "status"]),
-        (
-            schema::<AdminScimSyncRunOUT>(&mut made),
-            &[
-                "created_at",
-                "dry_run",
-                "error_message",
-                "finished_at",
-                "run_id",
-                "started_at",
-                "status",
-                "summary",
-                "sync_config",
-            ],
-        ),
-        (schema::<AdminScimSyncTriggerOUT>(&mut made), &["run_id"]),
-        (schema::<ScimSyncGroupActionOut>(&mut made), &["group"]),
-        (schema::<ScimSyncGroupRefOut>(&mut made), &["groupName", "uuid"]),
-        (schema::<ScimSyncGroupUpdateActionOut>(&mut made), &["group", "previous_groupName"]),
-        (schema::<ScimSyncGroupsSummaryOut>(&mut made), &["create", "delete", "update"]),
-        (schema::<ScimSyncMembershipActionOut>(&mut made), &["group", "users_added", "users_removed"]),
-        (schema::<ScimSyncSummaryOut>(&mut made), &["groups", "memberships", "users"]),
-        (schema::<ScimSyncUserActionOut>(&mut made), &["user"]),
-        (schema::<ScimSyncUserRefOut>(&mut made), &["userName", "uuid"]),
-        (schema::<ScimSyncUsersSummaryOut>(&mut made), &["deprovision", "provision"]),
-        (
-            schema::<VibeActiveUsersStat>(&mut made),
-            &[
-                "day",
-                "nb_active_users_acp",
-                "nb_active_users_cli",
-                "nb_active_users_programmatic",
-                "nb_active_users_total",
-            ],
-        ),
-        (
-            schema::<VibeConsumedTokensStat>(&mut made),
-            &["cached_tokens", "day", "input_tokens", "model", "output_tokens"],
-        ),
-        (schema::<VibeNextEditActiveUsersStat>(&mut made), &["day", "nb_active_users"]),
-        (
-            schema::<VibeNextEditModifiedLOCStat>(&mut made),
-            &["day", "lines_deleted", "lines_inserted", "lines_total", "lines_unchanged"],
-        ),
-        (
-            schema::<VibeNextEditSuggestionStat>(&mut made),
-            &[
-                "day",
-                "force_generated_false",
-                "force_generated_true",
-                "outcome_aborted",
-                "outcome_accepted",
-                "outcome_dismissed",
-                "outcome_rejected",
-                "outcome_timeout",
-                "surface_ghost_text",
-                "surface_widget",
-                "total_suggestions",
-            ],
-        ),
-        (
-            schema::<VibeOrganizationStatsOUT>(&mut made),
-            &[
-                "end_time",
-                "next_edit_active_users",
-                "next_edit_modified_loc",
-                "next_edit_suggestions",
-                "start_time",
-            ],
-        ),
-        (schema::<VibeSessionDurationStat>(&mut made), &["day", "total_duration_hours"]),
-        (
-            schema::<VibeSessionStat>(&mut made),
-            &["day", "nb_sessions", "nb_sessions_acp", "nb_sessions_cli", "nb_sessions_programmatic"],
-        ),
-        (schema::<VibeToolCallsByNameStat>(&mut made), &["count", "day", "tool_name"]),
-        (
-            schema::<VibeToolCallsStat>(&mut made),
-            &[
-                "approval_always",
-                "approval_ask",
-                "approval_never",
-                "day",
-                "status_failure",
-                "status_skipped",
-                "status_success",
-                "total",
-            ],
-        ),
-        (
-            schema::<VibeUserPromptsStat>(&mut made),
-            &["day", "nb_prompts_acp", "nb_prompts_cli", "nb_prompts_programmatic", "nb_prompts_total"],
-        ),
-        (
-            schema::<VibeWorkByAgentStat>(&mut made),
-            &[
-                "agent_id",
-                "files_count",
-                "images_count",
-                "last_message_at",
-                "messages_count",
-                "spreadsheets_count",
-                "unique_conversations_count",
-                "unique_users_count",
-            ],
-        ),
-        (schema::<VibeWorkByAgentStatsOUT>(&mut made), &["data", "end_time", "start_time"]),
-        (
-            schema::<VibeWorkByTimeStat>(&mut made),
-            &[
-                "files_count",
-                "images_count",
-                "messages_count",
-                "messages_to_agents_count",
-                "spreadsheets_count",
-                "time_bucket",
-                "unique_agents_count",
-                "unique_conversations_count",
-                "unique_users_count",
-            ],
-        ),
-        (schema::<VibeWorkByTimeStatsOUT>(&mut made), &["data", "end_time", "start_time"]),
-        (
-            schema::<VibeWorkByUserStat>(&mut made),
-            &[
-                "files_count",
-                "images_count",
-                "last_message_at",
-                "messages_count",
-                "messages_to_agents_count",
-                "spreadsheets_count",
-                "unique_agents_count",
-                "unique_conversations_count",
-                "user_id",
-            ],
-        ),
-        (schema::<VibeWorkByUserStatsOUT>(&mut made), &["data", "end_time", "start_time"]),
-        (
-            schema::<VibeWorkspaceStatsOUT>(&mut made),
-            &[
-                "active_users",
-                "consumed_tokens",
-                "end_time",
-                "session_durations",
-                "sessions",
-                "start_time",
-                "tool_calls",
-                "tool_calls_by_name",
-                "user_prompts",
-            ],
-        ),
-    ]);
+    for (schema, wanted) in ANSWERS {
+        let (name, schema) = schema(&mut response_schemas());
+        assert_eq!(schema["type"], "object", "{name}");
+        assert_eq!(required(&schema), wanted.iter().copied().collect(), "{name}");
+    }
 }
 
 #[test]
@@ -404,6 +379,17 @@ fn what_goes_both_ways_has_one_schema() {
     let (_, written) = schema::<AdminScimSyncConfig>(&mut response_schemas());
     assert_eq!(read, written);
     assert_eq!(read["properties"]["deprovision_users"]["default"], false);
+}
+
+#[test]
+fn users_to_make_are_a_list() {
+    let mut made = request_schemas();
+    let (_, list) = schema::<OrganizationMembersCreate>(&mut made);
+    assert_eq!(
+        (&list["type"], &list["items"]),
+        (&json!("array"), &json!({ "$ref": "#/components/schemas/OrganizationMemberCreate" }))
+    );
+    assert!(made.definitions().contains_key("OrganizationMemberCreate"));
 }
 
 #[test]
@@ -429,7 +415,7 @@ fn values_have_their_forms() {
     assert_eq!(at(key, "name"), json!({ "type": ["string", "null"], "maxLength": 255 }));
     let invite = schema::<OrganizationInviteIN>(&mut made);
     let letter = json!({ "anyOf": [
-        { "$ref": "#/$defs/UserRole" },
+        { "$ref": "#/components/schemas/UserRole" },
         { "type": "string", "format": "uuid" },
     ] });
     let wanted = json!({ "type": ["array", "null"], "minItems": 1, "items": letter });
