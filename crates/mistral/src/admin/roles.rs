@@ -259,19 +259,26 @@ impl<T: AsksRoles> AsksRoles for Vec<T> {
     }
 }
 
-/// What all fields together ask for: `None` if none of them is given.
+/// What all fields together ask for: `None` if none of them is given. Lists exclude each other, and so do single values;
+/// a list wins over a single value, which is the older form.
 pub(super) fn asked<const N: usize>(
     fields: [(&'static str, Option<Vec<RoleRef>>); N],
 ) -> Result<Option<Vec<RoleRef>>, RolesFault> {
-    let mut given = fields.into_iter().filter_map(|(field, roles)| Some((field, roles?)));
-    let Some((field, roles)) = given.next() else { return Ok(None) };
-    if let Some((second, _)) = given.next() {
-        return Err(RolesFault::Both { field: second, other: field });
+    let given = fields.into_iter().filter_map(|(field, roles)| Some((field, roles?)));
+    let (lists, singles): (Vec<_>, Vec<_>) = given.partition(|(field, _)| field.ends_with('s'));
+    let mut chosen = None;
+    for form in [singles, lists] {
+        let mut form = form.into_iter();
+        let Some((field, roles)) = form.next() else { continue };
+        if let Some((second, _)) = form.next() {
+            return Err(RolesFault::Both { field: second, other: field });
+        }
+        if roles.is_empty() {
+            return Err(RolesFault::Empty { field });
+        }
+        chosen = Some(roles);
     }
-    match roles.is_empty() {
-        true => Err(RolesFault::Empty { field }),
-        false => Ok(Some(roles)),
-    }
+    Ok(chosen)
 }
 
 /// Gives a request the method that reads its fields of roles.
