@@ -5,6 +5,7 @@ mod deliveries;
 mod edges;
 mod explain;
 mod keys;
+mod matrix;
 mod mistral;
 mod resources;
 mod simulation;

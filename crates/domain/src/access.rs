@@ -179,8 +179,10 @@ impl Actor {
     /// Whether there is anything that the actor may do this to: asked before anything is read.
     pub fn may_somewhere(&self, action: Action) -> bool {
         let rights = &self.rights;
-        let in_some = || rights.workspaces.values().any(|set| set.contains(action));
-        rights.holds(action, None) || in_some() || (rights.user.is_some() && action.holders().own())
+        let in_some = |action| rights.workspaces.values().any(|set| set.contains(action));
+        let anywhere = |action| rights.holds(action, None) || in_some(action);
+        let own = rights.user.is_some() && action.holders().own();
+        anywhere(action) || action.wider().is_some_and(anywhere) || own
     }
 
     /// The workspaces in which the actor may do this without holding it in the organization; `None` is everywhere.

@@ -294,6 +294,15 @@ impl Action {
         }
     }
 
+    /// The action that includes this one: who may do it to everything may do it to their own.
+    pub const fn wider(self) -> Option<Self> {
+        match self {
+            Self::CreateOwnApiKey => Some(Self::CreateApiKey),
+            Self::RenameOwnApiKey => Some(Self::UpdateApiKey),
+            _ => None,
+        }
+    }
+
     /// The action of that permission's name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.as_str() == text)
