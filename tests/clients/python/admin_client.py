@@ -2,6 +2,7 @@
 key as x-api-key and as bearer. The client reads each answer into types, and raises on a key that is missing."""
 
 import importlib
+import json
 import pkgutil
 import time
 import typing
@@ -56,7 +57,9 @@ class Way:
         answer = function(*path, client=client, **given)
         equal(answer.status_code, status, f"status of {operation}, which said {answer.content[:300]}")
         self.called.add(operation)
-        if answer.parsed is not None:
+        if status >= 400:
+            holds("detail" in json.loads(answer.content), f"a refusal without detail: {answer.content[:300]}")
+        elif answer.parsed is not None:
             plain(answer.parsed)
         return answer.parsed
 
@@ -372,7 +375,11 @@ def scim(way):
     run = OPERATIONS["users_api_admin_scim_sync_trigger_scim_sync"]
     body = typed(typing.get_type_hints(run.sync_detailed)["body"], {"dry_run": True})
     answer = run.sync_detailed(client=way.admin, body=body)
-    holds(int(answer.status_code) in (202, 404, 409), f"{answer.status_code}: {answer.content[:300]}")
+    said = f"{answer.status_code}: {answer.content[:300]}"
+    if int(answer.status_code) == 404:
+        holds("detail" in json.loads(answer.content), said)
+    else:
+        holds(int(answer.status_code) in (202, 409) and isinstance(answer.parsed.run_id, UUID), said)
     way.called.add("users_api_admin_scim_sync_trigger_scim_sync")
     way.call("users_api_admin_scim_sync_get_scim_sync_run", NOBODY, status=404)
 
