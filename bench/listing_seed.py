@@ -76,8 +76,8 @@ def users(org):
 
 def workspaces(org):
     for number, id in enumerate(org.workspaces):
-        name = f"{TEAMS[number % len(TEAMS)]} 50% {number:03}" if number % 50 == 0 else f"{TEAMS[number % 8]} {number:03}"
-        yield (id, org.id, name, folded(name), "", None, 0, NO_LIMITS, org.moment(number, 500), None)
+        name = f"{TEAMS[number % len(TEAMS)]}{' 50%' if number % 50 == 0 else ''} {number:03}"
+        yield (id, org.id, name, folded(name), "", None, 0, NO_LIMITS, org.moment(number, len(org.workspaces)), None)
 
 
 def memberships(org):
@@ -104,7 +104,7 @@ def audit_events(org):
         actor = number % len(actors)
         target = str(uuid.UUID(bytes=org.keys[number % len(org.keys)]))
         # The bytes of the id come from the number, so that no two are equal.
-        id = (number.to_bytes(6, "big") + b"\x70\x00\x80" + bytes(3) + number.to_bytes(4, "big"))
+        id = number.to_bytes(6, "big") + b"\x70\x00\x80" + bytes(3) + number.to_bytes(4, "big")
         who = ("user", actors[actor], email(actor))
         state = '{"name":"key","status":"active"}'
         yield (id, org.id, org.moment(number, count), *who, action, target, "a key", None, state, None, "203.0.113.7")
@@ -137,20 +137,49 @@ TABLES = [
 ]
 
 
-def organization_of_sqlite(path):
-    """The id of the one organization."""
-    with sqlite3.connect(path) as database:
-        return database.execute("SELECT id FROM organizations").fetchone()[0]
+class Sqlite:
+    """The file of one node."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def organization(self):
+        """The id of the one organization."""
+        with sqlite3.connect(self.path) as database:
+            return database.execute("SELECT id FROM organizations").fetchone()[0]
+
+    def fill(self, organization):
+        """Writes all rows, in one transaction."""
+        database = sqlite3.connect(self.path)
+        with database:
+            for table, columns, rows in TABLES:
+                marks = ", ".join("?" * len(columns.split(",")))
+                database.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows(organization))
+        database.execute("ANALYZE")
+        database.close()
 
 
-def seed_sqlite(path, organization):
-    database = sqlite3.connect(path)
-    with database:
+class Postgres:
+    """A database of a server, by its URL."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def organization(self):
+        """The id of the one organization."""
+        return bytes.fromhex(psql(self.url, "SELECT encode(id, 'hex') FROM organizations"))
+
+    def fill(self, organization):
+        """Copies all rows, one table after the other."""
         for table, columns, rows in TABLES:
-            marks = ", ".join("?" * len(columns.split(",")))
-            database.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows(organization))
-    database.execute("ANALYZE")
-    database.close()
+            command = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url]
+            command += ["-c", f"COPY {table} ({columns}) FROM STDIN"]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, encoding="utf-8") as copy:
+                for row in rows(organization):
+                    copy.stdin.write("\t".join(map(copied, row)) + "\n")
+            if copy.returncode:
+                raise SystemExit(f"psql could not copy {table}")
+        psql(self.url, "VACUUM ANALYZE")
 
 
 def psql(url, *commands):
@@ -160,11 +189,6 @@ def psql(url, *commands):
     return subprocess.run(options + wanted, check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
 
 
-def organization_of_postgres(url):
-    """The id of the one organization."""
-    return bytes.fromhex(psql(url, "SELECT encode(id, 'hex') FROM organizations"))
-
-
 def copied(value):
     """A value as COPY's text format writes it."""
     if value is None:
@@ -172,14 +196,3 @@ def copied(value):
     if isinstance(value, bytes):
         return "\\\\x" + value.hex()
     return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
-
-
-def seed_postgres(url, organization):
-    for table, columns, rows in TABLES:
-        command = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", f"COPY {table} ({columns}) FROM STDIN"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, encoding="utf-8") as copy:
-            for row in rows(organization):
-                copy.stdin.write("\t".join(map(copied, row)) + "\n")
-        if copy.returncode:
-            raise SystemExit(f"psql could not copy {table}")
-    psql(url, "VACUUM ANALYZE")

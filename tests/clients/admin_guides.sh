@@ -309,8 +309,9 @@ step "a removed user is gone" 404 '.detail' \
 step "the newest events" 200 'length == 20 and (map(.log_id) | . == (sort | reverse)) and all(.[]; .actor_type and .created_at)' \
   curl "$MISTRAL/v1/admin/audit-logs?limit=20" \
   -H "x-api-key: $ADMIN_API_KEY"
-step "events by kind" 200 'map(.event_type) | sort == ["user_group.create", "user_group.create", "workspace.create", "workspace.create"]' \
-  curl "$MISTRAL/v1/admin/audit-logs?event_type=workspace.create&event_type=user_group.create&sort=ascending" \
+step "events by kind and by who did it" 200 '
+  map(.event_type) == ["workspace.create", "workspace.create", "user_group.create", "user_group.create"]' \
+  curl "$MISTRAL/v1/admin/audit-logs?actor_type=API_KEY&event_type=workspace.create&event_type=user_group.create&sort=ascending" \
   -H "x-api-key: $ADMIN_API_KEY"
 step "no events before there was one" 200 '. == []' \
   curl "$MISTRAL/v1/admin/audit-logs?before=2020-01-01T00:00:00Z" \
