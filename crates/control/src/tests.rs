@@ -4,11 +4,14 @@ mod alert_channels;
 mod deliveries;
 mod edges;
 mod explain;
+mod groups;
 mod keys;
+mod members;
 mod mistral;
 mod resources;
 mod simulation;
 mod usage;
+mod workspaces;
 
 use crate::actions::{admin_keys, commit_all, setup};
 use crate::context::{Context, RequestContext};

@@ -63,8 +63,8 @@ pub async fn update(
     let deed =
         Deed::on(permit, organization.id, &organization.name).from(&before)?.to(&Shown::of(&organization))?;
     let place = limits::Place::Organization(organization.id, &organization.name);
-    let mut deeds = vec![deed];
-    deeds.extend(limits::told_apart(context, place, &limits_before, &organization.limits)?);
+    let mut deeds = limits::told_apart(context, place, &limits_before, &organization.limits)?;
+    deeds.push(deed);
     commit_all(control, context, tx, deeds).await?;
     Ok(organization)
 }

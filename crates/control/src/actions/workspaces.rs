@@ -210,9 +210,9 @@ pub async fn update_limits(
     let scope = Scope::of(Level::Workspace, workspace.id.bytes());
     ledger::reopen(&mut tx, &scope, &limits_before, &workspace.limits).await?;
     let deed = Deed::on(permit, workspace.id, &workspace.name).inside(workspace.id);
-    let mut deeds = vec![deed.from(&before)?.to(&Shown::of(&workspace))?];
     let place = limits::Place::Workspace(workspace.id, &workspace.name);
-    deeds.extend(limits::told_apart(context, place, &limits_before, &workspace.limits)?);
+    let mut deeds = limits::told_apart(context, place, &limits_before, &workspace.limits)?;
+    deeds.push(deed.from(&before)?.to(&Shown::of(&workspace))?);
     commit_all(control, context, tx, deeds).await?;
     Ok(workspace)
 }
