@@ -23,7 +23,7 @@ pub struct Member {
     pub via_groups: Vec<GroupId>,
 }
 
-/// How many people belong to each of those workspaces; nobody counts twice. Two queries, however many are asked for.
+/// How many people belong to each of those workspaces; nobody counts twice. One query, however many are asked for.
 pub async fn count(
     store: &Store,
     workspaces: &[WorkspaceId],
@@ -32,28 +32,20 @@ pub async fn count(
         return Ok(HashMap::new());
     }
     let asked = store.dialect().values(workspaces.len(), 1);
-    let direct = format!(
-        "WITH asked (id) AS ({asked}) SELECT workspace_id, COUNT(*) FROM memberships \
-         WHERE workspace_id IN (SELECT id FROM asked) GROUP BY workspace_id"
-    );
-    let through_groups = format!(
+    // Counted for each workspace by itself: nothing is sorted but the people of one.
+    let sql = format!(
         "WITH RECURSIVE asked (id) AS ({asked}), places (workspace_id, group_id) AS ( \
            SELECT workspace_id, group_id FROM user_group_workspaces WHERE workspace_id IN (SELECT id FROM asked) \
            UNION SELECT p.workspace_id, c.child_id FROM user_group_parents c JOIN places p \
              ON c.parent_id = p.group_id) \
-         SELECT p.workspace_id, COUNT(DISTINCT g.user_id) FROM places p \
-         JOIN user_group_members g ON g.group_id = p.group_id WHERE NOT EXISTS (SELECT 1 FROM memberships m \
-           WHERE m.workspace_id = p.workspace_id AND m.user_id = g.user_id) GROUP BY p.workspace_id"
+         SELECT a.id, (SELECT COUNT(*) FROM memberships m WHERE m.workspace_id = a.id) \
+           + (SELECT COUNT(DISTINCT g.user_id) FROM places p JOIN user_group_members g ON g.group_id = p.group_id \
+             WHERE p.workspace_id = a.id AND NOT EXISTS (SELECT 1 FROM memberships m \
+               WHERE m.workspace_id = a.id AND m.user_id = g.user_id)) FROM asked a"
     );
-    let values = || workspaces.iter().map(|id| Value::from(id.bytes())).collect::<Vec<_>>();
-    let mut counts: HashMap<WorkspaceId, u64> = workspaces.iter().map(|id| (*id, 0)).collect();
-    for sql in [direct, through_groups] {
-        for row in store.fetch_made(sql, values()).await? {
-            let count = counts.entry(WorkspaceId::from_bytes(row.id(0)?)).or_default();
-            *count = count.saturating_add(row.count(1)?);
-        }
-    }
-    Ok(counts)
+    let values = workspaces.iter().map(|id| Value::from(id.bytes())).collect();
+    let counted = |row: &Row| Ok((WorkspaceId::from_bytes(row.id(0)?), row.count(1)?));
+    store.fetch_made(sql, values).await?.iter().map(counted).collect()
 }
 
 macro_rules! with_places {

@@ -32,10 +32,9 @@ async fn put_in(house: &House, group: &str, people: &[&str]) {
 }
 
 #[tokio::test]
-async fn all_sixteen_operations_answer_in_mistrals_shapes() {
+async fn groups_their_members_and_nesting_answer_in_mistrals_shapes() {
     let house = house().await;
     let ann = person(&house, "ann").await;
-    let team = workspace(&house, "team", &ann).await;
     let top = house.make(GROUPS, r#"{"name":"Été","description":"d","target_type":"O"}"#).await;
     let id = top["uuid"].as_str().unwrap().to_owned();
     assert_eq!(
@@ -60,6 +59,16 @@ async fn all_sixteen_operations_answer_in_mistrals_shapes() {
         json!({"total": 1, "page": 1, "page_size": 1,
             "members": [{"user_uuid": ann, "name": "ann", "email": "ann@example.org"}]})
     );
+    done(&house, "DELETE", &format!("{low}/members"), json!({"user_uuids": [ann]})).await;
+    done(&house, "DELETE", &low, json!({})).await;
+    assert_eq!(house.get(&format!("{GROUPS}/{low}")).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_a_group_gives_answers_in_mistrals_shapes() {
+    let house = house().await;
+    let ann = person(&house, "ann").await;
+    let (team, id) = (workspace(&house, "team", &ann).await, group(&house, "top", &[]).await);
     for (role, shown) in
         [("B", "c955f4e1-9477-43f0-8349-6fbc629fccc9"), ("member", "0d48f530-095c-43fe-8aea-6673bcacabe6")]
     {
@@ -92,9 +101,10 @@ async fn all_sixteen_operations_answer_in_mistrals_shapes() {
     done(&house, "POST", "provision-workspace", json!({"user_group_uuid": id, "workspace_uuid": team})).await;
     let names = house.get(&format!("{GROUPS}/{id}/workspaces")).await.json()["items"][0]["role_name"].clone();
     assert_eq!(names, "workspace_contributor");
-    done(&house, "DELETE", &format!("{low}/members"), json!({"user_uuids": [ann]})).await;
-    done(&house, "DELETE", &low, json!({})).await;
-    assert_eq!(house.get(&format!("{GROUPS}/{low}")).await.status, 404);
+    put_in(&house, &id, &[&ann]).await;
+    done(&house, "DELETE", &format!("{id}/members"), json!({"user_uuids": [ann]})).await;
+    assert_eq!(on(&house, &house.admin, "PATCH", &id, json!({"description": ""})).await, 200);
+    done(&house, "DELETE", &id, json!({})).await;
     let events: Vec<String> = house.audit().await.into_iter().map(|event| event.action).collect();
     for event in [
         "create",
