@@ -6,6 +6,7 @@ mod smtp;
 
 pub use smtp::Smtp;
 
+use louver_control::actions::workspaces::DEFAULT_MAX_ACTIVE;
 use louver_control::delivery::targets::AllowedTargets;
 use louver_store::journal::Durability;
 use serde::Deserialize;
@@ -33,6 +34,7 @@ pub struct File {
     journal_dir: Option<PathBuf>,
     durability: Option<String>,
     budget_refusal_status: Option<u16>,
+    max_active_workspaces: Option<u64>,
     webhook_allowed_targets: Vec<String>,
     smtp: smtp::File,
     tokenizer: Tokenizer,
@@ -106,6 +108,8 @@ pub struct Config {
     pub durability: Durability,
     /// The status of a refusal by a budget that is spent: 429 or 402.
     pub budget_refusal_status: u16,
+    /// How many workspaces an organization may have that are not archived.
+    pub max_active_workspaces: u64,
     /// Receivers of webhooks that need not be public: `host:port` or a block of addresses.
     pub webhook_allowed_targets: AllowedTargets,
     /// The mail server for alerts.
@@ -190,6 +194,10 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
                 Ok(number) => file.worker_threads = Some(number),
                 Err(_) => errors.push("LOUVER_WORKER_THREADS must be a number".into()),
             },
+            "LOUVER_MAX_ACTIVE_WORKSPACES" => match value.parse() {
+                Ok(number) => file.max_active_workspaces = Some(number),
+                Err(_) => errors.push("LOUVER_MAX_ACTIVE_WORKSPACES must be a number".into()),
+            },
             other if OF_THE_TERMINAL.contains(&other) => {}
             other => errors.push(format!("the environment variable {other} is not a setting of Louver")),
         }
@@ -258,6 +266,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         journal_dir,
         durability: durability(file.durability.as_deref(), errors),
         budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),
+        max_active_workspaces: max_active_workspaces(file.max_active_workspaces, errors),
         webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
         smtp: smtp::check(file.smtp, errors),
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
@@ -289,6 +298,14 @@ fn budget_refusal_status(status: Option<u16>, errors: &mut Vec<String>) -> u16 {
         errors.push("budget_refusal_status must be 429 or 402".into());
     }
     status
+}
+
+fn max_active_workspaces(number: Option<u64>, errors: &mut Vec<String>) -> u64 {
+    let number = number.unwrap_or(DEFAULT_MAX_ACTIVE);
+    if number == 0 {
+        errors.push("max_active_workspaces must be at least 1".into());
+    }
+    number
 }
 
 fn allowed_targets(entries: &[String], errors: &mut Vec<String>) -> AllowedTargets {

@@ -155,7 +155,7 @@ async fn add_team(
         name: team.name.to_owned(),
         description: Some(team.description.to_owned()),
         limits,
-        members: Vec::new(),
+        ..workspaces::NewWorkspace::default()
     };
     let workspace = workspaces::create(control, context, new).await?;
     let service_account_id = match team.service {

@@ -107,6 +107,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         applied: seen,
         in_hand: Some(Arc::clone(&ledger) as Arc<dyn InHand>),
         outbound: Arc::new(outbound::from(config)?),
+        max_active_workspaces: config.max_active_workspaces,
     });
     let fallback = fallback(louver_control::router(Arc::clone(&control)));
     let first = source.build(rules);

@@ -10,8 +10,10 @@ pub mod budgets;
 pub mod custom_roles;
 mod departures;
 pub mod explain;
+pub mod groups;
 pub mod keys;
 pub mod limits;
+pub mod members;
 pub mod model_roles;
 pub mod models;
 mod names;
@@ -113,6 +115,10 @@ pub(crate) async fn commit_all(
     tx: Tx,
     deeds: Vec<Deed>,
 ) -> Result<(), ControlError> {
+    // No deed, no change: there is nothing to commit.
+    if deeds.is_empty() {
+        return Ok(());
+    }
     let events: Vec<AuditEvent> = deeds.into_iter().map(|deed| deed.event(control, context)).collect();
     let revision = tx.commit_all(&events).await?;
     control.settle(revision).await;

@@ -52,6 +52,8 @@ pub struct Control {
     pub in_hand: Option<Arc<dyn InHand>>,
     /// What alerts leave by.
     pub outbound: Arc<delivery::Outbound>,
+    /// How many workspaces an organization may have that are not archived.
+    pub max_active_workspaces: u64,
 }
 
 impl Control {
@@ -65,7 +67,9 @@ impl Control {
     ) -> Self {
         let (_, applied) = watch::channel(i64::MAX);
         let outbound = Arc::default();
-        Self { store, clock, entropy, pepper, master, applied, in_hand: None, outbound }
+        let max_active_workspaces = actions::workspaces::DEFAULT_MAX_ACTIVE;
+        let in_hand = None;
+        Self { store, clock, entropy, pepper, master, applied, in_hand, outbound, max_active_workspaces }
     }
 
     /// Begins a deed: what is loaded from here on stays true until the commit.
@@ -91,6 +95,8 @@ fn routes() -> Routes {
         .and(api::explain::routes())
         .and(api::organizations::routes())
         .and(api::workspaces::routes())
+        .and(api::members::routes())
+        .and(api::groups::routes())
         .and(api::users::routes())
         .and(api::service_accounts::routes())
         .and(api::model_roles::routes())

@@ -4,12 +4,15 @@ mod alert_channels;
 mod deliveries;
 mod edges;
 mod explain;
+mod groups;
 mod keys;
 mod matrix;
+mod members;
 mod mistral;
 mod resources;
 mod simulation;
 mod usage;
+mod workspaces;
 
 use crate::actions::{admin_keys, commit_all, setup};
 use crate::context::{Context, RequestContext};
@@ -113,6 +116,7 @@ async fn house_with(outbound: Outbound) -> House {
         applied: seen,
         in_hand: None,
         outbound: Arc::new(outbound),
+        max_active_workspaces: 500,
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {

@@ -150,10 +150,25 @@ pub async fn parents(
     store.fetch(PARENTS, vec![organization.bytes().into()]).await?.iter().map(read_pair).collect()
 }
 
+/// The same inside a transaction.
+pub async fn load_parents(
+    tx: &mut Tx,
+    organization: OrganizationId,
+) -> Result<Vec<(GroupId, GroupId)>, StoreError> {
+    tx.fetch(PARENTS, vec![organization.bytes().into()]).await?.iter().map(read_pair).collect()
+}
+
 /// How the groups of an organization lie in each other, inside a transaction.
 pub async fn nesting(tx: &mut Tx, organization: OrganizationId) -> Result<Nesting, StoreError> {
-    let rows = tx.fetch(PARENTS, vec![organization.bytes().into()]).await?;
-    Ok(Nesting::new(rows.iter().map(read_pair).collect::<Result<Vec<_>, _>>()?))
+    Ok(Nesting::new(load_parents(tx, organization).await?))
+}
+
+/// The groups that lie in a group itself, with their names, by name.
+pub async fn children(store: &Store, id: GroupId) -> Result<Vec<(GroupId, String)>, StoreError> {
+    let sql = "SELECT g.id, g.name FROM user_group_parents p JOIN user_groups g ON g.id = p.child_id \
+         WHERE p.parent_id = $1 ORDER BY g.name";
+    let child = |row: &Row| Ok((GroupId::from_bytes(row.id(0)?), row.text(1)?));
+    store.fetch(sql, vec![id.bytes().into()]).await?.iter().map(child).collect()
 }
 
 /// Puts `child` into `parent`, where it does not lie there yet.
@@ -237,10 +252,24 @@ macro_rules! select_workspaces {
     };
 }
 
-/// Where a group has roles.
-pub async fn workspaces(store: &Store, id: GroupId) -> Result<Vec<GroupWorkspace>, StoreError> {
-    let sql = select_workspaces!("WHERE gw.group_id = $1 ORDER BY gw.created_at, gw.workspace_id");
-    store.fetch(sql, vec![id.bytes().into()]).await?.iter().map(read_workspace).collect()
+/// One page of where a group has roles, with the names of the workspaces, oldest first, and how many these are.
+/// Archived workspaces are left out.
+pub async fn workspaces(
+    store: &Store,
+    id: GroupId,
+    offset: u64,
+    limit: u64,
+) -> Result<(Vec<(GroupWorkspace, String)>, u64), StoreError> {
+    let count = "SELECT COUNT(*) FROM user_group_workspaces gw JOIN workspaces w ON w.id = gw.workspace_id \
+         WHERE gw.group_id = $1 AND w.archived_at IS NULL";
+    let total = store.fetch(count, vec![id.bytes().into()]).await?;
+    let total = total.first().map_or(Ok(0), |row| row.count(0))?;
+    let sql = "SELECT gw.group_id, gw.workspace_id, gw.roles, gw.model_role, gw.created_at, w.name \
+         FROM user_group_workspaces gw JOIN workspaces w ON w.id = gw.workspace_id \
+         WHERE gw.group_id = $1 AND w.archived_at IS NULL ORDER BY gw.created_at, gw.workspace_id LIMIT $2 OFFSET $3";
+    let rows = store.fetch(sql, vec![id.bytes().into(), limit.into(), offset.into()]).await?;
+    let place = |row: &Row| Ok((read_workspace(row)?, row.text(5)?));
+    Ok((rows.iter().map(place).collect::<Result<_, StoreError>>()?, total))
 }
 
 /// Where the groups of an organization have roles, inside a transaction.

@@ -18,6 +18,7 @@ pub mod invitations;
 pub mod journal;
 pub mod keys;
 pub mod ledger;
+pub mod members;
 mod migrations;
 pub mod model_roles;
 pub mod models;

@@ -4,7 +4,7 @@ use super::Deed;
 use crate::api::keys::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
-use louver_domain::access::{Action, Resource, decide};
+use louver_domain::access::{Action, Actor, Resource, decide};
 use louver_domain::id::WorkspaceId;
 use louver_domain::keys::{ApiKey, KeyStatus};
 use louver_domain::roles::ORGANIZATION_ADMIN;
@@ -29,6 +29,17 @@ pub(crate) async fn disable_keys_in(
     disable(tx, context, gone.collect()).await
 }
 
+/// The same in all workspaces, for who was an organization admin and so belonged to each.
+pub(crate) async fn disable_keys_outside(
+    tx: &mut Tx,
+    context: &Context,
+    user: &User,
+) -> Result<Vec<Deed>, ControlError> {
+    let keys = keys::load_of_user(tx, context.organization_id(), user.id).await?;
+    let everywhere: Vec<WorkspaceId> = keys.iter().map(|key| key.workspace_id).collect();
+    disable_keys_in(tx, context, user, &everywhere).await
+}
+
 /// Disables all keys of a person.
 pub(crate) async fn disable_keys_of(
     tx: &mut Tx,
@@ -42,8 +53,10 @@ pub(crate) async fn disable_keys_of(
 async fn disable(tx: &mut Tx, context: &Context, keys: Vec<ApiKey>) -> Result<Vec<Deed>, ControlError> {
     let mut deeds = vec![];
     for before in keys.into_iter().filter(|key| key.status == KeyStatus::Active) {
+        // It follows from the departure: whoever may end that need not be able to switch keys off.
+        let rule = Actor::system(before.organization_id);
         let resource = Resource::workspace(before.organization_id, before.workspace_id);
-        let permit = decide(&context.actor, Action::DisableApiKey, resource)?;
+        let permit = decide(&rule, Action::DisableApiKey, resource)?;
         let key = ApiKey { status: KeyStatus::Disabled, ..before.clone() };
         keys::save(tx, &permit, &key).await?;
         let deed = Deed::on(permit, key.id, &key.name).inside(key.workspace_id);

@@ -1,14 +1,18 @@
 //! Changes of limits: what may be set, and never above the parent's.
 
-use super::{models, set};
+use super::{Deed, models, set};
+use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::values::{given, given_dollars};
+use louver_domain::access::{Action, Resource, decide};
 use louver_domain::calendar::Zone;
+use louver_domain::id::{OrganizationId, WorkspaceId};
 use louver_domain::limits::{KeyCreation, Limits, Mode};
 use louver_domain::models::Catalogue;
 use louver_domain::money::Money;
 use louver_store::Tx;
 use serde::Deserialize;
+use serde_json::json;
 
 /// The largest count that is taken for a limit.
 const LARGEST_COUNT: i128 = 1_000_000_000_000;
@@ -69,6 +73,59 @@ impl LimitsPatch {
         set(&mut limits.timezone, self.timezone);
         limits
     }
+}
+
+/// Whose limits change, by id and name.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// The organization's.
+    Organization(OrganizationId, &'a str),
+    /// A workspace's.
+    Workspace(WorkspaceId, &'a str),
+}
+
+impl Place<'_> {
+    fn deed(self, context: &Context, action: Action) -> Result<Deed, ControlError> {
+        Ok(match self {
+            Self::Organization(id, name) => Deed::on(decide(&context.actor, action, id)?, id, name),
+            Self::Workspace(id, name) => {
+                let resource = Resource::workspace(context.organization_id(), id);
+                Deed::on(decide(&context.actor, action, resource)?, id, name).inside(id)
+            }
+        })
+    }
+}
+
+/// The deeds that stand in the audit log beside a change of limits: a month's budget, rates and the life of keys have
+/// events of their own there, and permissions too.
+pub(crate) fn told_apart(
+    context: &Context,
+    place: Place<'_>,
+    before: &Limits,
+    after: &Limits,
+) -> Result<Vec<Deed>, ControlError> {
+    let monthly = match place {
+        Place::Organization(..) => Action::UpdateMonthlyLimit,
+        Place::Workspace(..) => Action::UpdateWorkspaceMonthlyLimit,
+    };
+    let budget = |limits: &Limits| json!({"monthly_budget_usd": limits.monthly_budget_usd});
+    let rates = |limits: &Limits| {
+        json!({
+            "requests_per_second": limits.requests_per_second,
+            "requests_per_minute": limits.requests_per_minute,
+            "tokens_per_minute": limits.tokens_per_minute,
+            "tokens_per_month": limits.tokens_per_month,
+            "max_concurrent_requests": limits.max_concurrent_requests,
+        })
+    };
+    let life = |limits: &Limits| json!({"max_key_lifetime_days": limits.max_key_lifetime_days});
+    let parts = [
+        (monthly, budget(before), budget(after)),
+        (Action::UpdateRateLimits, rates(before), rates(after)),
+        (Action::UpdateApiKeyPolicy, life(before), life(after)),
+    ];
+    let changed = parts.into_iter().filter(|(_, before, after)| before != after);
+    changed.map(|(action, before, after)| place.deed(context, action)?.from(&before)?.to(&after)).collect()
 }
 
 /// How the body that is judged calls a limit.

@@ -62,6 +62,16 @@ pub(crate) fn check_description(text: Option<&str>) -> Result<(), ControlError> 
     Ok(())
 }
 
+/// Checks an icon: what is seen, and what joins or colours the parts of an emoji. Its length is the wire's to judge.
+pub(crate) fn check_icon(icon: Option<&str>) -> Result<(), ControlError> {
+    let part_of_emoji = |c: char| matches!(c, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
+    let hidden = |c: char| c.is_control() || (is_unseen(c) && !part_of_emoji(c));
+    match icon.is_some_and(|icon| icon.chars().any(hidden)) {
+        true => Err(ControlError::field("icon", "must not hold control, invisible or direction characters")),
+        false => Ok(()),
+    }
+}
+
 /// Checks a mail address as far as that makes sense without sending to it, and writes it in small letters.
 pub(crate) fn read_email(field: &str, email: &str) -> Result<String, ControlError> {
     check(field, email)?;

@@ -1,6 +1,6 @@
 //! The organization: its name, its billing, its limits.
 
-use super::{Deed, commit, limits, names};
+use super::{Deed, commit_all, limits, names};
 use crate::Control;
 use crate::actions::limits::LimitsPatch;
 use crate::api::organizations::Shown;
@@ -62,6 +62,9 @@ pub async fn update(
     ledger::reopen(&mut tx, &scope, &limits_before, &organization.limits).await?;
     let deed =
         Deed::on(permit, organization.id, &organization.name).from(&before)?.to(&Shown::of(&organization))?;
-    commit(control, context, tx, deed).await?;
+    let place = limits::Place::Organization(organization.id, &organization.name);
+    let mut deeds = limits::told_apart(context, place, &limits_before, &organization.limits)?;
+    deeds.push(deed);
+    commit_all(control, context, tx, deeds).await?;
     Ok(organization)
 }

@@ -1,18 +1,18 @@
 //! People: added, limited, and given model roles in workspaces.
 
-use super::{Deed, commit, commit_all, limits, model_roles, names};
+use super::{Deed, commit, commit_all, limits, model_roles, names, workspaces as spaces};
 use crate::Control;
 use crate::actions::limits::LimitsPatch;
 use crate::api::users::{Shown, ShownMembership};
 use crate::context::Context;
 use crate::error::ControlError;
-use louver_domain::access::{Action, decide};
+use louver_domain::access::{Action, Denied, decide, may_grant};
 use louver_domain::budgets::Scope;
 use louver_domain::id::{UserId, WorkspaceId};
 use louver_domain::limits::{Level, Limits};
-use louver_domain::roles::{MEMBER, WORKSPACE_CONTRIBUTOR};
+use louver_domain::roles::{MEMBER, Roles, WORKSPACE_CONTRIBUTOR};
 use louver_domain::users::{Membership, User};
-use louver_store::{Tx, ledger, organizations, users as store, workspaces};
+use louver_store::{Tx, ledger, organizations, users as store};
 
 /// A person to be added.
 #[derive(Clone, Debug, Default)]
@@ -140,15 +140,23 @@ async fn place(
     user: &User,
     role: Option<String>,
 ) -> Result<(Membership, Deed), ControlError> {
-    let workspace =
-        workspaces::load(tx, context.organization_id(), workspace).await?.ok_or(ControlError::NotFound)?;
-    let permit = decide(&context.actor, Action::AssignModelRole, workspace.organization_id)?;
+    let workspace = spaces::load_active(tx, context, workspace).await?;
+    let permit = decide(&context.actor, Action::AssignModelRole, spaces::resource(&workspace))?;
+    if context.actor.user_id() == Some(user.id) {
+        return Err(Denied::OwnRights.into());
+    }
     model_roles::must_exist(tx, context, role.as_deref()).await?;
     let before = store::load_membership(tx, workspace.id, user.id).await?;
+    if before.is_none() {
+        decide(&context.actor, Action::AddMember, spaces::resource(&workspace))?;
+        let given = Roles::default().actions(&[WORKSPACE_CONTRIBUTOR]);
+        may_grant(&context.actor, Some(user.id), given, Some(workspace.id))?;
+    }
     let roles = before.as_ref().map_or_else(|| vec![WORKSPACE_CONTRIBUTOR], |m| m.roles.clone());
     let membership = Membership { workspace_id: workspace.id, user_id: user.id, roles, model_role: role };
     store::save_membership(tx, &permit, &membership).await?;
-    let deed = Deed::on(permit, user.id, &user.email).to(&ShownMembership::of(&membership))?;
+    let deed =
+        Deed::on(permit, user.id, &user.email).inside(workspace.id).to(&ShownMembership::of(&membership))?;
     let deed = match before {
         Some(before) => deed.from(&ShownMembership::of(&before))?,
         None => deed,

@@ -1,20 +1,22 @@
-//! Workspaces: made, and limited within their organization's limits.
+//! Workspaces: made, named, limited within their organization's limits, and archived for good.
 
-use super::{Deed, commit_all, limits, names};
+use super::{Deed, commit, commit_all, limits, members, names};
 use crate::Control;
 use crate::actions::limits::LimitsPatch;
-use crate::api::users::ShownMembership;
 use crate::api::workspaces::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
-use louver_domain::access::{Action, decide};
+use louver_domain::access::{Action, Resource, decide};
 use louver_domain::budgets::Scope;
 use louver_domain::id::{UserId, WorkspaceId};
 use louver_domain::limits::{Level, Limits};
-use louver_domain::roles::WORKSPACE_CONTRIBUTOR;
-use louver_domain::users::Membership;
 use louver_domain::workspaces::Workspace;
-use louver_store::{Tx, ledger, organizations, users, workspaces as store};
+use louver_store::{Tx, ledger, members as people, organizations, workspaces as store};
+
+pub use store::Filter;
+
+/// How many workspaces an organization may have that are not archived, where the settings name no other number.
+pub const DEFAULT_MAX_ACTIVE: u64 = 500;
 
 /// A workspace to be made.
 #[derive(Clone, Debug, Default)]
@@ -23,20 +25,81 @@ pub struct NewWorkspace {
     pub name: String,
     /// A description for people.
     pub description: Option<String>,
+    /// One or two characters, such as an emoji.
+    pub icon: Option<String>,
     /// Its limits.
     pub limits: Limits,
-    /// People who are members from the start, without a model role.
-    pub members: Vec<UserId>,
+    /// The person who administers it from the start.
+    pub admin: Option<UserId>,
+    /// Whether everybody else of the organization is a member from the start.
+    pub everybody: bool,
 }
 
-/// The workspaces of the caller's organization, by name.
+/// A partial change; what is empty takes the old text away.
+#[derive(Clone, Debug, Default)]
+pub struct WorkspacePatch {
+    /// A new name.
+    pub name: Option<String>,
+    /// Another description.
+    pub description: Option<String>,
+    /// Another icon.
+    pub icon: Option<String>,
+}
+
+/// The workspaces that the caller sees, by name.
 pub async fn list(control: &Control, context: &Context) -> Result<Vec<Workspace>, ControlError> {
-    Ok(store::list(&control.store, context.organization_id()).await?)
+    let mut all = store::list(&control.store, context.organization_id()).await?;
+    if let Some(seen) = context.actor.workspaces_with(Action::ReadWorkspace) {
+        all.retain(|workspace| seen.contains(&workspace.id));
+    }
+    Ok(all)
 }
 
-/// One of them.
+/// One page of the workspaces that the caller sees, each with how many people belong to it, and how many workspaces
+/// there are on all pages.
+pub async fn page(
+    control: &Control,
+    context: &Context,
+    filter: Filter,
+) -> Result<(Vec<(Workspace, u64)>, u64), ControlError> {
+    let among = context.actor.workspaces_with(Action::ReadWorkspace);
+    let filter = Filter { among, ..filter };
+    let (page, total) = store::page(&control.store, context.organization_id(), &filter).await?;
+    let ids: Vec<WorkspaceId> = page.iter().map(|workspace| workspace.id).collect();
+    let counts = people::count(&control.store, &ids).await?;
+    let counted = page.into_iter().map(|workspace| {
+        let count = counts.get(&workspace.id).copied().unwrap_or_default();
+        (workspace, count)
+    });
+    Ok((counted.collect(), total))
+}
+
+/// How many people belong to a workspace.
+pub async fn count_members(control: &Control, id: WorkspaceId) -> Result<u64, ControlError> {
+    Ok(people::count(&control.store, &[id]).await?.get(&id).copied().unwrap_or_default())
+}
+
+/// One workspace.
 pub async fn get(control: &Control, context: &Context, id: WorkspaceId) -> Result<Workspace, ControlError> {
-    store::get(&control.store, context.organization_id(), id).await?.ok_or(ControlError::NotFound)
+    let found = store::get(&control.store, context.organization_id(), id).await?;
+    let workspace = found.ok_or(ControlError::NotFound)?;
+    decide(&context.actor, Action::ReadWorkspace, resource(&workspace))?;
+    Ok(workspace)
+}
+
+/// A workspace as what is acted on.
+pub(crate) const fn resource(workspace: &Workspace) -> Resource {
+    Resource::workspace(workspace.organization_id, workspace.id)
+}
+
+/// A workspace that can still be changed: an archived one is as good as gone.
+pub(crate) async fn load_active(
+    tx: &mut Tx,
+    context: &Context,
+    id: WorkspaceId,
+) -> Result<Workspace, ControlError> {
+    let found = store::load(tx, context.organization_id(), id).await?;
+    found.filter(|workspace| workspace.archived_at.is_none()).ok_or(ControlError::NotFound)
 }
 
 /// Makes a workspace.
@@ -48,50 +111,81 @@ pub async fn create(
     let permit = decide(&context.actor, Action::CreateWorkspace, context.organization_id())?;
     names::check("name", &new.name)?;
     names::check_description(new.description.as_deref())?;
+    names::check_icon(new.icon.as_deref())?;
     let mut tx = control.begin().await?;
     let parent =
         organizations::load(&mut tx, context.organization_id()).await?.ok_or(ControlError::NotFound)?;
     limits::check(&mut tx, &new.limits, &[("organization", &parent.limits)], limits::nested).await?;
+    if store::count_active(&mut tx, parent.id).await? >= control.max_active_workspaces {
+        let most = control.max_active_workspaces;
+        let sentence = format!("there are {most} active workspaces, which is the most: archive one first");
+        return Err(ControlError::Conflict(sentence));
+    }
     let workspace = Workspace {
         id: WorkspaceId::new(context.now, &*control.entropy),
         organization_id: parent.id,
         name: new.name,
         description: new.description,
-        icon: None,
+        icon: new.icon,
         is_default: false,
         limits: new.limits,
         created_at: context.now,
         archived_at: None,
     };
-    let taken = |error| ControlError::or_taken(error, "a workspace of that name exists already");
     store::insert(&mut tx, &permit, &workspace).await.map_err(taken)?;
-    let deed = Deed::on(permit, workspace.id, &workspace.name).to(&Shown::of(&workspace))?;
-    let mut deeds = vec![deed];
-    for user in new.members {
-        deeds.push(join(&mut tx, context, &workspace, user).await?);
-    }
+    let deed = Deed::on(permit, workspace.id, &workspace.name).inside(workspace.id);
+    let mut deeds = vec![deed.to(&Shown::of(&workspace))?];
+    deeds.extend(members::found(&mut tx, context, &workspace, new.admin, new.everybody).await?);
     commit_all(control, context, tx, deeds).await?;
     Ok(workspace)
 }
 
-async fn join(
-    tx: &mut Tx,
+fn taken(error: louver_store::StoreError) -> ControlError {
+    ControlError::or_taken(error, "a workspace of that name exists already")
+}
+
+/// Changes a workspace's name, description or icon.
+pub async fn update(
+    control: &Control,
     context: &Context,
-    workspace: &Workspace,
-    user: UserId,
-) -> Result<Deed, ControlError> {
-    let permit = decide(&context.actor, Action::AssignModelRole, workspace.organization_id)?;
-    let found = users::load(tx, workspace.organization_id, user).await?;
-    let user =
-        found.ok_or_else(|| ControlError::field("admin_user_id", "names no user of this organization"))?;
-    let membership = Membership {
-        workspace_id: workspace.id,
-        user_id: user.id,
-        roles: vec![WORKSPACE_CONTRIBUTOR],
-        model_role: None,
-    };
-    users::save_membership(tx, &permit, &membership).await?;
-    Deed::on(permit, user.id, &user.email).to(&ShownMembership::of(&membership))
+    id: WorkspaceId,
+    patch: WorkspacePatch,
+) -> Result<Workspace, ControlError> {
+    let mut tx = control.begin().await?;
+    let mut workspace = load_active(&mut tx, context, id).await?;
+    let permit = decide(&context.actor, Action::UpdateWorkspace, resource(&workspace))?;
+    let before = Shown::of(&workspace);
+    if let Some(name) = patch.name {
+        names::check("name", &name)?;
+        workspace.name = name;
+    }
+    if let Some(text) = patch.description {
+        names::check_description(Some(&text))?;
+        workspace.description = Some(text).filter(|text| !text.is_empty());
+    }
+    if let Some(icon) = patch.icon {
+        names::check_icon(Some(&icon))?;
+        workspace.icon = Some(icon).filter(|icon| !icon.is_empty());
+    }
+    store::save(&mut tx, &permit, &workspace).await.map_err(taken)?;
+    let deed = Deed::on(permit, workspace.id, &workspace.name).inside(workspace.id);
+    commit(control, context, tx, deed.from(&before)?.to(&Shown::of(&workspace))?).await?;
+    Ok(workspace)
+}
+
+/// Archives a workspace for good: from then on its keys are refused.
+pub async fn archive(control: &Control, context: &Context, id: WorkspaceId) -> Result<(), ControlError> {
+    let mut tx = control.begin().await?;
+    let mut workspace = load_active(&mut tx, context, id).await?;
+    let permit = decide(&context.actor, Action::ArchiveWorkspace, resource(&workspace))?;
+    if workspace.is_default {
+        return Err(ControlError::Conflict("the default workspace cannot be archived".into()));
+    }
+    let before = Shown::of(&workspace);
+    workspace.archived_at = Some(context.now);
+    store::save(&mut tx, &permit, &workspace).await?;
+    let deed = Deed::on(permit, workspace.id, &workspace.name).inside(workspace.id);
+    commit(control, context, tx, deed.from(&before)?.to(&Shown::of(&workspace))?).await
 }
 
 /// Changes a workspace's limits; none may stand above the organization's.
@@ -102,9 +196,8 @@ pub async fn update_limits(
     patch: LimitsPatch,
 ) -> Result<Workspace, ControlError> {
     let mut tx = control.begin().await?;
-    let found = store::load(&mut tx, context.organization_id(), id).await?;
-    let mut workspace = found.ok_or(ControlError::NotFound)?;
-    let permit = decide(&context.actor, Action::UpdateWorkspaceLimits, workspace.organization_id)?;
+    let mut workspace = load_active(&mut tx, context, id).await?;
+    let permit = decide(&context.actor, Action::UpdateWorkspaceLimits, resource(&workspace))?;
     context.must_match(control, &workspace.limits)?;
     let before = Shown::of(&workspace);
     let parent =
@@ -116,7 +209,10 @@ pub async fn update_limits(
     store::save(&mut tx, &permit, &workspace).await?;
     let scope = Scope::of(Level::Workspace, workspace.id.bytes());
     ledger::reopen(&mut tx, &scope, &limits_before, &workspace.limits).await?;
-    let deed = Deed::on(permit, workspace.id, &workspace.name).from(&before)?.to(&Shown::of(&workspace))?;
-    super::commit(control, context, tx, deed).await?;
+    let deed = Deed::on(permit, workspace.id, &workspace.name).inside(workspace.id);
+    let place = limits::Place::Workspace(workspace.id, &workspace.name);
+    let mut deeds = limits::told_apart(context, place, &limits_before, &workspace.limits)?;
+    deeds.push(deed.from(&before)?.to(&Shown::of(&workspace))?);
+    commit_all(control, context, tx, deeds).await?;
     Ok(workspace)
 }

@@ -1,4 +1,4 @@
-//! `/v1/gateway/service-accounts`: machines' accounts and their model roles.
+//! `/v1/gateway/service-accounts`: machines' accounts, their model roles and their workspace roles.
 
 use super::users::RoleIn;
 use super::workspaces::read_id as read_workspace;
@@ -13,15 +13,21 @@ use crate::reply;
 use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
-use louver_domain::id::{ServiceAccountId, WorkspaceId};
+use louver_domain::id::{RoleId, ServiceAccountId, WorkspaceId};
 use louver_domain::time::Timestamp;
 use louver_domain::users::ServiceAccount;
 use serde::Serialize;
+use serde_json::json;
+
+const ONE: &str = "/v1/gateway/service-accounts/{account}";
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/service-accounts", Action::ReadServiceAccounts, list)
         .post("/v1/gateway/service-accounts", Action::CreateServiceAccount, create)
+        .get(ONE, Action::ReadServiceAccounts, one)
+        .patch(ONE, Action::UpdateServiceAccount, update)
+        .delete(ONE, Action::DeleteServiceAccount, delete)
         .put(
             "/v1/gateway/workspaces/{workspace}/service-accounts/{account}/model-role",
             Action::AssignModelRole,
@@ -37,6 +43,7 @@ pub(crate) struct Shown {
     name: String,
     workspace_id: WorkspaceId,
     role: Option<String>,
+    roles: Vec<RoleId>,
     created_at: Timestamp,
 }
 
@@ -48,6 +55,7 @@ impl Shown {
             name: account.name.clone(),
             workspace_id: account.workspace_id,
             role: account.role.clone(),
+            roles: account.roles.clone(),
             created_at: account.created_at,
         }
     }
@@ -70,6 +78,30 @@ async fn create(
     Ok(reply::ok(&Shown::of(&account)))
 }
 
+fn read_id(text: &str) -> Result<ServiceAccountId, ControlError> {
+    ServiceAccountId::parse(text).ok_or(ControlError::NotFound)
+}
+
+async fn one(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    Ok(reply::ok(&Shown::of(&actions::get(&control, &context, read_id(&id)?).await?)))
+}
+
+async fn update(
+    State(control): Shared,
+    context: Context,
+    Named(id): Named<String>,
+    Body(Object(patch)): Body<Object<actions::ServiceAccountPatch>>,
+) -> Answer {
+    let account = actions::update(&control, &context, read_id(&id)?, patch).await?;
+    Ok(reply::ok(&Shown::of(&account)))
+}
+
+async fn delete(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    let id = read_id(&id)?;
+    actions::delete(&control, &context, id).await?;
+    Ok(reply::ok(&json!({"id": id, "object": "service_account.deleted", "deleted": true})))
+}
+
 async fn assign(
     State(control): Shared,
     context: Context,
@@ -77,7 +109,7 @@ async fn assign(
     Body(Object(given)): Body<Object<RoleIn>>,
 ) -> Answer {
     let workspace = read_workspace(&workspace)?;
-    let id = ServiceAccountId::parse(&account).ok_or(ControlError::NotFound)?;
+    let id = read_id(&account)?;
     let account = actions::assign_role(&control, &context, workspace, id, given.into_role()).await?;
     Ok(reply::ok(&Shown::of(&account)))
 }

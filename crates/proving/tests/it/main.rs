@@ -17,6 +17,7 @@ mod calls;
 mod doctor;
 mod explain;
 mod fixtures;
+mod groups;
 mod hard_limits;
 mod keys;
 mod ledger;

@@ -33,6 +33,16 @@ impl Numbered {
         Ok(Self { page, size: size.min(LARGEST_PAGE) })
     }
 
+    /// The same where the document names no bounds at all: what is below the first page is the first page.
+    pub(super) fn read_clamped(params: &mut Params) -> Result<Self, ControlError> {
+        let at_least_one = |number: Option<i64>, default: u64| {
+            number.map_or(default, |number| u64::try_from(number).unwrap_or_default().max(1))
+        };
+        let page = at_least_one(whole(params, "page")?, admin::FIRST_PAGE);
+        let size = at_least_one(whole(params, "page_size")?, admin::PAGE_SIZE);
+        Ok(Self { page, size: size.min(LARGEST_PAGE) })
+    }
+
     /// How many stand on the pages before.
     pub(super) fn offset(self) -> u64 {
         self.page.saturating_sub(1).saturating_mul(self.size).min(i64::MAX.unsigned_abs())

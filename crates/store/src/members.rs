@@ -1,0 +1,120 @@
+//! Who belongs to a workspace, by themselves or through groups, however these lie in each other.
+
+use crate::db::{Row, Store, Tx, Value};
+use crate::error::StoreError;
+use crate::organizations::read_json;
+use louver_domain::id::{GroupId, RoleId, UserId, WorkspaceId};
+use std::collections::HashMap;
+
+/// Somebody who belongs to a workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The person.
+    pub user_id: UserId,
+    /// Their mail address.
+    pub email: String,
+    /// A name for people.
+    pub name: Option<String>,
+    /// The roles that they have there by themselves; none when they belong through groups only.
+    pub roles: Vec<RoleId>,
+    /// The model role that they have there by themselves.
+    pub model_role: Option<String>,
+    /// The groups with roles there that they are in, themselves or through groups within.
+    pub via_groups: Vec<GroupId>,
+}
+
+/// How many people belong to each of those workspaces; nobody counts twice. One query, however many are asked for.
+pub async fn count(
+    store: &Store,
+    workspaces: &[WorkspaceId],
+) -> Result<HashMap<WorkspaceId, u64>, StoreError> {
+    if workspaces.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let asked = store.dialect().values(workspaces.len(), 1);
+    // Counted for each workspace by itself: nothing is sorted but the people of one.
+    let sql = format!(
+        "WITH RECURSIVE asked (id) AS ({asked}), places (workspace_id, group_id) AS ( \
+           SELECT workspace_id, group_id FROM user_group_workspaces WHERE workspace_id IN (SELECT id FROM asked) \
+           UNION SELECT p.workspace_id, c.child_id FROM user_group_parents c JOIN places p \
+             ON c.parent_id = p.group_id) \
+         SELECT a.id, (SELECT COUNT(*) FROM memberships m WHERE m.workspace_id = a.id) \
+           + (SELECT COUNT(DISTINCT g.user_id) FROM places p JOIN user_group_members g ON g.group_id = p.group_id \
+             WHERE p.workspace_id = a.id AND NOT EXISTS (SELECT 1 FROM memberships m \
+               WHERE m.workspace_id = a.id AND m.user_id = g.user_id)) FROM asked a"
+    );
+    let values = workspaces.iter().map(|id| Value::from(id.bytes())).collect();
+    let counted = |row: &Row| Ok((WorkspaceId::from_bytes(row.id(0)?), row.count(1)?));
+    store.fetch_made(sql, values).await?.iter().map(counted).collect()
+}
+
+macro_rules! with_places {
+    ($rest:literal) => {
+        concat!(
+            "WITH RECURSIVE places (group_id, top) AS ( ",
+            "SELECT group_id, group_id FROM user_group_workspaces WHERE workspace_id = $1 ",
+            "UNION SELECT c.child_id, p.top FROM user_group_parents c JOIN places p ON c.parent_id = p.group_id) ",
+            $rest
+        )
+    };
+}
+
+/// At most `limit` of those who belong to a workspace, in the order of their ids, from behind `after`.
+pub async fn page(
+    store: &Store,
+    workspace: WorkspaceId,
+    after: Option<UserId>,
+    limit: u64,
+) -> Result<Vec<Member>, StoreError> {
+    let mut tx = store.begin_read().await?;
+    let sql = with_places!(
+        ", people (id) AS ( \
+           SELECT user_id FROM memberships WHERE workspace_id = $1 AND user_id > $2 \
+           UNION SELECT user_id FROM user_group_members \
+             WHERE user_id > $2 AND group_id IN (SELECT group_id FROM places)) \
+         SELECT u.id, u.email, u.name, m.roles, m.model_role FROM people JOIN users u ON u.id = people.id \
+         LEFT JOIN memberships m ON m.workspace_id = $1 AND m.user_id = u.id \
+         WHERE u.removed_at IS NULL ORDER BY u.id LIMIT $3"
+    );
+    let after = after.map(|id| id.bytes()).unwrap_or_default();
+    let rows = tx.fetch(sql, vec![workspace.bytes().into(), after.into(), limit.into()]).await?;
+    let mut members = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    if let (Some(first), Some(last)) = (members.first(), members.last()) {
+        let mut groups = groups_between(&mut tx, workspace, first.user_id, last.user_id).await?;
+        for member in &mut members {
+            member.via_groups = groups.remove(&member.user_id).unwrap_or_default();
+        }
+    }
+    tx.commit_plain().await?;
+    Ok(members)
+}
+
+async fn groups_between(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    first: UserId,
+    last: UserId,
+) -> Result<HashMap<UserId, Vec<GroupId>>, StoreError> {
+    let sql = with_places!(
+        "SELECT DISTINCT g.user_id, p.top FROM places p JOIN user_group_members g ON g.group_id = p.group_id \
+         WHERE g.user_id >= $2 AND g.user_id <= $3 ORDER BY g.user_id, p.top"
+    );
+    let values = vec![workspace.bytes().into(), first.bytes().into(), last.bytes().into()];
+    let mut groups: HashMap<UserId, Vec<GroupId>> = HashMap::new();
+    for row in tx.fetch(sql, values).await? {
+        let user = UserId::from_bytes(row.id(0)?);
+        groups.entry(user).or_default().push(GroupId::from_bytes(row.id(1)?));
+    }
+    Ok(groups)
+}
+
+fn read(row: &Row) -> Result<Member, StoreError> {
+    Ok(Member {
+        user_id: UserId::from_bytes(row.id(0)?),
+        email: row.text(1)?,
+        name: row.opt_text(2)?,
+        roles: row.opt_text(3)?.map_or_else(|| Ok(vec![]), |text| read_json(&text))?,
+        model_role: row.opt_text(4)?,
+        via_groups: vec![],
+    })
+}
