@@ -271,32 +271,4 @@ pub fn segment(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_may_have_a_path_before_it() {
-        let place = Place::parse("http://gateway.internal:9000/louver/").unwrap();
-        assert_eq!(
-            (place.host.as_str(), place.port, place.prefix.as_str()),
-            ("gateway.internal", 9000, "/louver")
-        );
-        let place = Place::parse("http://[::1]").unwrap();
-        assert_eq!((place.host.as_str(), place.port, place.prefix.as_str()), ("::1", 80, ""));
-        for bad in ["", "gateway:80", "ftp://x", "http://", "http://u:p@x", "http://x/?a=b", "//x"] {
-            assert!(Place::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_segment_cannot_become_two() {
-        assert_eq!(segment("a b/../é?x=1"), "a%20b%2F..%2F%C3%A9%3Fx%3D1");
-    }
-
-    #[test]
-    fn a_key_must_fit_in_a_header() {
-        let made = |key: &str| Client::new("http://localhost", &Secret::new(key.to_owned())).map(drop);
-        assert!(made("lva_x").is_ok());
-        assert!(!made("lva\nx").unwrap_err().contains("lva"));
-    }
-}
+pub(crate) mod tests;

@@ -37,8 +37,8 @@ pub(in crate::cli) enum List<'a> {
     Groups,
     /// Of a group.
     GroupMembers(&'a str),
-    /// Of a group.
-    GroupWorkspaces(&'a str),
+    /// Of a workspace.
+    WorkspaceGroups(&'a str),
     /// Of a workspace.
     WorkspaceMembers(&'a str),
     ServiceAccounts,
@@ -65,7 +65,9 @@ impl Api {
             List::Workspaces => client.list("/v1/gateway/workspaces", "id").await,
             List::Groups => client.numbered("/v1/admin/user-groups", "items").await,
             List::GroupMembers(group) => client.numbered(&group_path(group, "/members"), "members").await,
-            List::GroupWorkspaces(group) => client.numbered(&group_path(group, "/workspaces"), "items").await,
+            List::WorkspaceGroups(workspace) => {
+                client.list(&gateway_workspace(workspace, "/groups"), "group_id").await
+            }
             List::WorkspaceMembers(workspace) => {
                 client.list(&gateway_workspace(workspace, "/members"), "user_id").await
             }
@@ -218,8 +220,8 @@ impl Api {
         self.client.patch(&group_path(id, ""), &body.into()).await
     }
 
-    /// The id of a role, or null.
-    pub(in crate::cli) async fn set_group_role(&self, id: &str, role: &Value) -> Answer<()> {
+    /// The id of a role; there is no way to take it away again.
+    pub(in crate::cli) async fn set_group_role(&self, id: &str, role: &str) -> Answer<()> {
         self.client.patch(&group_path(id, "/organization-role"), &json!({"organization_role": role})).await
     }
 

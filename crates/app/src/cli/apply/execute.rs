@@ -229,34 +229,16 @@ impl<'a> Executor<'a> {
                 self.api.change_organization(body).await.map_err(said)
             }
             Noun::Role => {
-                let body = pick(step, &["permissions", "description"]);
+                let body = described(step, &["permissions"]);
                 self.api.change_custom_role(&uuid, body).await.map_err(said)
             }
             Noun::ModelRole => {
                 let body = pick(step, &["allowed_models", "max_tokens_per_request", "daily_token_budget"]);
                 self.api.change_model_role(&uuid, body).await.map_err(said)
             }
-            Noun::Member => {
-                if let Some(roles) = self.organization_roles(step).await? {
-                    self.api.set_user_roles(&uuid, roles).await.map_err(said)?;
-                }
-                self.set_limits(step).await
-            }
-            Noun::Workspace => {
-                if let Some(description) = step.after("description") {
-                    let description = description.as_str().unwrap_or_default();
-                    self.api.describe_workspace(&uuid, description).await.map_err(said)?;
-                }
-                self.set_limits(step).await
-            }
-            Noun::Group => {
-                let mut body = pick(step, &["description"]);
-                body.extend(self.parents(step)?);
-                if !body.is_empty() {
-                    self.api.change_group(&uuid, body).await.map_err(said)?;
-                }
-                self.set_group_role(step).await
-            }
+            Noun::Member => self.update_member(step, &uuid).await,
+            Noun::Workspace => self.update_workspace(step, &uuid).await,
+            Noun::Group => self.update_group(step, &uuid).await,
             Noun::GroupMember => Ok(()),
             Noun::WorkspaceMember => {
                 if let Some(roles) = self.workspace_roles(step).await? {
@@ -291,6 +273,30 @@ impl<'a> Executor<'a> {
                 self.api.change_alert_channel(&uuid, body).await.map_err(said)
             }
         }
+    }
+
+    async fn update_member(&mut self, step: &Step, uuid: &str) -> Result<(), Failed> {
+        if let Some(roles) = self.organization_roles(step).await? {
+            self.api.set_user_roles(uuid, roles).await.map_err(said)?;
+        }
+        self.set_limits(step).await
+    }
+
+    async fn update_workspace(&mut self, step: &Step, uuid: &str) -> Result<(), Failed> {
+        if let Some(description) = step.after("description") {
+            let description = description.as_str().unwrap_or_default();
+            self.api.describe_workspace(uuid, description).await.map_err(said)?;
+        }
+        self.set_limits(step).await
+    }
+
+    async fn update_group(&mut self, step: &Step, uuid: &str) -> Result<(), Failed> {
+        let mut body = described(step, &[]);
+        body.extend(self.parents(step)?);
+        if !body.is_empty() {
+            self.api.change_group(uuid, body).await.map_err(said)?;
+        }
+        self.set_group_role(step).await
     }
 
     async fn delete(&self, id: &Id, uuid: &str) -> Result<(), ClientError> {
@@ -345,10 +351,7 @@ impl<'a> Executor<'a> {
 
     async fn set_group_role(&mut self, step: &Step) -> Result<(), Failed> {
         let Some(role) = step.after("organization_role") else { return Ok(()) };
-        let role = match role.as_str() {
-            None => Value::Null,
-            Some(name) => known(&self.known_roles().await?.organization, name)?.into(),
-        };
+        let role = known(&self.known_roles().await?.organization, role.as_str().unwrap_or_default())?;
         self.api.set_group_role(&self.uuid(&step.id)?, &role).await.map_err(said)
     }
 
@@ -418,6 +421,15 @@ fn pick(step: &Step, fields: &[&str]) -> Body {
     chosen.map(|change| (change.field.clone(), change.after.clone())).collect()
 }
 
+/// The same with the description, which some paths take away only by an empty one.
+fn described(step: &Step, fields: &[&str]) -> Body {
+    let mut body = pick(step, fields);
+    if let Some(description) = step.after("description") {
+        body.insert("description".into(), description.as_str().unwrap_or_default().into());
+    }
+    body
+}
+
 fn addresses(hidden: &Hidden) -> Body {
     let given = [("url", &hidden.url), ("secret", &hidden.secret)];
     let given = given.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
@@ -442,3 +454,6 @@ fn doubtful(error: ClientError) -> Failed {
 fn lost(error: &str) -> Failed {
     format!("it was made, but its secret is lost: {error}. Remove it and apply again")
 }
+
+#[cfg(test)]
+mod tests;

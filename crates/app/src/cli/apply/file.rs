@@ -116,8 +116,8 @@ section! {
     /// A group of people.
     Group
     must { name: String, }
-    may { parents: Vec<String>, members: Vec<String>, }
-    null { description: String, organization_role: String, }
+    may { organization_role: String, parents: Vec<String>, members: Vec<String>, }
+    null { description: String, }
 }
 
 section! {

@@ -9,9 +9,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// `text` with each `${NAME}` replaced by that variable of the environment.
-pub(super) fn expand(text: &String, environment: &Environment) -> Result<Secret<String>, String> {
+pub(super) fn expand(text: &str, environment: &Environment) -> Result<Secret<String>, String> {
     let mut expanded = Secret::new(String::new());
-    let mut rest = text.as_str();
+    let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after.split_once('}').ok_or("has ${ without }")?;
         let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -90,8 +90,7 @@ mod tests {
     fn variables_are_put_in_and_missing_ones_named() {
         let environment: Environment =
             [("HOOK".to_owned(), "T1/${B}".to_owned()), ("EMPTY".to_owned(), String::new())].into();
-        let expand =
-            |text: &str| expand(&text.to_owned(), &environment).map(|secret| secret.expose().clone());
+        let expand = |text: &str| expand(text, &environment).map(|secret| secret.expose().clone());
         assert_eq!(expand("https://x/${HOOK}?a=$b").unwrap(), "https://x/T1/${B}?a=$b");
         assert_eq!(expand("plain").unwrap(), "plain");
         for (bad, said) in [

@@ -104,6 +104,7 @@ pub(in crate::cli) async fn read(api: &Api, needs: &Needs, tolerant: bool) -> Re
         }
     }
     state.name_parents();
+    state.name_group_roles(api).await?;
     state.read_groups(api, needs).await?;
     state.read_workspaces(api, needs).await?;
     Ok(state)
@@ -250,6 +251,28 @@ impl State {
         those.map(|(id, found)| (id.name.clone(), found.uuid.clone())).collect()
     }
 
+    /// A group's role in the organization may be shown by its id or its letter; plans compare names.
+    async fn name_group_roles(&mut self, api: &Api) -> Result<(), ClientError> {
+        let held = |found: &&mut Found| found.fields.get("organization_role").is_some_and(Value::is_string);
+        let groups = self.present.items.iter_mut().filter(|(id, _)| id.noun == Noun::Group);
+        let mut held: Vec<&mut Found> = groups.map(|(_, found)| found).filter(held).collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        let (roles, _) = api.roles().await?;
+        for found in &mut held {
+            let Some(Value::String(shown)) = found.fields.get_mut("organization_role") else { continue };
+            let letter =
+                LETTERS.iter().find(|(letter, _)| letter == shown).map(|(_, name)| (*name).to_owned());
+            let by_id = roles.iter().find(|role| role.get("uuid").and_then(Value::as_str) == Some(shown));
+            let by_id = by_id.and_then(|role| role.get("name")?.as_str()).map(str::to_owned);
+            if let Some(name) = letter.or(by_id) {
+                *shown = name;
+            }
+        }
+        Ok(())
+    }
+
     async fn read_groups(&mut self, api: &Api, needs: &Needs) -> Result<(), ClientError> {
         for (group, uuid) in self.uuids(Noun::Group) {
             if needs.wants(Noun::GroupMember, &group) {
@@ -259,51 +282,56 @@ impl State {
                     self.add(Id::within(Noun::GroupMember, &group, &email), found(Fields::new(), id));
                 }
             }
-            if !needs.nouns.contains(&Noun::WorkspaceGroup) {
-                continue;
-            }
-            for value in self.list(api, Noun::WorkspaceGroup, List::GroupWorkspaces(&uuid)).await? {
-                let Some(workspace) = self.name(Noun::Workspace, &text(&value, "workspace_uuid")?) else {
-                    continue;
-                };
-                if needs.wants(Noun::WorkspaceGroup, &workspace) {
-                    let roles = value.get("roles").and_then(Value::as_array).into_iter().flatten();
-                    let roles = roles.filter_map(|role| role.get("name").cloned()).collect();
-                    let mut fields: Fields = fields(&value, &["model_role"]).collect();
-                    fields.insert("roles".into(), normal("roles", &roles));
-                    self.add(
-                        Id::within(Noun::WorkspaceGroup, &workspace, &group),
-                        found(fields, uuid.clone()),
-                    );
-                }
-            }
         }
         Ok(())
     }
 
     async fn read_workspaces(&mut self, api: &Api, needs: &Needs) -> Result<(), ClientError> {
         for (workspace, uuid) in self.uuids(Noun::Workspace) {
-            if !needs.wants(Noun::WorkspaceMember, &workspace) {
-                continue;
-            }
-            for value in self.list(api, Noun::WorkspaceMember, List::WorkspaceMembers(&uuid)).await? {
-                let roles = names_of(value.get("role_names"));
-                let direct = roles.as_array().is_some_and(|roles| !roles.is_empty());
-                let grouped =
-                    value.get("via_groups").and_then(Value::as_array).is_some_and(|via| !via.is_empty());
-                if grouped && !direct {
-                    continue;
+            if needs.wants(Noun::WorkspaceMember, &workspace) {
+                let list = List::WorkspaceMembers(&uuid);
+                for value in self.list(api, Noun::WorkspaceMember, list).await? {
+                    self.add_workspace_member(&workspace, &value)?;
                 }
-                let mut fields: Fields = fields(&value, &["model_role"]).collect();
-                fields.insert("roles".into(), roles);
-                let email = text(&value, "email")?.to_lowercase();
-                let id = Id::within(Noun::WorkspaceMember, &workspace, &email);
-                self.add(id, found(fields, text(&value, "user_id")?));
+            }
+            if needs.wants(Noun::WorkspaceGroup, &workspace) {
+                for value in self.list(api, Noun::WorkspaceGroup, List::WorkspaceGroups(&uuid)).await? {
+                    self.add_workspace_group(&workspace, &value)?;
+                }
             }
         }
         Ok(())
     }
+
+    fn add_workspace_member(&mut self, workspace: &str, value: &Value) -> Result<(), ClientError> {
+        let roles = names_of(value.get("role_names"));
+        let has_some =
+            |list: Option<&Value>| list.and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+        if has_some(value.get("via_groups")) && !has_some(Some(&roles)) {
+            // In it through a group alone.
+            return Ok(());
+        }
+        let fields = fields(value, &["model_role"]).chain([("roles".to_owned(), roles)]).collect();
+        let email = text(value, "email")?.to_lowercase();
+        self.add(
+            Id::within(Noun::WorkspaceMember, workspace, &email),
+            found(fields, text(value, "user_id")?),
+        );
+        Ok(())
+    }
+
+    fn add_workspace_group(&mut self, workspace: &str, value: &Value) -> Result<(), ClientError> {
+        let uuid = text(value, "group_id")?;
+        let Some(group) = self.name(Noun::Group, &uuid) else { return Ok(()) };
+        let roles = ("roles".to_owned(), names_of(value.get("role_names")));
+        let fields = fields(value, &["model_role"]).chain([roles]).collect();
+        self.add(Id::within(Noun::WorkspaceGroup, workspace, &group), found(fields, uuid));
+        Ok(())
+    }
 }
+
+/// The letters of the roles of an organization.
+const LETTERS: [(&str, &str); 3] = [("A", "organization_admin"), ("B", "billing_manager"), ("M", "member")];
 
 /// The limits of a key as the file names them, and as Louver does.
 const KEY_LIMITS: [(&str, &str); 11] = [

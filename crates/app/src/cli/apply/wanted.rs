@@ -45,6 +45,7 @@ pub(in crate::cli) fn read(
     let Reader { reading, mut errors, .. } = reader;
     errors.extend(checks::references(&reading.wanted, None));
     errors.extend(checks::nesting(&reading.wanted));
+    errors.extend(checks::above(&reading.wanted));
     errors.extend(shared_files(&reading));
     if errors.is_empty() { Ok(reading) } else { Err(errors) }
 }
@@ -70,6 +71,11 @@ impl Reader<'_> {
         }
         let mut fields = fields(thing);
         fields.remove(name);
+        // Accounts may have no role; people and groups are in something by having one.
+        let roles = fields.get("roles").and_then(Value::as_array);
+        if id.noun != Noun::ServiceAccount && roles.is_some_and(Vec::is_empty) {
+            self.errors.push(format!("{id}: roles must name one, or be left out"));
+        }
         if self.reading.wanted.items.insert(id.clone(), fields).is_some() {
             self.errors.push(format!("{id}: stands in the file twice"));
         }
@@ -195,7 +201,7 @@ impl Reader<'_> {
         let expand = |text: &String| secrets::expand(text, self.environment);
         let url = channel.url.as_ref().map(expand).transpose()?;
         let secret = channel.secret.as_ref().map(expand).transpose()?;
-        let host = url.as_ref().map(|url| secrets::host(url)).transpose()?;
+        let host = url.as_ref().map(secrets::host).transpose()?;
         let to =
             channel.to.as_ref().map(|to| to.iter().map(expand).collect::<Result<Vec<_>, _>>()).transpose()?;
         let signed = secret.is_some() || channel.secret_file.is_some();

@@ -132,6 +132,43 @@ pub(in crate::cli) fn nesting(wanted: &Wanted) -> Vec<String> {
     circular.map(|id| format!("{id}: is nested in itself")).collect()
 }
 
+/// Limits of the file that stand above the same limit of what they lie below. Louver judges a limit when it is set, by
+/// its parents' of that moment; a file must fit together as a whole.
+pub(in crate::cli) fn above(wanted: &Wanted) -> Vec<String> {
+    let mut errors = Vec::new();
+    for (id, fields) in &wanted.items {
+        let workspace = Id::workspace(id.within.as_deref().unwrap_or_default());
+        let owner = fields.get("owner").and_then(Value::as_str).map(Id::member);
+        let parents = match id.noun {
+            Noun::Workspace => vec![Id::organization()],
+            Noun::Key => [workspace, Id::organization()].into_iter().chain(owner).collect(),
+            Noun::Organization
+            | Noun::Role
+            | Noun::ModelRole
+            | Noun::Member
+            | Noun::Group
+            | Noun::GroupMember
+            | Noun::WorkspaceMember
+            | Noun::WorkspaceGroup
+            | Noun::ServiceAccount
+            | Noun::AlertChannel => vec![],
+        };
+        for name in order::NUMBERS {
+            let short = id.noun == Noun::Key && name == "requests_per_minute";
+            let field = if short { "rate_limit_rpm" } else { name };
+            let number = |fields: &super::Fields, field: &str| fields.get(field).and_then(Value::as_f64);
+            let higher = parents.iter().find(|parent| {
+                let most = wanted.items.get(*parent).and_then(|fields| number(fields, name));
+                number(fields, field).zip(most).is_some_and(|(own, most)| own > most)
+            });
+            errors.extend(
+                higher.map(|parent| format!("{id}: {field} stands above the same limit of {parent}")),
+            );
+        }
+    }
+    errors
+}
+
 /// Fields that cannot change once the thing is made.
 pub(super) fn fixed(id: &Id, changes: &[Change]) -> Option<String> {
     let (fields, instead): (&[&str], &str) = match id.noun {

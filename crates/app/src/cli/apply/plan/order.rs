@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// The numbers that a child may not have above its parent's: raised before what lies below, lowered after it.
-const NUMBERS: [&str; 8] = [
+pub(super) const NUMBERS: [&str; 8] = [
     "requests_per_second",
     "requests_per_minute",
     "tokens_per_minute",

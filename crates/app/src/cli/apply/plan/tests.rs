@@ -155,7 +155,8 @@ fn somebody_administers_a_new_workspace() {
     ];
     let dev = (Id::workspace("dev"), json!({}));
     let admin = |members: &[(Id, Value)]| {
-        let plan = plan(&wanted(&[&[dev.clone()], members].concat()), &present(&people), true).unwrap();
+        let plan =
+            plan(&wanted(&[std::slice::from_ref(&dev), members].concat()), &present(&people), true).unwrap();
         lines(&plan)
     };
     assert_eq!(admin(&[]), ["+ workspace dev: admin c"]);
@@ -169,7 +170,7 @@ fn somebody_administers_a_new_workspace() {
     let other = [inside("a", json!({}))];
     let pruned = ["+ workspace dev: admin c", "+ workspace member a in dev", "- workspace member c in dev"];
     assert_eq!(admin(&other), pruned);
-    let nobody = plan(&wanted(&[dev.clone()]), &Present::default(), false).unwrap_err();
+    let nobody = plan(&wanted(&[dev]), &Present::default(), false).unwrap_err();
     assert!(nobody[0].contains("needs a person"), "{nobody:?}");
 }
 

@@ -57,7 +57,7 @@ alert_channels:
 fn every_fault_is_told_at_once() {
     let text = "
 roles: [{name: auditor, level: organization, permissions: []}]
-members: [{email: ann@x.org}, {email: ANN@x.org}, {email: ''}]
+members: [{email: ann@x.org}, {email: ANN@x.org}, {email: '', roles: []}]
 groups: [{name: g, parents: [h], members: [bob@x.org]}, {name: h, parents: [g]}]
 workspaces:
   - {name: dev, members: [{email: ann@x.org, roles: [auditor, dev], model_role: writer}]}
@@ -85,11 +85,32 @@ alert_channels:
             "key k in dev: has one owner: a person or a service account",
             "key k in dev: there is no service account bot in dev in the file",
             "key l in dev: another secret goes to /etc/louver/same already",
+            "member : roles must name one, or be left out",
             "member ann@x.org: stands in the file twice",
             "member: email must be 1 to 255 characters that can be seen",
             "service account bot in prod: there is no workspace prod in the file",
             "workspace member ann@x.org in dev: there is no model role writer in the file",
             "workspace member ann@x.org in dev: there is no workspace role auditor in the file",
+        ]
+    );
+}
+
+#[test]
+fn limits_of_a_file_fit_together() {
+    let text = "
+organization: {limits: {monthly_budget_usd: 100, requests_per_minute: 50}}
+members: [{email: ann@x.org, limits: {hourly_budget_usd: 0.5}}]
+workspaces: [{name: dev, limits: {monthly_budget_usd: 100.01, tokens_per_minute: 7}}]
+keys:
+  - {name: k, workspace: dev, owner: ann@x.org, rate_limit_rpm: 51, tokens_per_minute: 7, limits: {hourly_budget_usd: 0.6}}
+";
+    let Err(errors) = reading(text) else { panic!("it was taken") };
+    assert_eq!(
+        errors,
+        [
+            "workspace dev: monthly_budget_usd stands above the same limit of organization",
+            "key k in dev: rate_limit_rpm stands above the same limit of organization",
+            "key k in dev: hourly_budget_usd stands above the same limit of member ann@x.org",
         ]
     );
 }
