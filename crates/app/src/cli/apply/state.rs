@@ -307,7 +307,8 @@ impl State {
         let roles = names_of(value.get("role_names"));
         let has_some =
             |list: Option<&Value>| list.and_then(Value::as_array).is_some_and(|list| !list.is_empty());
-        if has_some(value.get("via_groups")) && !has_some(Some(&roles)) {
+        let own = has_some(Some(&roles)) || value.get("model_role").is_some_and(Value::is_string);
+        if has_some(value.get("via_groups")) && !own {
             // In it through a group alone.
             return Ok(());
         }

@@ -1,4 +1,5 @@
 //! Which requests each step becomes, in Mistral's shapes and Louver's own.
+#![allow(clippy::too_many_lines, reason = "the table is long")]
 
 use super::super::plan::{Change, Found, Present, plan};
 use super::super::state::{self, Needs};
@@ -39,6 +40,9 @@ fn step(action: Action, id: Id, after: Value) -> Step {
     Step { action, id, changes: after.as_object().unwrap().iter().map(change).collect() }
 }
 
+/// Method, path, body.
+type Request = (&'static str, &'static str, Value);
+
 /// What there is before the steps.
 fn there() -> Present {
     let ids = [
@@ -65,7 +69,7 @@ async fn each_step_is_the_requests_it_takes() {
     let within = Id::within;
     let member = |roles: &[&str]| json!({"members": [{"user_uuid": "ann", "roles": roles}]});
     use Action::{Create, Delete, Update};
-    let table: Vec<(Step, Vec<(&str, &str, Value)>)> = vec![
+    let table: Vec<(Step, Vec<Request>)> = vec![
         (
             step(
                 Create,

@@ -127,3 +127,15 @@ fn the_lists_of_a_file_are_what_may_be_pruned() {
     assert!(covered(Id::within(Noun::Key, "ml", "k")));
     assert!(!covered(Id::member("ann")));
 }
+
+#[test]
+fn the_file_of_the_documentation_is_a_file() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/config-as-code.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let text = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let environment = ["OPS_HOOK", "SLACK_URL"].map(|name| (name.to_owned(), "https://x.org".to_owned()));
+    let read = read(&file::read(text).unwrap(), Path::new(""), &environment.into());
+    let wanted = read.unwrap_or_else(|errors| panic!("{errors:?}")).wanted;
+    let nouns: BTreeSet<Noun> = wanted.items.keys().map(|id| id.noun).collect();
+    assert_eq!(nouns.into_iter().collect::<Vec<_>>(), Noun::ALL, "it shows everything");
+}
