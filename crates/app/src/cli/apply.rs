@@ -102,8 +102,9 @@ async fn execute_all(
     for (done, step) in plan.steps.iter().enumerate() {
         if let Err(error) = executor.execute(step).await {
             let all = plan.steps.len();
-            let before = format!("{done} of {all} steps were done before; applying again goes on from there");
-            return (done, Some(format!("{step}\n  failed: {error}\n  {before}")));
+            let done_before =
+                format!("{done} of {all} steps were done before; applying again goes on from there");
+            return (done, Some(format!("this step failed: {step}\n  {error}\n  {done_before}")));
         }
     }
     (plan.steps.len(), None)

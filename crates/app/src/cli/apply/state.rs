@@ -41,7 +41,7 @@ impl Needs {
             // How long a key may live is said there too.
             nouns.insert(Noun::Organization);
         }
-        if has(Noun::Key, "owner") || !present_workspaces_suffice(wanted) {
+        if has(Noun::Key, "owner") || names_a_workspace(wanted) {
             nouns.insert(Noun::Member);
         }
         if has(Noun::Key, "service_account") {
@@ -58,8 +58,8 @@ impl Needs {
 }
 
 /// A workspace of the file may have to be made, and somebody must administer it.
-fn present_workspaces_suffice(wanted: &Wanted) -> bool {
-    !wanted.items.keys().any(|id| id.noun == Noun::Workspace)
+fn names_a_workspace(wanted: &Wanted) -> bool {
+    wanted.items.keys().any(|id| id.noun == Noun::Workspace)
 }
 
 /// What must be known to name what stands in others.

@@ -46,7 +46,7 @@ pub(in crate::cli) fn read(
     errors.extend(checks::references(&reading.wanted, None));
     errors.extend(checks::nesting(&reading.wanted));
     errors.extend(checks::above(&reading.wanted));
-    errors.extend(shared_files(&reading));
+    errors.extend(unfit_files(&reading));
     if errors.is_empty() { Ok(reading) } else { Err(errors) }
 }
 
@@ -68,6 +68,10 @@ impl Reader<'_> {
         if id.noun != Noun::Organization && !is_name(&id.name) {
             self.errors
                 .push(format!("{}: {name} must be 1 to 255 characters that can be seen", id.noun.text()));
+        }
+        let person = matches!(id.noun, Noun::Member | Noun::GroupMember | Noun::WorkspaceMember);
+        if person && !id.name.is_empty() && !is_email(&id.name) {
+            self.errors.push(format!("{id}: is not a mail address"));
         }
         let mut fields = fields(thing);
         fields.remove(name);
@@ -256,12 +260,24 @@ fn is_name(text: &str) -> bool {
     (1..=255).contains(&text.chars().count()) && text.trim() == text && !text.chars().any(char::is_control)
 }
 
-/// Files that two secrets would be written to.
-fn shared_files(reading: &Reading) -> Vec<String> {
+/// As far as that makes sense without sending to it.
+fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    parts.is_some_and(|(_, domain)| !domain.contains('@')) && !text.contains(char::is_whitespace)
+}
+
+/// Files that two secrets would be written to, and paths that name none.
+fn unfit_files(reading: &Reading) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let files = reading.hidden.iter().filter_map(|(id, hidden)| Some((id, hidden.secret_file.as_ref()?)));
-    let twice = files.filter(|(_, file)| !seen.insert((*file).clone()));
-    twice.map(|(id, file)| format!("{id}: another secret goes to {} already", file.display())).collect()
+    let fault = |(id, file): (&Id, &PathBuf)| {
+        if file.file_name().is_none() || file.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Some(format!("{id}: secret_file must name a file"));
+        }
+        let first = seen.insert(file.clone());
+        (!first).then(|| format!("{id}: another secret goes to {} already", file.display()))
+    };
+    files.filter_map(fault).collect()
 }
 
 #[cfg(test)]

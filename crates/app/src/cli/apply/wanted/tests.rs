@@ -58,7 +58,7 @@ fn every_fault_is_told_at_once() {
     let text = "
 roles: [{name: auditor, level: organization, permissions: []}]
 members: [{email: ann@x.org}, {email: ANN@x.org}, {email: '', roles: []}]
-groups: [{name: g, parents: [h], members: [bob@x.org]}, {name: h, parents: [g]}]
+groups: [{name: g, parents: [h], members: [bob@x.org, carl]}, {name: h, parents: [g]}]
 workspaces:
   - {name: dev, members: [{email: ann@x.org, roles: [auditor, dev], model_role: writer}]}
 model_roles: []
@@ -66,6 +66,7 @@ service_accounts: [{name: bot, workspace: prod}]
 keys:
   - {name: k, workspace: dev, owner: ann@x.org, service_account: bot, secret_file: same}
   - {name: l, workspace: dev, secret_file: same, role: analyst}
+  - {name: m, workspace: dev, secret_file: ''}
 alert_channels:
   - {name: a, kind: slack, url: 'https://x/${NONE}'}
   - {name: b, kind: email, url: 'https://x'}
@@ -82,9 +83,12 @@ alert_channels:
             "group g: is nested in itself",
             "group h: is nested in itself",
             "group member bob@x.org in g: there is no member bob@x.org in the file",
+            "group member carl in g: is not a mail address",
+            "group member carl in g: there is no member carl in the file",
             "key k in dev: has one owner: a person or a service account",
             "key k in dev: there is no service account bot in dev in the file",
             "key l in dev: another secret goes to /etc/louver/same already",
+            "key m in dev: secret_file must name a file",
             "member : roles must name one, or be left out",
             "member ann@x.org: stands in the file twice",
             "member: email must be 1 to 255 characters that can be seen",
