@@ -153,6 +153,11 @@ impl Client {
         }
     }
 
+    /// Every item of a list that is never cut.
+    pub async fn whole(&self, path: &str) -> Result<Vec<Value>, ClientError> {
+        self.get::<Page>(path).await.map(|page| page.data)
+    }
+
     /// Every item of a list that pages by `page` and `page_size`; `items` is the member that holds them.
     pub async fn numbered(&self, path: &str, items: &str) -> Result<Vec<Value>, ClientError> {
         let mut found: Vec<Value> = Vec::new();

@@ -86,6 +86,9 @@ pub(super) async fn run(command: &Export, environment: &Environment) -> Result<(
     for noun in &state.unknown {
         eprintln!("louver: this Louver has no list of {}s; they are left out", noun.text());
     }
+    if state.unknown_model_roles {
+        eprintln!("louver: this Louver does not list the model roles of groups; they are left out");
+    }
     for (id, _) in state.present.items.iter().filter(|(_, found)| !found.namesakes.is_empty()) {
         eprintln!("louver: there are several of the name {id}; one of them is written");
     }

@@ -37,8 +37,10 @@ pub(in crate::cli) enum List<'a> {
     Groups,
     /// Of a group.
     GroupMembers(&'a str),
-    /// Of a workspace.
-    WorkspaceGroups(&'a str),
+    /// Of a group: the workspaces it is in, and its roles there.
+    GroupWorkspaces(&'a str),
+    /// Of a workspace: the model roles of the groups that are in it.
+    GroupModelRoles(&'a str),
     /// Of a workspace.
     WorkspaceMembers(&'a str),
     ServiceAccounts,
@@ -59,13 +61,14 @@ impl Api {
     pub(in crate::cli) async fn list(&self, list: List<'_>) -> Answer<Vec<Value>> {
         let client = &self.client;
         match list {
-            List::CustomRoles => client.list("/v1/gateway/custom-roles", "id").await,
+            List::CustomRoles => client.whole("/v1/gateway/custom-roles").await,
             List::ModelRoles => client.list("/v1/gateway/roles", "name").await,
             List::Users => client.list("/v1/gateway/users", "id").await,
             List::Workspaces => client.list("/v1/gateway/workspaces", "id").await,
             List::Groups => client.numbered("/v1/admin/user-groups", "items").await,
             List::GroupMembers(group) => client.numbered(&group_path(group, "/members"), "members").await,
-            List::WorkspaceGroups(workspace) => {
+            List::GroupWorkspaces(group) => client.numbered(&group_path(group, "/workspaces"), "items").await,
+            List::GroupModelRoles(workspace) => {
                 client.list(&gateway_workspace(workspace, "/groups"), "group_id").await
             }
             List::WorkspaceMembers(workspace) => {

@@ -1,7 +1,7 @@
 //! Reads what is there, as far as a file or an export needs it, into the form that plans compare.
 
 use super::api::{Api, List};
-use super::plan::checks::named;
+use super::plan::checks::{named, texts};
 use super::plan::{Fields, Found, Id, Noun, Present, Wanted};
 use super::wanted::normal;
 use crate::client::ClientError;
@@ -16,6 +16,8 @@ pub(in crate::cli) struct Needs {
     nouns: BTreeSet<Noun>,
     /// Of which workspaces and groups the members are read; none is of all.
     within: Option<BTreeSet<(Noun, String)>>,
+    /// Whether the model roles of groups are read; an older Louver does not list them.
+    group_model_roles: bool,
 }
 
 impl Needs {
@@ -24,6 +26,7 @@ impl Needs {
         Self {
             nouns: nouns.into_iter().flat_map(|noun| [needed_by(noun), &[noun]].concat()).collect(),
             within: None,
+            group_model_roles: true,
         }
     }
 
@@ -48,7 +51,8 @@ impl Needs {
             nouns.insert(Noun::ServiceAccount);
         }
         let nested = wanted.lists.iter().filter_map(|(noun, within)| Some((*noun, within.clone()?)));
-        Self { nouns, within: Some(nested.collect()) }
+        let group_model_roles = has(Noun::WorkspaceGroup, "model_role");
+        Self { nouns, within: Some(nested.collect()), group_model_roles }
     }
 
     fn wants(&self, noun: Noun, within: &str) -> bool {
@@ -85,6 +89,8 @@ pub(in crate::cli) struct State {
     pub(in crate::cli) present: Present,
     /// Nouns whose paths this Louver does not have, when that was tolerated.
     pub(in crate::cli) unknown: BTreeSet<Noun>,
+    /// Whether the model roles of groups are among that.
+    pub(in crate::cli) unknown_model_roles: bool,
     names: BTreeMap<(Noun, String), Id>,
     tolerant: bool,
 }
@@ -104,7 +110,7 @@ pub(in crate::cli) async fn read(api: &Api, needs: &Needs, tolerant: bool) -> Re
         }
     }
     state.name_parents();
-    state.name_group_roles(api).await?;
+    state.name_roles(api).await?;
     state.read_groups(api, needs).await?;
     state.read_workspaces(api, needs).await?;
     Ok(state)
@@ -203,7 +209,7 @@ impl State {
         let Some(workspace) = self.name(Noun::Workspace, &text(value, "workspace_id")?) else {
             return Ok(());
         };
-        let roles = ("roles".to_owned(), names_of(value.get("role_names")));
+        let roles = ("roles".to_owned(), names_of(value.get("role_names").or_else(|| value.get("roles"))));
         let fields = fields(value, &["role"]).chain([roles]).collect();
         let id = Id::within(Noun::ServiceAccount, &workspace, &text(value, "name")?);
         self.add(id, found(fields, text(value, "id")?));
@@ -251,23 +257,27 @@ impl State {
         those.map(|(id, found)| (id.name.clone(), found.uuid.clone())).collect()
     }
 
-    /// A group's role in the organization may be shown by its id or its letter; plans compare names.
-    async fn name_group_roles(&mut self, api: &Api) -> Result<(), ClientError> {
-        let held = |found: &&mut Found| found.fields.get("organization_role").is_some_and(Value::is_string);
-        let groups = self.present.items.iter_mut().filter(|(id, _)| id.noun == Noun::Group);
-        let mut held: Vec<&mut Found> = groups.map(|(_, found)| found).filter(held).collect();
-        if held.is_empty() {
+    /// Roles may be shown by their ids or letters; plans compare names.
+    async fn name_roles(&mut self, api: &Api) -> Result<(), ClientError> {
+        let shown =
+            |found: &Found, field: &str| texts(found.fields.get(field)).any(|text| !is_role_name(text));
+        let unnamed = |(id, found): (&Id, &Found)| match id.noun {
+            Noun::Group => shown(found, "organization_role"),
+            Noun::ServiceAccount => shown(found, "roles"),
+            _ => false,
+        };
+        if !self.present.items.iter().any(unnamed) {
             return Ok(());
         }
-        let (roles, _) = api.roles().await?;
-        for found in &mut held {
-            let Some(Value::String(shown)) = found.fields.get_mut("organization_role") else { continue };
-            let letter =
-                LETTERS.iter().find(|(letter, _)| letter == shown).map(|(_, name)| (*name).to_owned());
-            let by_id = roles.iter().find(|role| role.get("uuid").and_then(Value::as_str) == Some(shown));
-            let by_id = by_id.and_then(|role| role.get("name")?.as_str()).map(str::to_owned);
-            if let Some(name) = letter.or(by_id) {
-                *shown = name;
+        let (organization, workspace) = api.roles().await?;
+        for (id, found) in &mut self.present.items {
+            let (field, roles) = match id.noun {
+                Noun::Group => ("organization_role", &organization),
+                Noun::ServiceAccount => ("roles", &workspace),
+                _ => continue,
+            };
+            if let Some(value) = found.fields.get_mut(field) {
+                *value = normal(field, &named_roles(value, roles));
             }
         }
         Ok(())
@@ -282,6 +292,11 @@ impl State {
                     self.add(Id::within(Noun::GroupMember, &group, &email), found(Fields::new(), id));
                 }
             }
+            if needs.nouns.contains(&Noun::WorkspaceGroup) {
+                for value in self.list(api, Noun::WorkspaceGroup, List::GroupWorkspaces(&uuid)).await? {
+                    self.add_workspace_group(needs, (&group, &uuid), &value)?;
+                }
+            }
         }
         Ok(())
     }
@@ -294,10 +309,31 @@ impl State {
                     self.add_workspace_member(&workspace, &value)?;
                 }
             }
-            if needs.wants(Noun::WorkspaceGroup, &workspace) {
-                for value in self.list(api, Noun::WorkspaceGroup, List::WorkspaceGroups(&uuid)).await? {
-                    self.add_workspace_group(&workspace, &value)?;
-                }
+            if needs.group_model_roles && needs.wants(Noun::WorkspaceGroup, &workspace) {
+                self.read_group_model_roles(api, &workspace, &uuid).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_group_model_roles(
+        &mut self,
+        api: &Api,
+        workspace: &str,
+        uuid: &str,
+    ) -> Result<(), ClientError> {
+        let listed = match api.list(List::GroupModelRoles(uuid)).await {
+            Err(error) if self.tolerant && error.unknown_path() => {
+                self.unknown_model_roles = true;
+                return Ok(());
+            }
+            other => other?,
+        };
+        for value in listed {
+            let Some(group) = self.name(Noun::Group, &text(&value, "group_id")?) else { continue };
+            let place = self.present.items.get_mut(&Id::within(Noun::WorkspaceGroup, workspace, &group));
+            if let Some(place) = place {
+                place.fields.extend(fields(&value, &["model_role"]));
             }
         }
         Ok(())
@@ -321,14 +357,41 @@ impl State {
         Ok(())
     }
 
-    fn add_workspace_group(&mut self, workspace: &str, value: &Value) -> Result<(), ClientError> {
-        let uuid = text(value, "group_id")?;
-        let Some(group) = self.name(Noun::Group, &uuid) else { return Ok(()) };
-        let roles = ("roles".to_owned(), names_of(value.get("role_names")));
-        let fields = fields(value, &["model_role"]).chain([roles]).collect();
-        self.add(Id::within(Noun::WorkspaceGroup, workspace, &group), found(fields, uuid));
+    fn add_workspace_group(
+        &mut self,
+        needs: &Needs,
+        (group, uuid): (&str, &str),
+        value: &Value,
+    ) -> Result<(), ClientError> {
+        let workspace = self.name(Noun::Workspace, &text(value, "workspace_uuid")?);
+        let Some(workspace) = workspace.filter(|name| needs.wants(Noun::WorkspaceGroup, name)) else {
+            return Ok(());
+        };
+        let roles = value.get("roles").and_then(Value::as_array).into_iter().flatten();
+        let roles: Value = roles.filter_map(|role| role.get("name").cloned()).collect();
+        let fields = [("roles".to_owned(), normal("roles", &roles))].into();
+        self.add(Id::within(Noun::WorkspaceGroup, &workspace, group), found(fields, uuid.to_owned()));
         Ok(())
     }
+}
+
+/// A role's value, or each of a list of them, by name.
+fn named_roles(value: &Value, roles: &[Value]) -> Value {
+    match value {
+        Value::Array(values) => values.iter().map(|value| named_roles(value, roles)).collect(),
+        Value::String(shown) => {
+            let letter =
+                LETTERS.iter().find(|(letter, _)| letter == shown).map(|(_, name)| Value::from(*name));
+            let by_id = roles.iter().find(|role| role.get("uuid").and_then(Value::as_str) == Some(shown));
+            letter.or_else(|| by_id?.get("name").cloned()).unwrap_or_else(|| value.clone())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Neither an id nor a letter.
+fn is_role_name(text: &str) -> bool {
+    uuid::Uuid::try_parse(text).is_err() && LETTERS.iter().all(|(letter, _)| *letter != text)
 }
 
 /// The letters of the roles of an organization.

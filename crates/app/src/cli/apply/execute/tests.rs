@@ -10,6 +10,7 @@ use crate::config::Environment;
 use serde_json::json;
 
 const ADMIN_ROLE: &str = "7bde5959-d676-47d2-b779-35b64323d278";
+const KEYS_ROLE: &str = "0198f0a0-0000-7000-8000-000000000001";
 const DEV_ROLE: &str = "578584f1-4319-4c88-9948-38a5184483b6";
 
 /// A Louver whose every new thing has the id `new`.
@@ -19,7 +20,7 @@ fn answer((method, path, _): &Seen) -> (u16, Value) {
             200,
             json!({
                 "organization_roles": [{"name": "organization_admin", "uuid": ADMIN_ROLE}],
-                "workspace_roles": [{"name": "dev", "uuid": DEV_ROLE}],
+                "workspace_roles": [{"name": "dev", "uuid": DEV_ROLE}, {"name": "keys", "uuid": KEYS_ROLE}],
             }),
         ),
         ("POST", "/v1/admin/users") => {
@@ -289,14 +290,20 @@ fn lists((_, path, _): &Seen) -> (u16, Value) {
             {"user_id": "ann", "email": "ann@x.org", "role_names": ["workspace_admin"], "model_role": "senior", "via_groups": []},
             {"user_id": "bob", "email": "bob@x.org", "role_names": [], "model_role": null, "via_groups": ["g1"]},
         ])),
-        "/v1/gateway/workspaces/ws/groups" => {
-            list(json!([{"group_id": "g1", "name": "g", "role_names": ["dev"], "model_role": "analyst"}]))
-        }
+        "/v1/admin/user-groups/g1/workspaces" => (
+            200,
+            json!({"total": 2, "items": [
+                {"roles": [{"name": "dev", "uuid": DEV_ROLE}], "workspace_uuid": "ws", "workspace_name": "dev"},
+                {"roles": [{"name": "dev", "uuid": DEV_ROLE}], "workspace_uuid": "old", "workspace_name": "old"},
+            ]}),
+        ),
+        "/v1/admin/user-groups/g2/workspaces" => (200, json!({"total": 0, "items": []})),
+        "/v1/gateway/workspaces/ws/groups" => list(json!([{"group_id": "g1", "model_role": "analyst"}])),
         "/v1/gateway/custom-roles" => list(json!([
             {"id": "role", "name": "keys", "level": "workspace", "permissions": ["b", "a"], "description": ""},
         ])),
         "/v1/gateway/service-accounts" => list(json!([
-            {"id": "sa", "name": "bot", "workspace_id": "ws", "role": null, "role_names": ["keys"]},
+            {"id": "sa", "name": "bot", "workspace_id": "ws", "role": null, "roles": [KEYS_ROLE]},
         ])),
         _ => answer(&("GET".into(), path.clone(), Value::Null)),
     }

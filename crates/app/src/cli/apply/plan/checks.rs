@@ -73,7 +73,7 @@ fn roles(fields: &super::Fields, field: &str, known: &[&str], level: &'static st
 }
 
 /// A text, or the texts of a list.
-fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
+pub(in crate::cli) fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
     let list = value.and_then(Value::as_array).map(Vec::as_slice);
     value.and_then(Value::as_str).into_iter().chain(list.into_iter().flatten().filter_map(Value::as_str))
 }
