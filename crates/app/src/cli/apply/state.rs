@@ -259,23 +259,17 @@ impl State {
 
     /// Roles may be shown by their ids or letters; plans compare names.
     async fn name_roles(&mut self, api: &Api) -> Result<(), ClientError> {
-        let shown =
-            |found: &Found, field: &str| texts(found.fields.get(field)).any(|text| !is_role_name(text));
-        let unnamed = |(id, found): (&Id, &Found)| match id.noun {
-            Noun::Group => shown(found, "organization_role"),
-            Noun::ServiceAccount => shown(found, "roles"),
-            _ => false,
+        let unnamed = |(id, found): (&Id, &Found)| {
+            let shown = role_field(id.noun).and_then(|field| found.fields.get(field));
+            texts(shown).any(|text| !is_role_name(text))
         };
         if !self.present.items.iter().any(unnamed) {
             return Ok(());
         }
         let (organization, workspace) = api.roles().await?;
         for (id, found) in &mut self.present.items {
-            let (field, roles) = match id.noun {
-                Noun::Group => ("organization_role", &organization),
-                Noun::ServiceAccount => ("roles", &workspace),
-                _ => continue,
-            };
+            let Some(field) = role_field(id.noun) else { continue };
+            let roles = if id.noun == Noun::Group { &organization } else { &workspace };
             if let Some(value) = found.fields.get_mut(field) {
                 *value = normal(field, &named_roles(value, roles));
             }
@@ -373,6 +367,14 @@ impl State {
         self.add(Id::within(Noun::WorkspaceGroup, &workspace, group), found(fields, uuid.to_owned()));
         Ok(())
     }
+}
+
+/// The field with roles of those whose roles are listed by id.
+fn role_field(noun: Noun) -> Option<&'static str> {
+    if noun == Noun::Group {
+        return Some("organization_role");
+    }
+    (noun == Noun::ServiceAccount).then_some("roles")
 }
 
 /// A role's value, or each of a list of them, by name.
