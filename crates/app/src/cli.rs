@@ -2,9 +2,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to the terminal")]
 
 mod admin_keys;
+mod apply;
 mod dev;
 mod doctor;
+mod export;
 mod init;
+mod remote;
 mod serve;
 mod simulator;
 
@@ -39,6 +42,10 @@ enum Command {
     Migrate(Place),
     /// Look over an installation, whether it runs or not, and say what a person must do
     Doctor(doctor::Doctor),
+    /// Make the organization what a file says: a plan first, then its steps
+    Apply(apply::Apply),
+    /// Write what is there as a file for `louver apply`
+    Export(export::Export),
 }
 
 /// A file with settings.
@@ -88,6 +95,8 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::AdminKey(command) => admin_keys::run(command, &environment).await,
             Command::Migrate(place) => migrate(&place, &environment).await,
             Command::Doctor(command) => doctor::run(&command, &environment).await,
+            Command::Apply(command) => apply::run(&command, &environment).await,
+            Command::Export(command) => export::run(&command, &environment).await,
         }
     });
     match result {

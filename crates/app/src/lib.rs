@@ -2,6 +2,7 @@
 
 pub mod boot;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod example;

@@ -11,6 +11,7 @@
 mod contract;
 
 mod alerts;
+mod apply;
 mod attacks;
 mod budgets;
 mod calls;
