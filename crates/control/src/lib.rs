@@ -16,6 +16,7 @@ mod intake;
 mod page;
 mod reply;
 pub mod routes;
+mod visible;
 
 use axum::Router;
 use axum::middleware;
