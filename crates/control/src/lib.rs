@@ -13,6 +13,7 @@ pub mod context;
 pub mod delivery;
 pub mod error;
 mod intake;
+mod key_holder;
 mod page;
 mod reply;
 pub mod routes;

@@ -56,9 +56,7 @@ pub async fn read(control: &Control, context: &Context, asked: Asked) -> Result<
         return Err(ControlError::parameter("to", sentence));
     }
     let organization = context.organization_id();
-    let from = asked.from.floor(Window::Hour);
-    let whose = whose(context, asked.workspace)?;
-    let sums = store::sums(&control.store, organization, from, asked.to, whose, asked.by).await?;
+    let sums = sums(control, context, asked).await?;
     if sums.len() > MOST_ROWS {
         return Err(ControlError::parameter("group_by", "gives more than 100,000 rows: ask for less"));
     }
@@ -77,8 +75,14 @@ pub async fn read(control: &Control, context: &Context, asked: Asked) -> Result<
     Ok(usage)
 }
 
-/// Whose usage the caller may see, of what was asked for.
-pub(crate) fn whose(context: &Context, workspace: Option<WorkspaceId>) -> Result<Whose, ControlError> {
-    let seen = visible(&context.actor, Action::ReadUsage, workspace)?;
-    Ok(Whose { workspace: seen.workspace, user: seen.owner })
+/// The sums alone, of any length of time.
+pub async fn sums(
+    control: &Control,
+    context: &Context,
+    asked: Asked,
+) -> Result<BTreeMap<Group, Sums>, ControlError> {
+    let seen = visible(&context.actor, Action::ReadUsage, asked.workspace)?;
+    let whose = Whose { workspace: seen.workspace, user: seen.owner };
+    let from = asked.from.floor(Window::Hour);
+    Ok(store::sums(&control.store, context.organization_id(), from, asked.to, whose, asked.by).await?)
 }
