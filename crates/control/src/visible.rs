@@ -28,7 +28,10 @@ pub(crate) fn visible(
     match (asked, held.as_slice()) {
         (None, [only]) => return Ok(Visible { workspace: Some(*only), owner: None }),
         (None, [_, _, ..]) => {
-            return Err(ControlError::parameter("workspace_id", "name one of the workspaces that you may see"));
+            return Err(ControlError::parameter(
+                "workspace_id",
+                "name one of the workspaces that you may see",
+            ));
         }
         (None, []) | (Some(_), _) => {}
     }
@@ -44,8 +47,8 @@ pub(crate) fn visible(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::StatusCode;
     use axum::response::IntoResponse;
+    use http::StatusCode;
     use louver_domain::access::{Grants, Identity, Rights};
     use louver_domain::id::OrganizationId;
     use louver_domain::roles::{MEMBER, ORGANIZATION_ADMIN, Roles, WORKSPACE_ADMIN, WORKSPACE_CONTRIBUTOR};

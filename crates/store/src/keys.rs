@@ -50,7 +50,11 @@ pub struct Filter {
 /// The page of `ids`, which an index finds alone, in their order.
 macro_rules! page {
     ($ids:expr) => {
-        concat!(select!("WHERE id IN (SELECT id FROM api_keys WHERE organization_id = $1 AND "), $ids, ") ORDER BY id")
+        concat!(
+            select!("WHERE id IN (SELECT id FROM api_keys WHERE organization_id = $1 AND "),
+            $ids,
+            ") ORDER BY id"
+        )
     };
 }
 
@@ -60,7 +64,11 @@ const ALL: &str = page!("status <> 'revoked' AND id > $2 ORDER BY id LIMIT $3 OF
 /// Of those the ones whose names hold the text `$5`. `LIKE` would do as well, and twice as slowly.
 macro_rules! holding {
     ($position:literal) => {
-        page!(concat!("status <> 'revoked' AND id > $2 AND ", $position, "(folded, $5) > 0 ORDER BY id LIMIT $3 OFFSET $4"))
+        page!(concat!(
+            "status <> 'revoked' AND id > $2 AND ",
+            $position,
+            "(folded, $5) > 0 ORDER BY id LIMIT $3 OFFSET $4"
+        ))
     };
 }
 

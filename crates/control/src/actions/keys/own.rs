@@ -36,7 +36,9 @@ fn may_create_own(
     // The workspace decides; where it says nothing, the organization does, and where neither does, admins only.
     let setting = place.workspace.limits.key_creation.or(place.organization.limits.key_creation);
     if setting != Some(KeyCreation::Members) {
-        return forbidden("in this workspace only admins make keys (key_creation is admins): ask one of them");
+        return forbidden(
+            "in this workspace only admins make keys (key_creation is admins): ask one of them",
+        );
     }
     if new.service_account_id.is_some() || new.owner_user_id.is_some_and(|id| id != user) {
         return forbidden("you may make keys of your own here, and none for others");
@@ -108,7 +110,9 @@ pub(super) async fn must_belong(tx: &mut Tx, key: &ApiKey) -> Result<(), Control
         }
         Owner::User(id) => {
             let Some(user) = users::load(tx, key.organization_id, id).await? else {
-                return conflict("the owner of this key has left the organization: make a new key for somebody else");
+                return conflict(
+                    "the owner of this key has left the organization: make a new key for somebody else",
+                );
             };
             let grants = grants::of(tx, &user).await?;
             let belongs = grants.organization.contains(&ORGANIZATION_ADMIN)

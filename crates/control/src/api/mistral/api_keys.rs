@@ -40,7 +40,8 @@ pub(crate) fn routes() -> Routes {
 }
 
 async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
-    let limit = whole(&mut params, "limit")?.map_or(admin::API_KEYS_LIMIT, |n| n.clamp(0, MOST).unsigned_abs());
+    let limit =
+        whole(&mut params, "limit")?.map_or(admin::API_KEYS_LIMIT, |n| n.clamp(0, MOST).unsigned_abs());
     let offset = whole(&mut params, "offset")?.unwrap_or(0).max(0).unsigned_abs();
     let search = nullable(&mut params, "name")?;
     params.done()?;

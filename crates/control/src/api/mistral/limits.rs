@@ -20,6 +20,7 @@ use louver_mistral::admin::limits::{
 use louver_mistral::admin::values::Amount;
 
 const NANOS_PER_DOLLAR: i64 = 1_000_000_000;
+const MOST_DOLLARS: i64 = i64::MAX / NANOS_PER_DOLLAR;
 const SECONDS_PER_MINUTE: u64 = 60;
 
 /// Stands where there is no limit: the largest that could be set. Mistral's document allows no `null` there, and a zero
@@ -67,8 +68,8 @@ async fn set_spend_limit(
         false if asked.amount < 0 => {
             return Err(ControlError::Conflict("the amount of a limit cannot be negative".into()));
         }
-        // What is more than can be written down is as good as the most that can.
-        false => Some(Money::from_nanos(asked.amount.saturating_mul(NANOS_PER_DOLLAR))),
+        // What is more than can be written down is as good as the most whole dollars that can.
+        false => Some(Money::from_nanos(asked.amount.min(MOST_DOLLARS).saturating_mul(NANOS_PER_DOLLAR))),
     };
     Ok(reply::ok(&shown(&spending::set(&control, &context, limit).await?)))
 }

@@ -91,12 +91,7 @@ async fn read(State(control): Shared, context: Context, mut params: Params) -> A
         let unknown = |_| ControlError::NotHere("there is no such workspace".into());
         workspaces::get(&control, &context, id).await.map_err(unknown)?;
     }
-    let by = GroupBy {
-        granularity: Some(Window::Day),
-        model: true,
-        endpoint: true,
-        ..GroupBy::default()
-    };
+    let by = GroupBy { granularity: Some(Window::Day), model: true, endpoint: true, ..GroupBy::default() };
     let asked = Asked { from: period.starts, to: period.ends, workspace, by };
     let mut sums = actions::sums(&control, &context, asked).await?;
     // All calls go to the one upstream, wherever it answers them.
@@ -115,7 +110,8 @@ fn shown(period: Period, now: Timestamp) -> UsagePeriod {
     let before = period.starts.plus_seconds(-1);
     UsagePeriod {
         date: time(if period.contains(now) { now } else { period.starts }),
-        previous_month: month(before).filter(|text| !text.starts_with(['-', '+']) && !text.starts_with("0000")),
+        previous_month: month(before)
+            .filter(|text| !text.starts_with(['-', '+']) && !text.starts_with("0000")),
         next_month: month(period.ends).filter(|_| period.ends <= now),
         start_date: time(period.starts),
         end_date: time(period.ends),
