@@ -75,14 +75,14 @@ macro_rules! holding {
 /// Also the ones whose secrets end in it, which have an index of their own.
 macro_rules! holding_or_ending {
     ($position:literal) => {
-        page!(concat!(
-            "id IN (SELECT id FROM (SELECT id FROM api_keys WHERE organization_id = $1 AND status <> 'revoked' AND id > $2 \
-             AND ",
+        concat!(
+            select!("WHERE id IN (SELECT id FROM (SELECT id FROM api_keys WHERE organization_id = $1 "),
+            "AND status <> 'revoked' AND id > $2 AND ",
             $position,
             "(folded, $5) > 0 ORDER BY id LIMIT $3 + $4) AS held UNION SELECT id FROM api_keys \
              WHERE organization_id = $1 AND lower(last_four) = $5 AND status <> 'revoked' AND id > $2 \
-             ORDER BY id LIMIT $3 OFFSET $4)"
-        ))
+             ORDER BY id LIMIT $3 OFFSET $4) ORDER BY id"
+        )
     };
 }
 

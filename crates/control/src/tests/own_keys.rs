@@ -37,7 +37,6 @@ async fn members_make_keys_of_their_own_where_they_may() {
         house.post_as(&ann, KEYS, json!({"name": "mine", "workspace_id": open, "rate_limit_rpm": 10})).await;
     assert_eq!(made.status, 200, "{}", made.text);
     assert_eq!(made.json()["owner_user_id"], json!(ann.id));
-    let id = made.json()["id"].as_str().unwrap().to_owned();
     let event = house.audit().await.remove(0);
     assert_eq!((event.action.as_str(), event.actor_name.as_str()), ("api_key.create", "ann@example.com"));
     for (body, status) in [
@@ -60,7 +59,17 @@ async fn members_make_keys_of_their_own_where_they_may() {
         ((422, "workspace_id".into()), (422, "workspace_id".into()))
     );
     assert_eq!(unseen.json()["message"], unknown.json()["message"]);
+}
 
+#[tokio::test]
+async fn owners_rename_disable_and_revoke_their_keys_and_no_more() {
+    let house = house().await;
+    let open = house.workspace("open", Some(KeyCreation::Members)).await;
+    let far = house.workspace("far", None).await;
+    let ann = house.person("ann@example.com", &[MEMBER], &[(open, WORKSPACE_CONTRIBUTOR)]).await;
+    let bob = house.person("bob@example.com", &[MEMBER], &[(open, WORKSPACE_CONTRIBUTOR)]).await;
+    let made = house.post_as(&ann, KEYS, json!({"name": "mine", "workspace_id": open})).await;
+    let id = made.json()["id"].as_str().unwrap().to_owned();
     let path = format!("{KEYS}/{id}");
     let patch =
         async |who: &Person, body: &str| house.call_as(&who.secret, "PATCH", &path, body).await.status;
