@@ -29,7 +29,7 @@ pub(crate) async fn authenticate(
 }
 
 /// The one key that the headers present; none when there are two that differ, or a header twice.
-fn presented(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn presented(headers: &HeaderMap) -> Option<&str> {
     let bearer = single(headers, AUTHORIZATION.as_str())?.map(read_bearer);
     let plain = single(headers, API_KEY_HEADER)?;
     match (bearer, plain) {

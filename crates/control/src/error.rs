@@ -302,8 +302,8 @@ impl IntoResponse for ControlError {
 
 /// The layer around everything: refuses keys in the query, turns errors into answers, keeps answers out of caches.
 pub(crate) async fn funnel(request: Request, next: Next) -> Response {
-    let surface =
-        if request.uri().path().starts_with("/v1/admin/") { Surface::Mistral } else { Surface::Louver };
+    let of_mistral = ["/v1/admin/", "/v1/users/"].iter().any(|start| request.uri().path().starts_with(start));
+    let surface = if of_mistral { Surface::Mistral } else { Surface::Louver };
     let Some(context) = request.extensions().get::<RequestContext>().copied() else {
         tracing::error!("a request came without its context");
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -13,9 +13,11 @@ pub mod context;
 pub mod delivery;
 pub mod error;
 mod intake;
+mod key_holder;
 mod page;
 mod reply;
 pub mod routes;
+mod visible;
 
 use axum::Router;
 use axum::middleware;

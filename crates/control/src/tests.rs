@@ -1,14 +1,19 @@
 //! The admin API driven through its router, on a database of its own, with a clock moved by hand.
 
 mod alert_channels;
+mod api_keys;
+mod billing;
 mod deliveries;
 mod edges;
 mod explain;
 mod groups;
 mod keys;
 mod matrix;
+mod me;
 mod members;
 mod mistral;
+mod own_keys;
+mod people;
 mod resources;
 mod simulation;
 mod usage;

@@ -31,7 +31,8 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    const fn prefix(self) -> &'static str {
+    /// What keys of this kind begin with.
+    pub const fn prefix(self) -> &'static str {
         match self {
             Self::Api => "lvr_",
             Self::Admin => "lva_",

@@ -64,6 +64,14 @@ impl Dialect {
         }
     }
 
+    /// The one of two statements that is written for this engine.
+    pub(crate) const fn pick(self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite => sqlite,
+            Self::Postgres => postgres,
+        }
+    }
+
     /// `VALUES (…), (…)` with a parameter for each of `rows` × `columns` values. SQLite's go without a number: it
     /// finds a numbered parameter by walking a list, which many parameters make slow.
     pub(crate) fn values(self, rows: usize, columns: usize) -> String {

@@ -40,6 +40,14 @@ pub async fn rights_of_account(
     Ok(Some((account, rights)))
 }
 
+/// The roles of a person.
+pub async fn read_of(store: &Store, user: &User) -> Result<Grants, StoreError> {
+    let mut tx = store.begin_read().await?;
+    let grants = of(&mut tx, user).await?;
+    tx.commit_plain().await?;
+    Ok(grants)
+}
+
 /// The roles of a person, inside a transaction.
 pub async fn of(tx: &mut Tx, user: &User) -> Result<Grants, StoreError> {
     let mut organization = user.roles.clone();

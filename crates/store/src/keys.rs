@@ -10,6 +10,7 @@ use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UserId, Workspa
 use louver_domain::keys::{ApiKey, KeyStatus, Owner, PublicId};
 use louver_domain::limits::Limits;
 use louver_domain::time::Timestamp;
+use std::collections::HashMap;
 
 macro_rules! select {
     ($rest:literal) => {
@@ -46,6 +47,99 @@ pub struct Filter {
     pub offset: u64,
 }
 
+/// The page of `ids`, which an index finds alone, in their order.
+macro_rules! page {
+    ($ids:expr) => {
+        concat!(
+            select!("WHERE id IN (SELECT id FROM api_keys WHERE organization_id = $1 AND "),
+            $ids,
+            ") ORDER BY id"
+        )
+    };
+}
+
+/// All that are not revoked: `$2` is the key before the page, `$3` and `$4` its size and offset.
+const ALL: &str = page!("status <> 'revoked' AND id > $2 ORDER BY id LIMIT $3 OFFSET $4");
+
+/// Of those the ones whose names hold the text `$5`. `LIKE` would do as well, and twice as slowly.
+macro_rules! holding {
+    ($position:literal) => {
+        page!(concat!(
+            "status <> 'revoked' AND id > $2 AND ",
+            $position,
+            "(folded, $5) > 0 ORDER BY id LIMIT $3 OFFSET $4"
+        ))
+    };
+}
+
+/// Also the ones whose secrets end in it, which have an index of their own.
+macro_rules! holding_or_ending {
+    ($position:literal) => {
+        concat!(
+            select!("WHERE id IN (SELECT id FROM (SELECT id FROM api_keys WHERE organization_id = $1 "),
+            "AND status <> 'revoked' AND id > $2 AND ",
+            $position,
+            "(folded, $5) > 0 ORDER BY id LIMIT $3 + $4) AS held UNION SELECT id FROM api_keys \
+             WHERE organization_id = $1 AND lower(last_four) = $5 AND status <> 'revoked' AND id > $2 \
+             ORDER BY id LIMIT $3 OFFSET $4) ORDER BY id"
+        )
+    };
+}
+
+/// With every other filter. Each has a flag beside it, so that one text serves them all; but the one that narrows most
+/// stands without, for the planner to see which index fits.
+macro_rules! filtered {
+    ($user:literal, $workspace:literal, $name:literal, $status:literal) => {
+        page!(concat!(
+            $user,
+            " AND ",
+            $workspace,
+            " AND ",
+            $name,
+            " AND ",
+            $status,
+            " AND CASE WHEN $7 = 0 THEN status <> 'revoked' \
+             ELSE $6 = CASE WHEN status = 'active' AND expires_at <= $10 THEN 'expired' ELSE status END END \
+             AND COALESCE(last_used_at, created_at) < $8 AND id > $9 \
+             AND (folded LIKE $14 ESCAPE '\\' OR lower(last_four) = $15 OR $16 = 0) ORDER BY id LIMIT $11 OFFSET $17"
+        ))
+    };
+}
+
+const OF_USER: &str = filtered!(
+    "user_id = $12 AND $13 = 1",
+    "(workspace_id = $2 OR $3 = 0)",
+    "(name = $4 OR $5 = 0)",
+    "(status = $18 OR $7 = 0)"
+);
+const OF_WORKSPACE: &str = filtered!(
+    "(user_id = $12 OR $13 = 0)",
+    "workspace_id = $2 AND $3 = 1",
+    "(name = $4 OR $5 = 0)",
+    "(status = $18 OR $7 = 0)"
+);
+const OF_NAME: &str = filtered!(
+    "(user_id = $12 OR $13 = 0)",
+    "(workspace_id = $2 OR $3 = 0)",
+    "name = $4 AND $5 = 1",
+    "(status = $18 OR $7 = 0)"
+);
+const OF_STATUS: &str = filtered!(
+    "(user_id = $12 OR $13 = 0)",
+    "(workspace_id = $2 OR $3 = 0)",
+    "(name = $4 OR $5 = 0)",
+    "status = $18 AND $7 = 1"
+);
+const OF_ANY: &str = filtered!(
+    "(user_id = $12 OR $13 = 0)",
+    "(workspace_id = $2 OR $3 = 0)",
+    "(name = $4 OR $5 = 0)",
+    "(status = $18 OR $7 = 0)"
+);
+
+/// The characters of the end of a secret that are kept.
+const LAST: usize = 4;
+
 /// One page of the keys of an organization in the order they were made; at most `limit`. `now` decides what has
 /// expired.
 pub async fn list(
@@ -55,7 +149,66 @@ pub async fn list(
     limit: u32,
     now: Timestamp,
 ) -> Result<Vec<ApiKey>, StoreError> {
-    // Each filter has a flag beside it, so that one statement serves them all; SQLite and PostgreSQL plan it alike.
+    let (sql, values) = match filter.narrows() {
+        true => filtered(organization, &filter, limit, now),
+        false => unfiltered(store, organization, &filter, limit),
+    };
+    store.fetch(sql, values).await?.iter().map(read).collect()
+}
+
+impl Filter {
+    /// Whether more is asked than a page of a search over all keys.
+    const fn narrows(&self) -> bool {
+        self.workspace.is_some()
+            || self.name.is_some()
+            || self.status.is_some()
+            || self.unused_since.is_some()
+            || self.owner.is_some()
+    }
+
+    const fn statement(&self) -> &'static str {
+        match (self.owner, self.workspace, &self.name, &self.status) {
+            (Some(_), _, _, _) => OF_USER,
+            (None, Some(_), _, _) => OF_WORKSPACE,
+            (None, None, Some(_), _) => OF_NAME,
+            (None, None, None, Some(_)) => OF_STATUS,
+            (None, None, None, None) => OF_ANY,
+        }
+    }
+}
+
+fn unfiltered(
+    store: &Store,
+    organization: OrganizationId,
+    filter: &Filter,
+    limit: u32,
+) -> (&'static str, Vec<Value>) {
+    let mut values: Vec<Value> = vec![
+        organization.bytes().into(),
+        filter.after.map(|k| k.bytes()).unwrap_or_default().into(),
+        i64::from(limit).into(),
+        filter.offset.into(),
+    ];
+    // Every text holds the empty one.
+    let Some(text) = filter.search.as_deref().map(folded).filter(|text| !text.is_empty()) else {
+        return (ALL, values);
+    };
+    let sql = match text.chars().count() == LAST {
+        true => store.dialect().pick(holding_or_ending!("instr"), holding_or_ending!("strpos")),
+        false => store.dialect().pick(holding!("instr"), holding!("strpos")),
+    };
+    values.push(text.into());
+    (sql, values)
+}
+
+fn filtered(
+    organization: OrganizationId,
+    filter: &Filter,
+    limit: u32,
+    now: Timestamp,
+) -> (&'static str, Vec<Value>) {
+    // What has expired is stored as active.
+    let stored = filter.status.as_deref().map(|s| if s == "expired" { "active" } else { s });
     let values: Vec<Value> = vec![
         organization.bytes().into(),
         filter.workspace.map(|w| w.bytes()).unwrap_or_default().into(),
@@ -74,15 +227,19 @@ pub async fn list(
         filter.search.as_deref().map(folded).unwrap_or_default().into(),
         filter.search.is_some().into(),
         filter.offset.into(),
+        stored.unwrap_or_default().into(),
     ];
-    let sql = select!(
-        "WHERE organization_id = $1 AND (workspace_id = $2 OR $3 = 0) AND (name = $4 OR $5 = 0) \
-         AND CASE WHEN $7 = 0 THEN status <> 'revoked' \
-         ELSE $6 = CASE WHEN status = 'active' AND expires_at <= $10 THEN 'expired' ELSE status END END \
-         AND COALESCE(last_used_at, created_at) < $8 AND id > $9 AND (user_id = $12 OR $13 = 0) \
-         AND (folded LIKE $14 ESCAPE '\\' OR lower(last_four) = $15 OR $16 = 0) ORDER BY id LIMIT $11 OFFSET $17"
-    );
-    store.fetch(sql, values).await?.iter().map(read).collect()
+    (filter.statement(), values)
+}
+
+/// The names of all keys of an organization, revoked ones too: what was used is shown with them.
+pub async fn names(
+    store: &Store,
+    organization: OrganizationId,
+) -> Result<HashMap<KeyId, String>, StoreError> {
+    let sql = "SELECT id, name FROM api_keys WHERE organization_id = $1";
+    let rows = store.fetch(sql, vec![organization.bytes().into()]).await?;
+    rows.iter().map(|row| Ok((KeyId::from_bytes(row.id(0)?), row.text(1)?))).collect()
 }
 
 /// Every key that is not revoked.

@@ -234,20 +234,39 @@ pub struct GroupBy {
     pub endpoint: bool,
 }
 
+/// Whose calls are summed; `None` does not narrow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Whose {
+    /// Of one workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Of one person.
+    pub user: Option<UserId>,
+}
+
 /// The sums of an organization in `[from, to)`, kept apart as asked.
 pub async fn sums(
     store: &Store,
     organization: OrganizationId,
     from: Timestamp,
     to: Timestamp,
+    whose: Whose,
     by: GroupBy,
 ) -> Result<BTreeMap<Group, Sums>, StoreError> {
     let rows = store
         .fetch(
             "SELECT hour, workspace_id, key_id, user_id, role, endpoint, model, requests, input_tokens, \
              cached_tokens, output_tokens, cost_nanos, estimated, would_refuse FROM usage_hourly \
-             WHERE hour >= $1 AND hour < $2 AND organization_id = $3",
-            vec![from.micros().into(), to.micros().into(), organization.bytes().into()],
+             WHERE hour >= $1 AND hour < $2 AND organization_id = $3 AND (workspace_id = $4 OR $5 = 0) \
+             AND (user_id = $6 OR $7 = 0)",
+            vec![
+                from.micros().into(),
+                to.micros().into(),
+                organization.bytes().into(),
+                whose.workspace.map(|id| id.bytes()).unwrap_or_default().into(),
+                whose.workspace.is_some().into(),
+                whose.user.map(|id| id.bytes()).unwrap_or_default().into(),
+                whose.user.is_some().into(),
+            ],
         )
         .await?;
     let mut groups: BTreeMap<Group, Sums> = BTreeMap::new();

@@ -1,9 +1,11 @@
 //! Explanations: what a call would be asked, by which rules, with which numbers. It spends nothing and writes nothing.
 
 use super::budgets;
+use super::keys::resource;
 use crate::Control;
 use crate::context::Context;
 use crate::error::ControlError;
+use louver_domain::access::{Action, decide};
 use louver_domain::admission::Ask;
 use louver_domain::chain::{Chain, Stage, role_names};
 use louver_domain::explanation::{Books, BudgetInUse, Explanation, Question, explain};
@@ -43,6 +45,7 @@ pub async fn run(
         Caller::User(user, workspace) => fresh_key(&rules, context, user, workspace),
     };
     let key = key.ok_or(ControlError::NotFound)?;
+    decide(&context.actor, Action::Explain, resource(&key))?;
     let catalogue = Catalogue::new(rules.models.iter().map(|entry| entry.model.clone()).collect());
     let (chain, missing_role) = chain(&rules, &key)?;
     let price = price(&rules, &catalogue, ask.model, context);

@@ -1,5 +1,6 @@
 //! API keys: made with a secret that is shown once, narrowed, switched off and on, revoked.
 
+mod own;
 mod rules;
 
 use super::{Deed, commit, names, set};
@@ -9,11 +10,12 @@ use crate::api::keys::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::values::{dollars, given, given_dollars, present};
-use louver_domain::access::{Action, Permit, decide};
+use crate::visible::visible;
+use louver_domain::access::{Action, Permit, Resource, decide};
 use louver_domain::budgets::Scope;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{KeyId, ServiceAccountId, UserId, WorkspaceId};
-use louver_domain::keys::{ApiKey, KeyKind, KeyStatus, mint};
+use louver_domain::keys::{ApiKey, KeyKind, KeyStatus, Owner, mint};
 use louver_domain::limits::{Level, Limits};
 use louver_domain::money::Money;
 use louver_domain::network::Cidr;
@@ -102,28 +104,43 @@ pub struct CreatedKey {
     pub secret: Secret<String>,
 }
 
-/// Keys of the caller's organization in the order they were made, at most `limit`.
+/// A key as what may be acted on: in its workspace, and its owner's own.
+pub(crate) const fn resource(key: &ApiKey) -> Resource {
+    let owner = match key.owner {
+        Owner::User(id) => Some(id),
+        Owner::Workspace | Owner::ServiceAccount(_) => None,
+    };
+    Resource::workspace(key.organization_id, key.workspace_id).owned_by(owner)
+}
+
+/// The keys that the caller may see in the order they were made, at most `limit`.
 pub async fn list(
     control: &Control,
     context: &Context,
     filter: Filter,
     limit: u32,
 ) -> Result<Vec<ApiKey>, ControlError> {
+    let seen = visible(&context.actor, Action::ReadApiKeys, filter.workspace)?;
+    let filter = Filter { workspace: seen.workspace, owner: seen.owner, ..filter };
     Ok(store::list(&control.store, context.organization_id(), filter, limit, context.now).await?)
 }
 
 /// One of them.
 pub async fn get(control: &Control, context: &Context, id: KeyId) -> Result<ApiKey, ControlError> {
-    store::get(&control.store, context.organization_id(), id).await?.ok_or(ControlError::NotFound)
+    let found = store::get(&control.store, context.organization_id(), id).await?;
+    let key = found.ok_or(ControlError::NotFound)?;
+    decide(&context.actor, Action::ReadApiKeys, resource(&key))?;
+    Ok(key)
 }
 
-/// Makes a key.
+/// Makes a key: for whomever by those who may in its workspace, else for oneself where the workspace lets its members.
 pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result<CreatedKey, ControlError> {
-    let permit = decide(&context.actor, Action::CreateApiKey, context.organization_id())?;
     names::check("name", &new.name)?;
     names::check_description(new.description.as_deref())?;
     let mut tx = control.begin().await?;
     let place = rules::place_of(&mut tx, context, new.workspace_id).await?;
+    let (permit, new) = own::may_create(context, &place, new)?;
+    rules::must_be_active(&place)?;
     let (owner, owner_limits) =
         rules::owner(&mut tx, &place, new.owner_user_id, new.service_account_id).await?;
     let limits = Limits {
@@ -157,8 +174,8 @@ pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result
         created_by: Some(context.actor.name().to_owned()),
     };
     store::insert(&mut tx, &permit, &key).await?;
-    let deed = Deed::on(permit, key.id, &key.name).to(&Shown::of(&key, context.now))?;
-    commit(control, context, tx, deed).await?;
+    let deed = Deed::on(permit, key.id, &key.name).inside(key.workspace_id);
+    commit(control, context, tx, deed.to(&Shown::of(&key, context.now))?).await?;
     Ok(CreatedKey { key, secret: minted.secret })
 }
 
@@ -170,7 +187,8 @@ pub async fn update(
     patch: KeyPatch,
 ) -> Result<ApiKey, ControlError> {
     let mut tx = control.begin().await?;
-    let (permit, before) = load(&mut tx, context, id, Action::UpdateApiKey).await?;
+    let before = find(&mut tx, context, id).await?;
+    let permit = own::may_update(context, &before, &patch)?;
     if before.status == KeyStatus::Revoked {
         return Err(ControlError::Conflict("a revoked key cannot be changed".into()));
     }
@@ -255,6 +273,9 @@ async fn turn(
     if before.status == KeyStatus::Revoked {
         return Err(ControlError::Conflict("a revoked key stays revoked".into()));
     }
+    if status == KeyStatus::Active {
+        own::must_belong(&mut tx, &before).await?;
+    }
     let key = ApiKey { status, ..before.clone() };
     replace(control, context, tx, permit, &before, key).await
 }
@@ -265,8 +286,12 @@ async fn load(
     id: KeyId,
     action: Action,
 ) -> Result<(Permit, ApiKey), ControlError> {
-    let key = store::load(tx, context.organization_id(), id).await?.ok_or(ControlError::NotFound)?;
-    Ok((decide(&context.actor, action, key.organization_id)?, key))
+    let key = find(tx, context, id).await?;
+    Ok((decide(&context.actor, action, resource(&key))?, key))
+}
+
+async fn find(tx: &mut Tx, context: &Context, id: KeyId) -> Result<ApiKey, ControlError> {
+    store::load(tx, context.organization_id(), id).await?.ok_or(ControlError::NotFound)
 }
 
 async fn replace(
@@ -280,7 +305,7 @@ async fn replace(
     store::save(&mut tx, &permit, &key).await?;
     let scope = Scope::of(Level::Key, key.id.bytes());
     ledger::reopen(&mut tx, &scope, &before.limits, &key.limits).await?;
-    let deed = Deed::on(permit, key.id, &key.name);
+    let deed = Deed::on(permit, key.id, &key.name).inside(key.workspace_id);
     let deed = deed.from(&Shown::of(before, context.now))?.to(&Shown::of(&key, context.now))?;
     commit(control, context, tx, deed).await?;
     Ok(key)

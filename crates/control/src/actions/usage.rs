@@ -3,15 +3,15 @@
 use crate::Control;
 use crate::context::Context;
 use crate::error::ControlError;
+use crate::visible::visible;
+use louver_domain::access::Action;
 use louver_domain::calendar::Window;
 use louver_domain::id::{KeyId, UserId, WorkspaceId};
 use louver_domain::time::Timestamp;
-use louver_store::keys::{self, Filter};
-use louver_store::usage::{self as store, Group, GroupBy, Sums};
-use louver_store::{users, workspaces};
+use louver_store::usage::{self as store, Group, GroupBy, Sums, Whose};
+use louver_store::{keys, users, workspaces};
 use std::collections::{BTreeMap, HashMap};
 
-const PAGE: u32 = 1000;
 const MOST_ROWS: usize = 100_000;
 const DAY: i64 = 86_400;
 
@@ -22,6 +22,8 @@ pub struct Asked {
     pub from: Timestamp,
     /// Until before then.
     pub to: Timestamp,
+    /// Of one workspace.
+    pub workspace: Option<WorkspaceId>,
     /// What to keep apart by.
     pub by: GroupBy,
 }
@@ -39,7 +41,7 @@ pub struct Usage {
     pub users: HashMap<UserId, String>,
 }
 
-/// Reads the usage of the caller's organization.
+/// Reads the usage that the caller may see.
 pub async fn read(control: &Control, context: &Context, asked: Asked) -> Result<Usage, ControlError> {
     let longest = match asked.by.granularity {
         Some(Window::Hour) => 93,
@@ -54,8 +56,7 @@ pub async fn read(control: &Control, context: &Context, asked: Asked) -> Result<
         return Err(ControlError::parameter("to", sentence));
     }
     let organization = context.organization_id();
-    let from = asked.from.floor(Window::Hour);
-    let sums = store::sums(&control.store, organization, from, asked.to, asked.by).await?;
+    let sums = sums(control, context, asked).await?;
     if sums.len() > MOST_ROWS {
         return Err(ControlError::parameter("group_by", "gives more than 100,000 rows: ask for less"));
     }
@@ -69,19 +70,19 @@ pub async fn read(control: &Control, context: &Context, asked: Asked) -> Result<
         usage.users = all.into_iter().map(|user| (user.id, user.email)).collect();
     }
     if asked.by.key {
-        usage.keys = key_names(control, context).await?;
+        usage.keys = keys::names(&control.store, organization).await?;
     }
     Ok(usage)
 }
 
-async fn key_names(control: &Control, context: &Context) -> Result<HashMap<KeyId, String>, ControlError> {
-    let mut names = HashMap::new();
-    let mut after = None;
-    loop {
-        let filter = Filter { after, ..Filter::default() };
-        let page = keys::list(&control.store, context.organization_id(), filter, PAGE, context.now).await?;
-        let Some(last) = page.last() else { return Ok(names) };
-        after = Some(last.id);
-        names.extend(page.into_iter().map(|key| (key.id, key.name)));
-    }
+/// The sums alone, of any length of time.
+pub async fn sums(
+    control: &Control,
+    context: &Context,
+    asked: Asked,
+) -> Result<BTreeMap<Group, Sums>, ControlError> {
+    let seen = visible(&context.actor, Action::ReadUsage, asked.workspace)?;
+    let whose = Whose { workspace: seen.workspace, user: seen.owner };
+    let from = asked.from.floor(Window::Hour);
+    Ok(store::sums(&control.store, context.organization_id(), from, asked.to, whose, asked.by).await?)
 }

@@ -15,6 +15,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use louver_domain::access::Action;
 use louver_domain::calendar::Window;
+use louver_domain::id::WorkspaceId;
 use louver_domain::time::Timestamp;
 use louver_store::usage::{Group, GroupBy, Sums};
 use serde::{Serialize, Serializer};
@@ -47,12 +48,15 @@ fn read_asked(context: &Context, mut params: Params) -> Result<Asked, ControlErr
     })?;
     let by =
         params.parsed("group_by", "a list of workspace, key, user, model, role, endpoint", read_groups)?;
+    let workspace =
+        params.parsed("workspace_id", "a UUID or ws_ and 32 hexadecimal digits", WorkspaceId::parse)?;
     params.done()?;
     let by = GroupBy { granularity: Some(granularity.unwrap_or(Window::Day)), ..by.unwrap_or_default() };
     let now = context.now;
     Ok(Asked {
         from: from.unwrap_or_else(|| now.floor(Window::Month)),
         to: to.unwrap_or(now.plus_seconds(1)),
+        workspace,
         by,
     })
 }

@@ -10,8 +10,8 @@ use louver_domain::time::Timestamp;
 use louver_domain::users::{Membership, ServiceAccount};
 use louver_proving::clock::ManualClock;
 use louver_store::ledger::entries::{self, Entry, Holds};
-use louver_store::usage::GroupBy;
 use louver_store::usage::history::History;
+use louver_store::usage::{GroupBy, Whose};
 use louver_store::{
     Store, StoreError, admin_keys, audit, keys, model_roles, models, organizations, revision,
     service_accounts, snapshot, upstreams, usage, users, workspaces,
@@ -22,6 +22,7 @@ contract! {
     every_noun_reads_back_as_written
     names_are_unique_and_references_hold
     lists_of_keys_are_filtered_and_paged
+    keys_are_found_by_a_part_of_their_name_or_their_end
     a_commit_bumps_the_revision_and_leaves_its_event
     a_transaction_without_commit_changes_nothing
     usage_is_summed_by_hour_and_group
@@ -39,7 +40,7 @@ pub async fn open(url: &str) -> Store {
 
 async fn fresh(url: &str) -> Store {
     let store = open(url).await;
-    assert_eq!(store.migrate().await.unwrap(), 3);
+    assert_eq!(store.migrate().await.unwrap(), 4);
     store
 }
 
@@ -149,6 +150,61 @@ async fn lists_of_keys_are_filtered_and_paged(store: Store) {
     assert_eq!(names(keys::Filter { unused_since: Some(f.at.plus_seconds(1)), ..all() }, 10).await.len(), 4);
 }
 
+async fn keys_are_found_by_a_part_of_their_name_or_their_end(store: Store) {
+    let f = Fixture::write(&store).await;
+    let permit = permit(f.organization.id, Action::CreateApiKey);
+    let mut tx = store.begin().await.unwrap();
+    for (number, name, last_four) in [
+        (1_u8, "\u{c9}quipe 50%_a", "Ug6Y"),
+        (2, "batch", "aBcD"),
+        (3, "ug6y too", "zzzz"),
+        (4, "gone abcd", "ABCD"),
+        (5, "back\\slash", "0000"),
+    ] {
+        let mut key = f.key.clone();
+        key.id = louver_domain::id::KeyId::from_bytes([0xf0 + number; 16]);
+        key.public_id = louver_domain::keys::PublicId::parse(&format!("key{number:09}")).unwrap();
+        (key.name, key.last_four) = (name.into(), last_four.into());
+        key.owner = if number == 2 { Owner::Workspace } else { key.owner };
+        key.status = if number == 4 { KeyStatus::Revoked } else { KeyStatus::Active };
+        keys::insert(&mut tx, &permit, &key).await.unwrap();
+    }
+    tx.commit(&f.event(permit, 50)).await.unwrap();
+    let found = async |text: &str, filter: keys::Filter, limit| {
+        let filter = keys::Filter { search: Some(text.into()), ..filter };
+        let page = keys::list(&store, f.organization.id, filter, limit, f.at).await.unwrap();
+        page.into_iter().map(|k| k.name).collect::<Vec<_>>()
+    };
+    let all = || keys::Filter::default();
+    // Narrowed or not, a search finds the same.
+    for filter in [all(), keys::Filter { workspace: Some(f.workspace.id), ..all() }] {
+        for (text, names) in [
+            ("EQUIPE", vec!["\u{c9}quipe 50%_a"]),
+            ("0%_", vec!["\u{c9}quipe 50%_a"]),
+            ("%", vec!["\u{c9}quipe 50%_a"]),
+            ("k\\s", vec!["back\\slash"]),
+            ("UG6Y", vec!["\u{c9}quipe 50%_a", "ug6y too"]),
+            ("abcd", vec!["batch"]),
+            ("bcd", vec![]),
+            ("nowhere", vec![]),
+        ] {
+            assert_eq!(found(text, filter.clone(), 10).await, names, "{text} {filter:?}");
+        }
+        assert_eq!(found("", filter.clone(), 10).await.len(), 5);
+        assert_eq!(found("ug6y", keys::Filter { offset: 1, ..filter.clone() }, 1).await, ["ug6y too"]);
+        assert_eq!(found("a", keys::Filter { offset: 2, ..filter.clone() }, 10).await, ["back\\slash"]);
+        assert_eq!(
+            found("a", keys::Filter { offset: u64::MAX, ..filter.clone() }, 10).await,
+            Vec::<String>::new()
+        );
+        assert_eq!(found("a", filter, 0).await, Vec::<String>::new());
+    }
+    assert_eq!(found("a", keys::Filter { owner: Some(f.user.id), ..all() }, 10).await.len(), 2);
+    let first = keys::Filter { after: Some(f.key.id), ..all() };
+    assert_eq!(found("", first, 1).await, ["\u{c9}quipe 50%_a"]);
+    assert_eq!(keys::names(&store, f.organization.id).await.unwrap().len(), 6, "revoked ones too");
+}
+
 async fn a_commit_bumps_the_revision_and_leaves_its_event(store: Store) {
     let f = Fixture::write(&store).await;
     let mut commits = store.commits();
@@ -203,7 +259,7 @@ async fn usage_is_summed_by_hour_and_group(store: Store) {
     entries::insert(&store, &records[..1]).await.unwrap();
     let sums = async |by: GroupBy| {
         let (from, to) = (Timestamp::parse("2026-11-21").unwrap(), Timestamp::parse("2026-11-22").unwrap());
-        usage::sums(&store, f.organization.id, from, to, by).await.unwrap()
+        usage::sums(&store, f.organization.id, from, to, Whose::default(), by).await.unwrap()
     };
     let all = sums(GroupBy::default()).await;
     let total = all.values().next().unwrap();
@@ -235,11 +291,23 @@ async fn usage_is_summed_by_hour_and_group(store: Store) {
         OrganizationId::from_bytes([9; 16]),
         at,
         at.plus_seconds(9999),
+        Whose::default(),
         GroupBy::default(),
     )
     .await
     .unwrap();
     assert!(other.is_empty());
+    let of = async |whose: Whose| {
+        let (from, to) = (at.plus_seconds(-9999), at.plus_seconds(9999));
+        let by = GroupBy::default();
+        let sums = usage::sums(&store, f.organization.id, from, to, whose, by).await.unwrap();
+        sums.values().map(|sums| sums.requests).sum::<u64>()
+    };
+    let strangers = louver_domain::id::UserId::from_bytes([9; 16]);
+    assert_eq!(of(Whose { workspace: Some(f.workspace.id), user: Some(f.user.id) }).await, 300);
+    assert_eq!(of(Whose { user: Some(strangers), ..Whose::default() }).await, 0);
+    let elsewhere = louver_domain::id::WorkspaceId::from_bytes([9; 16]);
+    assert_eq!(of(Whose { workspace: Some(elsewhere), ..Whose::default() }).await, 0);
 }
 
 async fn past_calls_are_read_in_the_order_of_time(store: Store) {

@@ -23,7 +23,7 @@ pub(super) struct Place {
     pub(super) workspace: Workspace,
 }
 
-/// The workspace that a new key names, or the default one; it must be active.
+/// The workspace that a new key names, or the default one.
 pub(super) async fn place_of(
     tx: &mut Tx,
     context: &Context,
@@ -34,12 +34,20 @@ pub(super) async fn place_of(
         Some(id) => workspaces::load(tx, organization.id, id).await?,
         None => workspaces::load_default(tx, organization.id).await?,
     };
-    let workspace = found
-        .ok_or_else(|| ControlError::field("workspace_id", "names no workspace of this organization"))?;
-    if workspace.archived_at.is_some() {
-        return Err(ControlError::field("workspace_id", "names an archived workspace"));
+    Ok(Place { organization, workspace: found.ok_or_else(no_workspace)? })
+}
+
+/// The same for a workspace that is not there and for one that the caller may not know of.
+pub(super) fn no_workspace() -> ControlError {
+    ControlError::field("workspace_id", "names no workspace of this organization")
+}
+
+/// Refuses new keys in an archived workspace.
+pub(super) fn must_be_active(place: &Place) -> Result<(), ControlError> {
+    match place.workspace.archived_at {
+        Some(_) => Err(ControlError::field("workspace_id", "names an archived workspace")),
+        None => Ok(()),
     }
-    Ok(Place { organization, workspace })
 }
 
 /// Where a key that exists lives.

@@ -1,7 +1,226 @@
 //! `/v1/admin/usage`: usage of a month by category.
 
+use super::paging::nullable;
+use super::{Answer, Shared};
+use crate::actions::usage::{self as actions, Asked};
+use crate::actions::{models, workspaces};
+use crate::context::Context;
+use crate::error::ControlError;
+use crate::intake::params::Params;
+use crate::reply;
 use crate::routes::Routes;
+use axum::extract::State;
+use louver_domain::access::Action;
+use louver_domain::calendar::{Period, Window, Zone};
+use louver_domain::endpoints::EndpointKind;
+use louver_domain::id::WorkspaceId;
+use louver_domain::money::Money;
+use louver_domain::prices::{Price, Prices};
+use louver_domain::time::Timestamp;
+use louver_domain::usage::Tokens;
+use louver_mistral::admin::usage::{
+    ApiZone, LagoEventType, PriceData, ServiceTier, UnitPrice, UsageKind, UsageOUTJSON, UsagePeriod, UsageSum,
+};
+use louver_mistral::admin::values::{Amount, Time};
+use louver_store::usage::{Group, GroupBy, Sums};
+use std::collections::{BTreeSet, HashMap};
+
+/// The characters of a month in an RFC 3339 time.
+const MONTH: usize = 7;
+const ZONES: [&str; 3] = ["global", "us", "eu"];
 
 pub(crate) fn routes() -> Routes {
-    Routes::new()
+    Routes::new().get("/v1/admin/usage", Action::ReadUsage, read)
+}
+
+/// A month of the calendar, UTC.
+struct Month {
+    year: u16,
+    month: u8,
+}
+
+impl Month {
+    /// Reads `month` and `year`; what is not named is that of `now`.
+    fn read(params: &mut Params, now: Timestamp) -> Result<Self, ControlError> {
+        let this = Self::of(now);
+        let month = nullable(params, "month")?.map(|text| {
+            let month = digits(&text, 2).and_then(|n| u8::try_from(n).ok()).filter(|n| (1..=12).contains(n));
+            month.ok_or_else(|| ControlError::parameter("month", "expected a month from 1 to 12"))
+        });
+        let year = nullable(params, "year")?.map(|text| {
+            let year = digits(&text, 4).filter(|year| *year > 0);
+            year.ok_or_else(|| ControlError::parameter("year", "expected a year"))
+        });
+        Ok(Self {
+            year: year.transpose()?.unwrap_or(this.year),
+            month: month.transpose()?.unwrap_or(this.month),
+        })
+    }
+
+    fn of(at: Timestamp) -> Self {
+        let text = at.rfc3339();
+        let number = |range| text.get(range).and_then(|part: &str| part.parse().ok()).unwrap_or(1);
+        Self { year: number(0..4), month: u8::try_from(number(5..7)).unwrap_or(1) }
+    }
+
+    fn period(&self) -> Result<Period, ControlError> {
+        let first = Timestamp::parse(&format!("{:04}-{:02}-01", self.year, self.month));
+        let first = first.ok_or_else(|| ControlError::parameter("year", "expected a year"))?;
+        Ok(Window::Month.period(&Zone::default(), first))
+    }
+}
+
+/// A plain number of at most so many digits.
+fn digits(text: &str, most: usize) -> Option<u16> {
+    let plain = text.len() <= most && text.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+async fn read(State(control): Shared, context: Context, mut params: Params) -> Answer {
+    let period = Month::read(&mut params, context.now)?.period()?;
+    let workspace = nullable(&mut params, "workspace_id")?.map(|text| {
+        WorkspaceId::parse(&text).ok_or_else(|| ControlError::parameter("workspace_id", "expected a UUID"))
+    });
+    let zone = nullable(&mut params, "api_zone")?;
+    params.done()?;
+    if zone.as_ref().is_some_and(|zone| !ZONES.contains(&zone.as_str())) {
+        return Err(ControlError::parameter("api_zone", "expected global, us or eu"));
+    }
+    let workspace = workspace.transpose()?;
+    if let Some(id) = workspace {
+        let unknown = |_| ControlError::NotHere("there is no such workspace".into());
+        workspaces::get(&control, &context, id).await.map_err(unknown)?;
+    }
+    let by = GroupBy { granularity: Some(Window::Day), model: true, endpoint: true, ..GroupBy::default() };
+    let asked = Asked { from: period.starts, to: period.ends, workspace, by };
+    let mut sums = actions::sums(&control, &context, asked).await?;
+    // All calls go to the one upstream, wherever it answers them.
+    sums.retain(|_, _| zone.as_deref().is_none_or(|zone| zone == "global"));
+    let prices = models::list(&control).await?.into_iter();
+    let prices = prices.map(|entry| (entry.model.id, Prices::new(entry.prices))).collect();
+    let filed = sums.iter().flat_map(|(group, sums)| entries(group, sums, &prices)).collect::<Vec<_>>();
+    let used = sums.keys().filter_map(|group| group.model.as_deref()).collect();
+    let out = UsageOUTJSON::of(shown(period, context.now), filed, shown_prices(&used, &prices, period));
+    Ok(reply::ok(&out))
+}
+
+fn shown(period: Period, now: Timestamp) -> UsagePeriod {
+    let time = |at: Timestamp| Time(at.rfc3339());
+    let month = |at: Timestamp| at.rfc3339().get(..MONTH).map(str::to_owned);
+    let before = period.starts.plus_seconds(-1);
+    UsagePeriod {
+        date: time(if period.contains(now) { now } else { period.starts }),
+        previous_month: month(before)
+            .filter(|text| !text.starts_with(['-', '+']) && !text.starts_with("0000")),
+        next_month: month(period.ends).filter(|_| period.ends <= now),
+        start_date: time(period.starts),
+        end_date: time(period.ends),
+    }
+}
+
+type AllPrices = HashMap<String, Prices>;
+
+/// What a model used in a day, by billing group; the costs come to what was charged.
+fn entries(group: &Group, sums: &Sums, prices: &AllPrices) -> Vec<UsageSum> {
+    let (Some(at), Some(model)) = (group.period, group.model.as_ref()) else { return vec![] };
+    // A change of price within the day shows in the sum alone.
+    let price = prices.get(model).and_then(|prices| prices.at(at)).map(|(_, price)| price);
+    let chat = group.endpoint.as_deref() == Some(EndpointKind::Chat.as_str());
+    split(sums, price)
+        .into_iter()
+        .filter(|(_, tokens, cost)| *tokens > 0 || cost.nanos() > 0)
+        .map(|(name, tokens, cost)| UsageSum {
+            kind: if chat { UsageKind::Chat } else { UsageKind::Completion },
+            model: model.clone(),
+            group: name.to_owned(),
+            timestamp: Time(at.rfc3339()),
+            api_zone: ApiZone::Global,
+            service_tier: ServiceTier::Standard,
+            value: tokens,
+            value_paid: if sums.cost.nanos() > 0 { tokens } else { 0 },
+            cost: Amount::from_nanos(cost.nanos()),
+        })
+        .collect()
+}
+
+/// The parts of a sum: what the price says of all but one, and for that one what is left of the cost.
+fn split(sums: &Sums, price: Option<&Price>) -> [(&'static str, u64, Money); 3] {
+    let tokens = sums.tokens;
+    let fresh = tokens.input.saturating_sub(tokens.cached);
+    let of = |part: Tokens| price.map_or(0, |price| price.cost(part).nanos());
+    let total = sums.cost.nanos();
+    let cached = of(Tokens { input: tokens.cached, cached: tokens.cached, output: 0 }).min(total);
+    let rest = total.saturating_sub(cached);
+    // Rounding and old prices fall to a part that was used.
+    let output = if fresh == 0 && tokens.output > 0 {
+        rest
+    } else {
+        of(Tokens { input: 0, cached: 0, output: tokens.output }).min(rest)
+    };
+    let input = rest.saturating_sub(output);
+    [
+        ("input", fresh, Money::from_nanos(input)),
+        ("cached", tokens.cached, Money::from_nanos(cached)),
+        ("output", tokens.output, Money::from_nanos(output)),
+    ]
+}
+
+/// The prices of what was used, as they stood at the end of the month.
+fn shown_prices(used: &BTreeSet<&str>, prices: &AllPrices, period: Period) -> Vec<PriceData> {
+    let last = period.ends.plus_seconds(-1);
+    let mut all = Vec::new();
+    for model in used {
+        let Some((_, price)) = prices.get(*model).and_then(|prices| prices.at(last)) else { continue };
+        for (group, money) in [
+            ("input", price.input_usd_per_mtok),
+            ("cached", price.cached_input_usd_per_mtok),
+            ("output", price.output_usd_per_mtok),
+        ] {
+            all.push(PriceData {
+                event_type: Some(LagoEventType::ApiTokens),
+                billing_metric: (*model).to_owned(),
+                billing_group: group.to_owned(),
+                api_zone: ApiZone::Global,
+                service_tier: ServiceTier::Standard,
+                price: UnitPrice::per_million(money.nanos().unsigned_abs()),
+            });
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_come_to_the_whole() {
+        let price = Price {
+            effective_from: Timestamp::from_micros(0),
+            input_usd_per_mtok: Money::from_nanos(100_000_000),
+            cached_input_usd_per_mtok: Money::from_nanos(10_000_000),
+            output_usd_per_mtok: Money::from_nanos(300_000_000),
+        };
+        for (input, cached, output, cost) in
+            [(100, 10, 50, 25_000), (100, 100, 0, 1_000), (100, 100, 5, 9_000), (0, 0, 0, 7), (9, 0, 9, 1)]
+        {
+            for price in [None, Some(&price)] {
+                let sums = Sums {
+                    tokens: Tokens { input, cached, output },
+                    cost: Money::from_nanos(cost),
+                    ..Sums::default()
+                };
+                let parts = split(&sums, price);
+                assert_eq!(parts.iter().map(|(_, _, cost)| cost.nanos()).sum::<i64>(), cost);
+                assert_eq!(parts.iter().map(|(_, tokens, _)| tokens).sum::<u64>(), input + output);
+            }
+        }
+        let sums = Sums {
+            tokens: Tokens { input: 1100, cached: 100, output: 10 },
+            cost: Money::from_nanos(104_000),
+            ..Sums::default()
+        };
+        let costs = split(&sums, Some(&price)).map(|(_, _, cost)| cost.nanos());
+        assert_eq!(costs, [100_000, 1_000, 3_000]);
+    }
 }

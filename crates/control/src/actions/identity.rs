@@ -1,0 +1,66 @@
+//! Who an API key stands for, and where that one belongs.
+
+use crate::Control;
+use crate::error::ControlError;
+use crate::key_holder::KeyHolder;
+use louver_domain::keys::Owner;
+use louver_domain::organizations::Organization;
+use louver_domain::roles::ORGANIZATION_ADMIN;
+use louver_domain::users::{ServiceAccount, User};
+use louver_domain::workspaces::Workspace;
+use louver_store::{grants, organizations, service_accounts, users, workspaces};
+
+/// Who stands behind an API key.
+#[derive(Debug)]
+pub(crate) enum Holder {
+    /// A person.
+    Person(Box<User>),
+    /// A service account.
+    Account(Box<ServiceAccount>),
+    /// Nobody but the key.
+    Key,
+}
+
+/// The owner of the key; one whose owner is gone is accepted no more.
+pub(crate) async fn holder(control: &Control, caller: &KeyHolder) -> Result<Holder, ControlError> {
+    let (store, organization) = (&control.store, caller.key.organization_id);
+    match caller.key.owner {
+        Owner::Workspace => Ok(Holder::Key),
+        Owner::User(id) => {
+            let user = users::get(store, organization, id).await?.ok_or(ControlError::Unauthorized)?;
+            Ok(Holder::Person(Box::new(user)))
+        }
+        Owner::ServiceAccount(id) => {
+            let all = service_accounts::list(store, organization).await?;
+            let account = all.into_iter().find(|one| one.id == id).ok_or(ControlError::Unauthorized)?;
+            Ok(Holder::Account(Box::new(account)))
+        }
+    }
+}
+
+/// The organization of the key.
+pub(crate) async fn organization(
+    control: &Control,
+    caller: &KeyHolder,
+) -> Result<Organization, ControlError> {
+    let found = organizations::get(&control.store, caller.key.organization_id).await?;
+    found.ok_or(ControlError::Unauthorized)
+}
+
+/// The active workspaces that the key's holder belongs to, by name.
+pub(crate) async fn workspaces_of(
+    control: &Control,
+    caller: &KeyHolder,
+) -> Result<Vec<Workspace>, ControlError> {
+    let Holder::Person(user) = holder(control, caller).await? else {
+        return Ok(vec![caller.workspace.clone()]);
+    };
+    let grants = grants::read_of(&control.store, &user).await?;
+    let everywhere = grants.organization.contains(&ORGANIZATION_ADMIN);
+    let mut all = workspaces::list(&control.store, user.organization_id).await?;
+    all.retain(|workspace| {
+        let belongs = everywhere || grants.workspaces.iter().any(|(id, _)| *id == workspace.id);
+        workspace.archived_at.is_none() && belongs
+    });
+    Ok(all)
+}

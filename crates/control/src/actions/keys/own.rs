@@ -1,0 +1,131 @@
+//! Keys of one's own: who may make and rename them, and whether their owner still belongs where they live.
+
+use super::rules::{self, Place};
+use super::{KeyPatch, NewKey, resource};
+use crate::context::Context;
+use crate::error::ControlError;
+use louver_domain::access::{Action, Denied, Permit, Resource, decide};
+use louver_domain::keys::{ApiKey, Owner};
+use louver_domain::limits::KeyCreation;
+use louver_domain::roles::ORGANIZATION_ADMIN;
+use louver_store::{Tx, grants, service_accounts, users};
+
+/// Whether the caller may make that key, and the key as it will be: one's own names oneself as its owner.
+pub(super) fn may_create(
+    context: &Context,
+    place: &Place,
+    new: NewKey,
+) -> Result<(Permit, NewKey), ControlError> {
+    let resource = Resource::workspace(place.organization.id, place.workspace.id);
+    match decide(&context.actor, Action::CreateApiKey, resource) {
+        Ok(permit) => Ok((permit, new)),
+        Err(Denied::Unseen) => Err(rules::no_workspace()),
+        Err(denied) => may_create_own(context, place, new, denied),
+    }
+}
+
+fn may_create_own(
+    context: &Context,
+    place: &Place,
+    new: NewKey,
+    denied: Denied,
+) -> Result<(Permit, NewKey), ControlError> {
+    let Some(user) = context.actor.user_id() else { return Err(denied.into()) };
+    let resource = Resource::workspace(place.organization.id, place.workspace.id);
+    let permit = decide(&context.actor, Action::CreateOwnApiKey, resource)?;
+    // The workspace decides; where it says nothing, the organization does, and where neither does, admins only.
+    let setting = place.workspace.limits.key_creation.or(place.organization.limits.key_creation);
+    if setting != Some(KeyCreation::Members) {
+        return forbidden(
+            "in this workspace only admins make keys (key_creation is admins): ask one of them",
+        );
+    }
+    if new.service_account_id.is_some() || new.owner_user_id.is_some_and(|id| id != user) {
+        return forbidden("you may make keys of your own here, and none for others");
+    }
+    if new.role.is_some() {
+        return forbidden("the model role of a key is set by an admin of its workspace");
+    }
+    Ok((permit, NewKey { owner_user_id: Some(user), ..new }))
+}
+
+fn forbidden<T>(sentence: &str) -> Result<T, ControlError> {
+    Err(ControlError::Forbidden(sentence.to_owned()))
+}
+
+/// Whether the caller may make that change: any, or on one's own key only to its name and description.
+pub(super) fn may_update(context: &Context, key: &ApiKey, patch: &KeyPatch) -> Result<Permit, ControlError> {
+    let denied = match decide(&context.actor, Action::UpdateApiKey, resource(key)) {
+        Ok(permit) => return Ok(permit),
+        Err(denied) => denied,
+    };
+    let permit = decide(&context.actor, Action::RenameOwnApiKey, resource(key)).map_err(|_| denied)?;
+    match patch.beyond_name() {
+        None => Ok(permit),
+        Some(field) => Err(ControlError::Forbidden(format!(
+            "of a key of your own you may change name and description; {field} is set by an admin of its workspace"
+        ))),
+    }
+}
+
+impl KeyPatch {
+    /// The first field that is neither name nor description.
+    fn beyond_name(&self) -> Option<&'static str> {
+        let Self {
+            name: _,
+            description: _,
+            allowed_models,
+            rate_limit_rpm,
+            tokens_per_minute,
+            monthly_budget_usd,
+            role,
+            expires_at,
+            allowed_endpoints,
+            allowed_cidrs,
+        } = self;
+        let given = [
+            ("allowed_models", allowed_models.is_some()),
+            ("rate_limit_rpm", rate_limit_rpm.is_some()),
+            ("tokens_per_minute", tokens_per_minute.is_some()),
+            ("monthly_budget_usd", monthly_budget_usd.is_some()),
+            ("role", role.is_some()),
+            ("expires_at", expires_at.is_some()),
+            ("allowed_endpoints", allowed_endpoints.is_some()),
+            ("allowed_cidrs", allowed_cidrs.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+}
+
+/// Refuses when the key's owner is gone, or no longer belongs to its workspace by themselves, through a group or as an
+/// organization admin.
+pub(super) async fn must_belong(tx: &mut Tx, key: &ApiKey) -> Result<(), ControlError> {
+    let sentence = match key.owner {
+        Owner::Workspace => return Ok(()),
+        Owner::ServiceAccount(id) => {
+            if service_accounts::load(tx, key.organization_id, id).await?.is_some() {
+                return Ok(());
+            }
+            "the service account that owns this key is gone: make a new key"
+        }
+        Owner::User(id) => {
+            let Some(user) = users::load(tx, key.organization_id, id).await? else {
+                return conflict(
+                    "the owner of this key has left the organization: make a new key for somebody else",
+                );
+            };
+            let grants = grants::of(tx, &user).await?;
+            let belongs = grants.organization.contains(&ORGANIZATION_ADMIN)
+                || grants.workspaces.iter().any(|(workspace, _)| *workspace == key.workspace_id);
+            if belongs {
+                return Ok(());
+            }
+            "the owner of this key does not belong to its workspace: add them to it first, or make a new key"
+        }
+    };
+    conflict(sentence)
+}
+
+fn conflict(sentence: &str) -> Result<(), ControlError> {
+    Err(ControlError::Conflict(sentence.to_owned()))
+}
