@@ -10,6 +10,7 @@ pub mod budgets;
 pub mod custom_roles;
 mod departures;
 pub mod explain;
+pub mod invitations;
 pub mod keys;
 pub mod limits;
 pub mod model_roles;

@@ -92,6 +92,8 @@ fn routes() -> Routes {
         .and(api::organizations::routes())
         .and(api::workspaces::routes())
         .and(api::users::routes())
+        .and(api::invitations::routes())
+        .and(api::custom_roles::routes())
         .and(api::service_accounts::routes())
         .and(api::model_roles::routes())
         .and(api::models::routes())
