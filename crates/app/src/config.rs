@@ -2,6 +2,7 @@
 //!
 //! `louver.default.toml` at the root of the repository is their documentation; a test holds it against this file.
 
+mod public_url;
 mod smtp;
 
 pub use smtp::Smtp;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 pub struct File {
     listen: Option<String>,
     admin_listen: Option<String>,
+    public_url: Option<String>,
     database_url: Option<String>,
     upstream_url: Option<String>,
     upstream_key: Option<String>,
@@ -76,6 +78,8 @@ pub struct Config {
     pub listen: String,
     /// A second listener for the admin side, when it has one of its own.
     pub admin_listen: Option<String>,
+    /// Where people reach the admin side: links in mails begin with it.
+    pub public_url: String,
     /// `sqlite:PATH` or `postgres://…`.
     pub database_url: String,
     /// Scheme, host and port of upstream.
@@ -108,7 +112,7 @@ pub struct Config {
     pub budget_refusal_status: u16,
     /// Receivers of webhooks that need not be public: `host:port` or a block of addresses.
     pub webhook_allowed_targets: AllowedTargets,
-    /// The mail server for alerts.
+    /// The mail server for alerts and invitations.
     pub smtp: Option<Smtp>,
     /// The vocabulary that counts input exactly, and the models that read with it.
     pub tokenizer: Option<(PathBuf, Vec<String>)>,
@@ -177,6 +181,7 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
         match name.as_str() {
             "LOUVER_LISTEN" => file.listen = Some(value),
             "LOUVER_ADMIN_LISTEN" => file.admin_listen = Some(value),
+            "LOUVER_PUBLIC_URL" => file.public_url = Some(value),
             "LOUVER_DATABASE_URL" => file.database_url = Some(value),
             "LOUVER_UPSTREAM_URL" => file.upstream_url = Some(value),
             "LOUVER_UPSTREAM_KEY" => file.upstream_key = Some(value),
@@ -235,9 +240,14 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
     };
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let max_connections = at_least_one(file.max_connections, 10_000, "max_connections", errors);
+    let listen = address(file.listen, "127.0.0.1:8080", "listen", errors);
+    let admin_listen = file.admin_listen.map(|a| address(Some(a), "", "admin_listen", errors));
+    let admin_side = admin_listen.as_ref().unwrap_or(&listen);
+    let public_url = public_url::check(file.public_url, admin_side, tls.is_some(), errors);
     Config {
-        listen: address(file.listen, "127.0.0.1:8080", "listen", errors),
-        admin_listen: file.admin_listen.map(|a| address(Some(a), "", "admin_listen", errors)),
+        listen,
+        admin_listen,
+        public_url,
         database_url,
         upstream_url,
         upstream_key: upstream_key(file.upstream_key, errors),
@@ -439,6 +449,6 @@ mod tests {
             .collect();
         toml::from_str::<File>(&uncommented).unwrap();
         let names = |text: &str| text.lines().filter(|l| l.starts_with("#: ") && l.contains(" = ")).count();
-        assert_eq!(names(&text), 37, "a setting without documentation");
+        assert_eq!(names(&text), 38, "a setting without documentation");
     }
 }

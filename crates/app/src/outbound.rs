@@ -1,4 +1,4 @@
-//! Turns the settings of alerts into what they leave by: mail server, allowed receivers, TLS.
+//! Turns the settings of alerts and invitations into what they leave by: mail server, allowed receivers, TLS.
 
 use crate::config::{Config, Smtp};
 use crate::upstream;
@@ -19,7 +19,8 @@ pub(crate) fn from(config: &Config) -> Result<Outbound, String> {
         let nobody = rustls::RootCertStore::empty();
         rustls::ClientConfig::builder().with_root_certificates(nobody).with_no_client_auth()
     });
-    Ok(Outbound::new(mailer, config.webhook_allowed_targets.clone(), Arc::new(tls)))
+    let outbound = Outbound::new(mailer, config.webhook_allowed_targets.clone(), Arc::new(tls));
+    Ok(outbound.reached_at(config.public_url.clone()))
 }
 
 fn mailer(smtp: &Smtp) -> Result<Mailer, String> {

@@ -88,10 +88,7 @@ pub struct Place {
 }
 
 /// The workspaces of people, by their names; in one query for all of them.
-pub async fn places_of(
-    store: &Store,
-    users: &[UserId],
-) -> Result<BTreeMap<UserId, Vec<Place>>, StoreError> {
+pub async fn places_of(store: &Store, users: &[UserId]) -> Result<BTreeMap<UserId, Vec<Place>>, StoreError> {
     let mut places: BTreeMap<UserId, Vec<Place>> = BTreeMap::new();
     if users.is_empty() {
         return Ok(places);

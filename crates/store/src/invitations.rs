@@ -70,9 +70,8 @@ pub async fn page(
     let count = "SELECT COUNT(*) FROM invitations WHERE organization_id = $1 AND email LIKE $2 ESCAPE '\\'";
     let total = store.fetch(count, values.clone()).await?;
     let total = total.first().map_or(Ok(0), |row| row.count(0))?;
-    let sql = select!(
-        "WHERE organization_id = $1 AND email LIKE $2 ESCAPE '\\' ORDER BY email LIMIT $3 OFFSET $4"
-    );
+    let sql =
+        select!("WHERE organization_id = $1 AND email LIKE $2 ESCAPE '\\' ORDER BY email LIMIT $3 OFFSET $4");
     let paging = [Value::from(filter.limit), Value::from(filter.offset)];
     let rows = store.fetch(sql, values.into_iter().chain(paging).collect()).await?;
     Ok((rows.iter().map(read).collect::<Result<_, _>>()?, total))
@@ -81,7 +80,8 @@ pub async fn page(
 /// Claims up to `most` mails that are due: their time is moved by [`LEASE_SECONDS`], so that no other node takes them
 /// meanwhile, and that they are taken again if this one dies. The attempt is counted.
 pub async fn claim(store: &Store, now: Timestamp, most: usize) -> Result<Vec<StoredInvitation>, StoreError> {
-    let due = select!("WHERE mail_state = 'pending' AND mail_next_at <= $1 ORDER BY mail_next_at, id LIMIT $2");
+    let due =
+        select!("WHERE mail_state = 'pending' AND mail_next_at <= $1 ORDER BY mail_next_at, id LIMIT $2");
     let values =
         || -> Vec<Value> { vec![now.micros().into(), i64::try_from(most).unwrap_or(i64::MAX).into()] };
     // Most looks find nothing; they need no transaction.

@@ -43,9 +43,7 @@ pub async fn create_for(
     let there = match holder {
         AdminHolder::Organization => true,
         AdminHolder::User(id) => users::load(&mut tx, organization, id).await?.is_some(),
-        AdminHolder::ServiceAccount(id) => {
-            service_accounts::load(&mut tx, organization, id).await?.is_some()
-        }
+        AdminHolder::ServiceAccount(id) => service_accounts::load(&mut tx, organization, id).await?.is_some(),
     };
     if !there {
         return Err(ControlError::NotHere("the holder of the key is not there".into()));
@@ -99,7 +97,11 @@ pub async fn revoke(control: &Control, context: &Context, id: AdminKeyId) -> Res
 }
 
 /// Revokes the admin keys of a person who is leaving, within that deed: it needs no permission of its own.
-pub(crate) async fn revoke_of(tx: &mut Tx, context: &Context, user: &User) -> Result<Vec<Deed>, ControlError> {
+pub(crate) async fn revoke_of(
+    tx: &mut Tx,
+    context: &Context,
+    user: &User,
+) -> Result<Vec<Deed>, ControlError> {
     let organization = context.organization_id();
     let permit = decide(&Actor::system(organization), Action::RevokeAdminKey, organization)?;
     let mut deeds = vec![];

@@ -203,10 +203,7 @@ pub fn link(
 }
 
 /// The address that takes the invitation up.
-pub(crate) fn address(
-    control: &Control,
-    stored: &StoredInvitation,
-) -> Result<Secret<String>, ControlError> {
+pub(crate) fn address(control: &Control, stored: &StoredInvitation) -> Result<Secret<String>, ControlError> {
     let sealed = Sealed::invitation(stored.invitation.id, stored.invitation.organization_id);
     let token = control.master.open(&sealed, &stored.sealed_token)?;
     Ok(Secret::new(format!("{}/invitations/{}", control.outbound.public_url, token.expose())))

@@ -119,6 +119,19 @@ pub async fn get(control: &Control, context: &Context, id: UserId) -> Result<Use
     store::get(&control.store, context.organization_id(), id).await?.ok_or(ControlError::NotFound)
 }
 
+/// The one of that mail address.
+pub async fn by_email(
+    control: &Control,
+    context: &Context,
+    email: &str,
+) -> Result<Option<User>, ControlError> {
+    decide(&context.actor, Action::ReadUsers, context.organization_id())?;
+    let email = names::read_email("email", email)?;
+    let mut tx = control.begin().await?;
+    let found = store::load_by_email(&mut tx, context.organization_id(), &email).await?;
+    Ok(found.filter(|user| user.removed_at.is_none()))
+}
+
 /// Adds people, all or none.
 pub async fn create(
     control: &Control,
@@ -251,4 +264,3 @@ async fn put(
     };
     Ok((membership, deed))
 }
-

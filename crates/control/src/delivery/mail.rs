@@ -1,8 +1,8 @@
 //! Mails alerts and invitations as plain text, through the mail server of the settings.
 
 use super::Failure;
-use lettre::message::{Mailbox, MessageBuilder};
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;

@@ -168,6 +168,15 @@ async fn init_serve_admin_keys_and_migrate_on_postgres() {
         .to_owned();
     assert!(run(&environment, &["admin-key", "revoke", &id]).await.status.success());
     assert!(text(&run(&environment, &["admin-key", "list"]).await).contains("revoked"));
+    for (flag, holder, said) in [
+        ("--user", "nobody@example.com", "there is nobody of the mail address"),
+        ("--user", "no address", "mail address"),
+        ("--service-account", "x", "not the id of a service account"),
+        ("--service-account", &id, "the holder of the key is not there"),
+    ] {
+        let refused = run(&environment, &["admin-key", "create", flag, holder]).await;
+        assert!(!refused.status.success() && text(&refused).contains(said), "{}", text(&refused));
+    }
     let mut serve = program::command().envs(environment).arg("serve").spawn().unwrap();
     let mut lines = BufReader::new(serve.stderr.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().unwrap();

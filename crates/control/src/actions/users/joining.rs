@@ -84,7 +84,8 @@ impl<'a> Place<'a> {
     }
 
     fn user(&self, new: NewUser) -> User {
-        let parts: Vec<&str> = [&new.first_name, &new.last_name].into_iter().flatten().map(String::as_str).collect();
+        let parts: Vec<&str> =
+            [&new.first_name, &new.last_name].into_iter().flatten().map(String::as_str).collect();
         let whole = Some(parts.join(" ")).filter(|name| !name.is_empty());
         let now = self.context.now;
         User {
@@ -104,7 +105,9 @@ impl<'a> Place<'a> {
     /// An invitation of somebody who is a member by now would lead nowhere.
     async fn take_back_invitation(&self, tx: &mut Tx, email: &str) -> Result<Option<Deed>, ControlError> {
         let organization = self.organization.id;
-        let Some(stored) = invitations::load_by_email(tx, organization, email).await? else { return Ok(None) };
+        let Some(stored) = invitations::load_by_email(tx, organization, email).await? else {
+            return Ok(None);
+        };
         let permit = decide(&Actor::system(organization), Action::RevokeInvitation, organization)?;
         invitations::delete(tx, &permit, stored.invitation.id).await?;
         let shown = ShownInvitation::of(&stored, &self.roles, self.context.now);

@@ -3,8 +3,8 @@
 use super::paging::{Numbered, nullable};
 use super::roles::{raw, resolve};
 use super::{Answer, Shared};
-use crate::actions::users::{self, removal, roles};
 use crate::actions::custom_roles;
+use crate::actions::users::{self, removal, roles};
 use crate::api::invitations::trimmed;
 use crate::context::Context;
 use crate::error::ControlError;
@@ -21,7 +21,8 @@ use louver_domain::users::User;
 use louver_mistral::admin::invites::OrganizationInviteOUT;
 use louver_mistral::admin::users::{
     AdminOrganizationMemberOUT, AdminOrganizationMemberUpdate, AdminUserOUT, DeleteOUT, MemberWorkspaceInfo,
-    OrganizationAdminUsersOUT, OrganizationMemberCreate, OrganizationMembersCreate, OrganizationUsersCreateOUT,
+    OrganizationAdminUsersOUT, OrganizationMemberCreate, OrganizationMembersCreate,
+    OrganizationUsersCreateOUT,
 };
 use louver_mistral::admin::values::Time;
 use louver_store::grants::Place;
