@@ -78,8 +78,8 @@ pub struct Config {
     pub listen: String,
     /// A second listener for the admin side, when it has one of its own.
     pub admin_listen: Option<String>,
-    /// Where people reach the admin side: links in mails begin with it.
-    pub public_url: String,
+    /// Where people reach the admin side, if not at its listener: links in mails begin with it.
+    pub public_url: Option<String>,
     /// `sqlite:PATH` or `postgres://…`.
     pub database_url: String,
     /// Scheme, host and port of upstream.
@@ -224,14 +224,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         errors.push("master_key_file (LOUVER_MASTER_KEY_FILE) is not set".into());
         PathBuf::new()
     });
-    let tls = match (file.tls.certificate_file, file.tls.key_file) {
-        (Some(certificate), Some(key)) => Some((certificate, key)),
-        (None, None) => None,
-        _ => {
-            errors.push("tls.certificate_file and tls.key_file go together".into());
-            None
-        }
-    };
+    let tls = tls_files(file.tls, errors);
     let at_least_one = |value: Option<usize>, default: usize, name: &str, errors: &mut Vec<String>| {
         if value == Some(0) {
             errors.push(format!("{name} must be at least 1"));
@@ -240,14 +233,10 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
     };
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let max_connections = at_least_one(file.max_connections, 10_000, "max_connections", errors);
-    let listen = address(file.listen, "127.0.0.1:8080", "listen", errors);
-    let admin_listen = file.admin_listen.map(|a| address(Some(a), "", "admin_listen", errors));
-    let admin_side = admin_listen.as_ref().unwrap_or(&listen);
-    let public_url = public_url::check(file.public_url, admin_side, tls.is_some(), errors);
     Config {
-        listen,
-        admin_listen,
-        public_url,
+        listen: address(file.listen, "127.0.0.1:8080", "listen", errors),
+        admin_listen: file.admin_listen.map(|a| address(Some(a), "", "admin_listen", errors)),
+        public_url: public_url::check(file.public_url, errors),
         database_url,
         upstream_url,
         upstream_key: upstream_key(file.upstream_key, errors),
@@ -273,6 +262,17 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
         tls,
         timeouts,
+    }
+}
+
+fn tls_files(tls: Tls, errors: &mut Vec<String>) -> Option<(PathBuf, PathBuf)> {
+    match (tls.certificate_file, tls.key_file) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            errors.push("tls.certificate_file and tls.key_file go together".into());
+            None
+        }
     }
 }
 

@@ -19,8 +19,7 @@ pub(crate) fn from(config: &Config) -> Result<Outbound, String> {
         let nobody = rustls::RootCertStore::empty();
         rustls::ClientConfig::builder().with_root_certificates(nobody).with_no_client_auth()
     });
-    let outbound = Outbound::new(mailer, config.webhook_allowed_targets.clone(), Arc::new(tls));
-    Ok(outbound.reached_at(config.public_url.clone()))
+    Ok(Outbound::new(mailer, config.webhook_allowed_targets.clone(), Arc::new(tls)))
 }
 
 fn mailer(smtp: &Smtp) -> Result<Mailer, String> {

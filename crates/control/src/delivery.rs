@@ -15,7 +15,7 @@ use louver_domain::alerts::AlertKind;
 use louver_domain::deliveries::{DeliveryState, Outcome, after};
 use louver_store::deliveries::{self as store, Claimed};
 use louver_store::{StoreError, alert_channels as channels};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -36,7 +36,7 @@ pub struct Outbound {
     /// Whom receivers' certificates are believed from. Its ALPN must not offer HTTP/2.
     pub tls: Arc<rustls::ClientConfig>,
     /// Where people reach this installation: scheme, host and port. Links in mails begin with it.
-    pub public_url: String,
+    public_url: OnceLock<String>,
     /// For one attempt as a whole.
     attempt: Duration,
     wake: Notify,
@@ -49,14 +49,18 @@ impl Outbound {
         allowed: targets::AllowedTargets,
         tls: Arc<rustls::ClientConfig>,
     ) -> Self {
-        let public_url = String::from("http://127.0.0.1:8080");
+        let public_url = OnceLock::new();
         Self { mailer, allowed, tls, public_url, attempt: ATTEMPT, wake: Notify::new() }
     }
 
-    /// The same, reached there.
-    #[must_use]
-    pub fn reached_at(self, public_url: String) -> Self {
-        Self { public_url, ..self }
+    /// Says where people reach this installation; what was said first stays.
+    pub fn reached_at(&self, public_url: String) {
+        self.public_url.get_or_init(|| public_url);
+    }
+
+    /// Where that is; the usual listener when nobody said it.
+    pub fn public_url(&self) -> &str {
+        self.public_url.get().map_or("http://127.0.0.1:8080", String::as_str)
     }
 
     /// The same with less patience, for tests of receivers that hang.

@@ -3,10 +3,8 @@
 use http::Uri;
 
 /// Reads `public_url`. Where it is not set, it is the listener of the admin side.
-pub(super) fn check(value: Option<String>, listen: &str, tls: bool, errors: &mut Vec<String>) -> String {
-    let Some(value) = value else {
-        return format!("{}://{listen}", if tls { "https" } else { "http" });
-    };
+pub(super) fn check(value: Option<String>, errors: &mut Vec<String>) -> Option<String> {
+    let value = value?;
     let url = value.trim_end_matches('/');
     if !is_base(url) {
         errors.push(format!(
@@ -14,7 +12,7 @@ pub(super) fn check(value: Option<String>, listen: &str, tls: bool, errors: &mut
              https://louver.example.com, not {value:?}"
         ));
     }
-    url.to_owned()
+    Some(url.to_owned())
 }
 
 fn is_base(url: &str) -> bool {
@@ -30,16 +28,14 @@ mod tests {
 
     #[test]
     fn a_base_for_links() {
-        let read = |value: Option<&str>, tls| {
+        let read = |value: &str| {
             let mut errors = vec![];
-            let url = check(value.map(str::to_owned), "127.0.0.1:8080", tls, &mut errors);
-            errors.is_empty().then_some(url)
+            let url = check(Some(value.to_owned()), &mut errors);
+            url.filter(|_| errors.is_empty())
         };
-        assert_eq!(read(None, false).as_deref(), Some("http://127.0.0.1:8080"));
-        assert_eq!(read(None, true).as_deref(), Some("https://127.0.0.1:8080"));
-        let good = read(Some("https://louver.example.com/"), false);
-        assert_eq!(good.as_deref(), Some("https://louver.example.com"));
-        assert!(read(Some("http://[::1]:8080/gateway"), false).is_some());
+        assert_eq!(read("https://louver.example.com/").as_deref(), Some("https://louver.example.com"));
+        assert!(read("http://[::1]:8080/gateway").is_some());
+        assert_eq!(check(None, &mut vec![]), None);
         for bad in [
             "",
             "louver.example.com",
@@ -50,7 +46,7 @@ mod tests {
             "https://x#y",
             "a b",
         ] {
-            assert_eq!(read(Some(bad), false), None, "{bad}");
+            assert_eq!(read(bad), None, "{bad}");
         }
     }
 }

@@ -206,5 +206,5 @@ pub fn link(
 pub(crate) fn address(control: &Control, stored: &StoredInvitation) -> Result<Secret<String>, ControlError> {
     let sealed = Sealed::invitation(stored.invitation.id, stored.invitation.organization_id);
     let token = control.master.open(&sealed, &stored.sealed_token)?;
-    Ok(Secret::new(format!("{}/invitations/{}", control.outbound.public_url, token.expose())))
+    Ok(Secret::new(format!("{}/invitations/{}", control.outbound.public_url(), token.expose())))
 }

@@ -15,7 +15,9 @@ pub(super) async fn start_due(
     running: &mut JoinSet<()>,
     free: usize,
 ) -> Result<usize, StoreError> {
-    if free == 0 || control.outbound.mailer.is_none() {
+    // A node that starts does not know yet where it is reached, when it has to find that out.
+    let outbound = &control.outbound;
+    if free == 0 || outbound.mailer.is_none() || outbound.public_url.get().is_none() {
         return Ok(0);
     }
     let claimed = store::claim(&control.store, control.clock.now(), free).await?;

@@ -272,7 +272,8 @@ fn by_mail(port: u16) -> Outbound {
         from: "Louver <louver@example.com>".into(),
     });
     let outbound = Outbound::new(Some(mailer.unwrap()), AllowedTargets::default(), Outbound::default().tls);
-    outbound.reached_at("https://louver.example.com".into())
+    outbound.reached_at("https://louver.example.com".into());
+    outbound
 }
 
 #[tokio::test]
