@@ -2,6 +2,7 @@
 //!
 //! `louver.default.toml` at the root of the repository is their documentation; a test holds it against this file.
 
+mod public_url;
 mod smtp;
 
 pub use smtp::Smtp;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub struct File {
     listen: Option<String>,
     admin_listen: Option<String>,
+    public_url: Option<String>,
     database_url: Option<String>,
     upstream_url: Option<String>,
     upstream_key: Option<String>,
@@ -78,6 +80,8 @@ pub struct Config {
     pub listen: String,
     /// A second listener for the admin side, when it has one of its own.
     pub admin_listen: Option<String>,
+    /// Where people reach the admin side, if not at its listener: links in mails begin with it.
+    pub public_url: Option<String>,
     /// `sqlite:PATH` or `postgres://…`.
     pub database_url: String,
     /// Scheme, host and port of upstream.
@@ -112,7 +116,7 @@ pub struct Config {
     pub max_active_workspaces: u64,
     /// Receivers of webhooks that need not be public: `host:port` or a block of addresses.
     pub webhook_allowed_targets: AllowedTargets,
-    /// The mail server for alerts.
+    /// The mail server for alerts and invitations.
     pub smtp: Option<Smtp>,
     /// The vocabulary that counts input exactly, and the models that read with it.
     pub tokenizer: Option<(PathBuf, Vec<String>)>,
@@ -181,6 +185,7 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
         match name.as_str() {
             "LOUVER_LISTEN" => file.listen = Some(value),
             "LOUVER_ADMIN_LISTEN" => file.admin_listen = Some(value),
+            "LOUVER_PUBLIC_URL" => file.public_url = Some(value),
             "LOUVER_DATABASE_URL" => file.database_url = Some(value),
             "LOUVER_UPSTREAM_URL" => file.upstream_url = Some(value),
             "LOUVER_UPSTREAM_KEY" => file.upstream_key = Some(value),
@@ -227,14 +232,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         errors.push("master_key_file (LOUVER_MASTER_KEY_FILE) is not set".into());
         PathBuf::new()
     });
-    let tls = match (file.tls.certificate_file, file.tls.key_file) {
-        (Some(certificate), Some(key)) => Some((certificate, key)),
-        (None, None) => None,
-        _ => {
-            errors.push("tls.certificate_file and tls.key_file go together".into());
-            None
-        }
-    };
+    let tls = tls_files(file.tls, errors);
     let at_least_one = |value: Option<usize>, default: usize, name: &str, errors: &mut Vec<String>| {
         if value == Some(0) {
             errors.push(format!("{name} must be at least 1"));
@@ -246,6 +244,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
     Config {
         listen: address(file.listen, "127.0.0.1:8080", "listen", errors),
         admin_listen: file.admin_listen.map(|a| address(Some(a), "", "admin_listen", errors)),
+        public_url: public_url::check(file.public_url, errors),
         database_url,
         upstream_url,
         upstream_key: upstream_key(file.upstream_key, errors),
@@ -272,6 +271,17 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
         tls,
         timeouts,
+    }
+}
+
+fn tls_files(tls: Tls, errors: &mut Vec<String>) -> Option<(PathBuf, PathBuf)> {
+    match (tls.certificate_file, tls.key_file) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            errors.push("tls.certificate_file and tls.key_file go together".into());
+            None
+        }
     }
 }
 
@@ -456,6 +466,6 @@ mod tests {
             .collect();
         toml::from_str::<File>(&uncommented).unwrap();
         let names = |text: &str| text.lines().filter(|l| l.starts_with("#: ") && l.contains(" = ")).count();
-        assert_eq!(names(&text), 38, "a setting without documentation");
+        assert_eq!(names(&text), 39, "a setting without documentation");
     }
 }

@@ -127,9 +127,8 @@ pub async fn found(control: &Control) -> Result<Handout, ControlError> {
     }
     let people = PEOPLE.iter().map(|role| users::NewUser {
         email: format!("{role}@example.com"),
-        name: None,
-        limits: Limits::default(),
         memberships: memberships.iter().map(|id| (*id, Some((*role).to_owned()))).collect(),
+        ..users::NewUser::default()
     });
     let people = users::create(control, &context, people.collect()).await?;
     Ok(Handout {

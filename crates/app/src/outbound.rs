@@ -1,4 +1,4 @@
-//! Turns the settings of alerts into what they leave by: mail server, allowed receivers, TLS.
+//! Turns the settings of alerts and invitations into what they leave by: mail server, allowed receivers, TLS.
 
 use crate::config::{Config, Smtp};
 use crate::upstream;

@@ -109,6 +109,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         outbound: Arc::new(outbound::from(config)?),
         max_active_workspaces: config.max_active_workspaces,
     });
+    let outbound = Arc::clone(&control.outbound);
     let fallback = fallback(louver_control::router(Arc::clone(&control)));
     let first = source.build(rules);
     let state = State { snapshot: first, ledger: Arc::clone(&ledger), pepper };
@@ -140,7 +141,14 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     if let Some(address) = &config.admin_listen {
         node.admin_address = Some(node.listen(address, Plane::Admin, &settings).await?);
     }
+    outbound.reached_at(public_url(config, node.admin_address.unwrap_or(node.address)));
     Ok(node)
+}
+
+/// Where people reach the admin side: where the settings say, or else its listener.
+fn public_url(config: &Config, admin_side: SocketAddr) -> String {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{admin_side}"))
 }
 
 /// What the jobs beside the calls work with.

@@ -12,6 +12,7 @@ mod departures;
 pub mod explain;
 pub mod groups;
 pub(crate) mod identity;
+pub mod invitations;
 pub mod keys;
 pub mod limits;
 pub mod members;

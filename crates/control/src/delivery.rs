@@ -1,5 +1,6 @@
-//! Sends alerts: claims what is due from the outbox, tries it, and writes down what became of it.
+//! Sends alerts and invitations: claims what is due from the outbox, tries it, and writes down what became of it.
 
+mod invitations;
 pub mod mail;
 pub mod targets;
 mod webhook;
@@ -14,7 +15,7 @@ use louver_domain::alerts::AlertKind;
 use louver_domain::deliveries::{DeliveryState, Outcome, after};
 use louver_store::deliveries::{self as store, Claimed};
 use louver_store::{StoreError, alert_channels as channels};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -34,6 +35,8 @@ pub struct Outbound {
     pub allowed: targets::AllowedTargets,
     /// Whom receivers' certificates are believed from. Its ALPN must not offer HTTP/2.
     pub tls: Arc<rustls::ClientConfig>,
+    /// Where people reach this installation: scheme, host and port. Links in mails begin with it.
+    public_url: OnceLock<String>,
     /// For one attempt as a whole.
     attempt: Duration,
     wake: Notify,
@@ -46,7 +49,18 @@ impl Outbound {
         allowed: targets::AllowedTargets,
         tls: Arc<rustls::ClientConfig>,
     ) -> Self {
-        Self { mailer, allowed, tls, attempt: ATTEMPT, wake: Notify::new() }
+        let public_url = OnceLock::new();
+        Self { mailer, allowed, tls, public_url, attempt: ATTEMPT, wake: Notify::new() }
+    }
+
+    /// Says where people reach this installation; what was said first stays.
+    pub fn reached_at(&self, public_url: String) {
+        self.public_url.get_or_init(|| public_url);
+    }
+
+    /// Where that is; the usual listener when nobody said it.
+    pub fn public_url(&self) -> &str {
+        self.public_url.get().map_or("http://127.0.0.1:8080", String::as_str)
     }
 
     /// The same with less patience, for tests of receivers that hang.
@@ -118,7 +132,7 @@ pub async fn run(control: Arc<Control>, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     loop {
         if let Err(error) = start_due(&control, &mut running).await {
-            tracing::error!(%error, "the outbox of alerts could not be read");
+            tracing::error!(%error, "the outbox could not be read");
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
@@ -156,7 +170,8 @@ async fn start_due(control: &Arc<Control>, running: &mut JoinSet<()>) -> Result<
         let control = Arc::clone(control);
         running.spawn(async move { attempt(&control, &claimed).await });
     }
-    Ok(started)
+    let free = free.saturating_sub(started);
+    Ok(started.saturating_add(invitations::start_due(control, running, free).await?))
 }
 
 async fn attempt(control: &Control, claimed: &Claimed) {

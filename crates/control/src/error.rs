@@ -110,6 +110,17 @@ impl ControlError {
         Self::Invalid(Fault { loc, message: message.into(), kind: "value_error" })
     }
 
+    /// The same fault, in a body that is a list: of the one that stands there.
+    pub(crate) fn within(self, place: usize) -> Self {
+        match self {
+            Self::Invalid(mut fault) => {
+                fault.loc.insert(1.min(fault.loc.len()), Step::Index(place));
+                Self::Invalid(fault)
+            }
+            other => other,
+        }
+    }
+
     /// A parameter of the query.
     pub fn parameter(name: &str, message: impl Into<String>) -> Self {
         let loc = vec![Step::Name("query".into()), Step::Name(name.to_owned())];

@@ -100,6 +100,8 @@ fn routes() -> Routes {
         .and(api::members::routes())
         .and(api::groups::routes())
         .and(api::users::routes())
+        .and(api::invitations::routes())
+        .and(api::custom_roles::routes())
         .and(api::service_accounts::routes())
         .and(api::model_roles::routes())
         .and(api::models::routes())

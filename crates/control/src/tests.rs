@@ -3,20 +3,22 @@
 mod alert_channels;
 mod api_keys;
 mod billing;
+mod custom_roles;
 mod deliveries;
 mod edges;
 mod explain;
 mod groups;
+mod invitations;
 mod keys;
 mod matrix;
 mod me;
 mod members;
-mod mistral;
 mod own_keys;
 mod people;
 mod resources;
 mod simulation;
 mod usage;
+mod users;
 mod workspaces;
 
 use crate::actions::{admin_keys, commit_all, setup};
@@ -28,7 +30,8 @@ use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use louver_domain::entropy::Entropy;
-use louver_domain::id::{OrganizationId, RequestId, WorkspaceId};
+use louver_domain::id::{OrganizationId, RequestId, UserId, WorkspaceId};
+use louver_domain::keys::AdminHolder;
 use louver_domain::secret::Secret;
 use louver_domain::time::{Clock, Timestamp};
 use louver_store::Store;
@@ -205,6 +208,22 @@ impl House {
         commit_all(&self.control, &context, tx, made.1).await.unwrap();
         let (_, minted) = admin_keys::create(&self.control, &context, "theirs", None).await.unwrap();
         minted.secret.expose().clone()
+    }
+
+    /// A person with those roles in the organization, by name; their id.
+    async fn person(&self, email: &str, roles: &[&str]) -> String {
+        let new = serde_json::json!([
+            {"email": email, "first_name": "A", "last_name": "B", "role_names": roles}
+        ]);
+        let made = self.make("/v1/admin/users", &new.to_string()).await;
+        made["email_to_user_id"][email].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+    }
+
+    /// An admin key that carries a person's rights.
+    async fn key_of(&self, person: &str) -> String {
+        let holder = AdminHolder::User(UserId::parse(person).unwrap());
+        let made = admin_keys::create_for(&self.control, &self.system(), holder, "own", None).await;
+        made.unwrap().1.secret.expose().clone()
     }
 
     /// Everything that is on disk.

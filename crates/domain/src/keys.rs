@@ -146,7 +146,7 @@ fn checksum(text: &str) -> String {
 }
 
 /// The big-endian number in `bytes`, modulo 62^`width`, in base 62 with leading zeros.
-fn base62(bytes: &[u8], width: usize) -> String {
+pub(crate) fn base62(bytes: &[u8], width: usize) -> String {
     let mut number = bytes.to_vec();
     let mut digits = Vec::with_capacity(width);
     for _ in 0..width {

@@ -92,5 +92,11 @@ CREATE TABLE invitations (
   sealed_token {bytes} NOT NULL,
   created_at {int} NOT NULL,
   expires_at {int} NOT NULL,
+  mail_state TEXT,
+  mail_attempts {int} NOT NULL,
+  mail_next_at {int} NOT NULL,
+  mail_error TEXT,
   UNIQUE (organization_id, email)
 ) {strict};
+
+CREATE INDEX invitations_by_mail ON invitations (mail_state, mail_next_at);

@@ -39,6 +39,16 @@ pub async fn load(
     tx.fetch(sql, vec![organization.bytes().into(), id.bytes().into()]).await?.first().map(read).transpose()
 }
 
+/// The admin keys of a person that are not revoked, inside a transaction.
+pub async fn load_of_user(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<Vec<AdminKey>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 AND user_id = $2 AND status <> 'revoked' ORDER BY id");
+    tx.fetch(sql, vec![organization.bytes().into(), user.bytes().into()]).await?.iter().map(read).collect()
+}
+
 /// Adds an admin key.
 pub async fn insert(tx: &mut Tx, permit: &Permit, key: &AdminKey) -> Result<(), StoreError> {
     let (user, account) = match key.holder {

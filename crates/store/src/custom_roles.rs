@@ -67,10 +67,10 @@ pub async fn delete(tx: &mut Tx, permit: &Permit, id: RoleId) -> Result<(), Stor
 
 /// Whether anybody has the role: a person, a member, a service account, a group, or somebody invited.
 pub async fn is_given(tx: &mut Tx, organization: OrganizationId, id: RoleId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM users WHERE organization_id = $1 AND roles LIKE $2 \
+    let sql = "SELECT 1 FROM users WHERE organization_id = $1 AND removed_at IS NULL AND roles LIKE $2 \
          UNION ALL SELECT 1 FROM memberships m JOIN workspaces w ON w.id = m.workspace_id \
            WHERE w.organization_id = $1 AND m.roles LIKE $2 \
-         UNION ALL SELECT 1 FROM service_accounts WHERE organization_id = $1 AND roles LIKE $2 \
+         UNION ALL SELECT 1 FROM service_accounts WHERE organization_id = $1 AND removed_at IS NULL AND roles LIKE $2 \
          UNION ALL SELECT 1 FROM user_groups WHERE organization_id = $1 AND organization_role = $3 \
          UNION ALL SELECT 1 FROM user_group_workspaces g JOIN workspaces w ON w.id = g.workspace_id \
            WHERE w.organization_id = $1 AND g.roles LIKE $2 \

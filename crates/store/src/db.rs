@@ -211,8 +211,9 @@ impl Store {
         }
     }
 
-    /// Runs a query outside a transaction.
-    pub(crate) async fn fetch(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+    /// Runs a query whose text was put together by this crate (never from input) outside a transaction.
+    pub(crate) async fn fetch_made(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let sql = AssertSqlSafe(sql);
         Ok(match &self.db {
             Db::Sqlite { read, .. } => {
                 bind!(sql, values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
@@ -223,9 +224,8 @@ impl Store {
         })
     }
 
-    /// Runs a query whose text was put together by this crate (never from input): one with a list in it.
-    pub(crate) async fn fetch_made(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let sql = AssertSqlSafe(sql);
+    /// Runs a query outside a transaction.
+    pub(crate) async fn fetch(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         Ok(match &self.db {
             Db::Sqlite { read, .. } => {
                 bind!(sql, values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()

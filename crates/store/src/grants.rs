@@ -8,6 +8,7 @@ use louver_domain::access::{Grants, Rights};
 use louver_domain::id::{GroupId, OrganizationId, RoleId, ServiceAccountId, UserId, WorkspaceId};
 use louver_domain::roles::ORGANIZATION_ADMIN;
 use louver_domain::users::{ServiceAccount, User};
+use std::collections::BTreeMap;
 
 /// A person, with what they may do at this moment; `None` when they are not in the organization any more.
 pub async fn rights_of(
@@ -79,6 +80,59 @@ pub async fn through_groups(
         Ok((WorkspaceId::from_bytes(row.id(0)?), GroupId::from_bytes(row.id(1)?), roles))
     };
     tx.fetch(sql, vec![user.bytes().into()]).await?.iter().map(place).collect()
+}
+
+/// The roles that somebody has in one workspace, their own and those that come through groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The workspace; none that is archived.
+    pub workspace_id: WorkspaceId,
+    /// Its name.
+    pub name: String,
+    /// Whether it is the organization's default one.
+    pub is_default: bool,
+    /// The roles, each once.
+    pub roles: Vec<RoleId>,
+}
+
+/// The workspaces of people, by their names; in one query for all of them.
+pub async fn places_of(store: &Store, users: &[UserId]) -> Result<BTreeMap<UserId, Vec<Place>>, StoreError> {
+    let mut places: BTreeMap<UserId, Vec<Place>> = BTreeMap::new();
+    if users.is_empty() {
+        return Ok(places);
+    }
+    let marks: Vec<String> = (1..=users.len()).map(|number| format!("${number}")).collect();
+    let marks = marks.join(",");
+    let sql = format!(
+        "WITH RECURSIVE mine (user_id, id) AS ( \
+           SELECT user_id, group_id FROM user_group_members WHERE user_id IN ({marks}) \
+           UNION SELECT mine.user_id, p.parent_id FROM user_group_parents p JOIN mine ON p.child_id = mine.id) \
+         SELECT p.user_id, w.id, w.name, w.is_default, p.roles FROM ( \
+           SELECT user_id, workspace_id, roles, 0 AS step FROM memberships WHERE user_id IN ({marks}) \
+           UNION ALL SELECT mine.user_id, g.workspace_id, g.roles, 1 AS step FROM mine \
+             JOIN user_group_workspaces g ON g.group_id = mine.id) AS p \
+         JOIN workspaces w ON w.id = p.workspace_id WHERE w.archived_at IS NULL \
+         ORDER BY p.user_id, w.name, w.id, p.step"
+    );
+    let values = users.iter().map(|id| id.bytes().into()).collect();
+    for row in &store.fetch_made(sql, values).await? {
+        let (user, workspace) = (UserId::from_bytes(row.id(0)?), WorkspaceId::from_bytes(row.id(1)?));
+        let roles = read_json::<Vec<RoleId>>(&row.text(4)?)?;
+        let of_user = places.entry(user).or_default();
+        match of_user.last_mut().filter(|place| place.workspace_id == workspace) {
+            Some(place) => {
+                let new: Vec<_> = roles.into_iter().filter(|id| !place.roles.contains(id)).collect();
+                place.roles.extend(new);
+            }
+            None => of_user.push(Place {
+                workspace_id: workspace,
+                name: row.text(2)?,
+                is_default: row.int(3)? != 0,
+                roles,
+            }),
+        }
+    }
+    Ok(places)
 }
 
 /// How many people are organization admins, by themselves or through groups.

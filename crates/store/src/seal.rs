@@ -7,7 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::digest;
 use aws_lc_rs::hmac;
 use louver_domain::entropy::Entropy;
-use louver_domain::id::{AlertChannelId, OrganizationId, UpstreamId};
+use louver_domain::id::{AlertChannelId, InvitationId, OrganizationId, UpstreamId};
 use louver_domain::keys::Pepper;
 use louver_domain::secret::Secret;
 
@@ -95,6 +95,11 @@ impl Place {
     /// The address and signing secret of an alert channel.
     pub fn alert_channel(id: AlertChannelId, organization: OrganizationId) -> Self {
         Self { words: format!("alert_channels|sealed_target|{id}|{organization}") }
+    }
+
+    /// The secret part of an invitation's link.
+    pub fn invitation(id: InvitationId, organization: OrganizationId) -> Self {
+        Self { words: format!("invitations|sealed_token|{id}|{organization}") }
     }
 
     fn words(&self) -> &[u8] {

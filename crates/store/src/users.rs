@@ -62,6 +62,21 @@ pub async fn page(
     Ok((rows.iter().map(read_user).collect::<Result<_, _>>()?, total))
 }
 
+/// Up to `limit` people of an organization by mail address: from the beginning, or those after that one.
+pub async fn after(
+    store: &Store,
+    organization: OrganizationId,
+    after: Option<&User>,
+    limit: u64,
+) -> Result<Vec<User>, StoreError> {
+    let sql = select_users!(
+        "WHERE organization_id = $1 AND removed_at IS NULL AND email > $2 ORDER BY email LIMIT $3"
+    );
+    let email = after.map_or("", |user| user.email.as_str());
+    let values = vec![organization.bytes().into(), email.into(), limit.into()];
+    store.fetch(sql, values).await?.iter().map(read_user).collect()
+}
+
 pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<User>, StoreError> {
     tx.fetch(select_users!("WHERE removed_at IS NULL ORDER BY id"), vec![])
         .await?
@@ -192,6 +207,13 @@ pub async fn delete_membership(
 ) -> Result<bool, StoreError> {
     let sql = "DELETE FROM memberships WHERE workspace_id = $1 AND user_id = $2";
     Ok(tx.execute(sql, vec![workspace.bytes().into(), user.bytes().into()]).await? > 0)
+}
+
+/// Ends all memberships of a person, of workspaces and of groups.
+pub async fn delete_memberships(tx: &mut Tx, _permit: &Permit, user: UserId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM memberships WHERE user_id = $1", vec![user.bytes().into()]).await?;
+    tx.execute("DELETE FROM user_group_members WHERE user_id = $1", vec![user.bytes().into()]).await?;
+    Ok(())
 }
 
 /// A person's membership of a workspace, inside a transaction.

@@ -4,9 +4,11 @@ use super::Place;
 use crate::config::Environment;
 use clap::{Args, Subcommand};
 use louver_control::Control;
-use louver_control::actions::admin_keys;
+use louver_control::actions::{admin_keys, users};
 use louver_control::context::Context;
-use louver_domain::id::AdminKeyId;
+use louver_control::error::ControlError;
+use louver_domain::id::{AdminKeyId, ServiceAccountId};
+use louver_domain::keys::AdminHolder;
 
 /// Make, list and revoke admin keys.
 #[derive(Args)]
@@ -22,6 +24,12 @@ enum Action {
         /// A name for people
         #[arg(long, default_value = "admin")]
         name: String,
+        /// Whose key it is, by mail address: it carries that person's rights, as they are at each request
+        #[arg(long, conflicts_with = "service_account")]
+        user: Option<String>,
+        /// The service account whose key it is, by id
+        #[arg(long)]
+        service_account: Option<String>,
         #[command(flatten)]
         place: Place,
     },
@@ -56,19 +64,21 @@ async fn act(control: &Control, action: &Action) -> Result<(), String> {
         organizations.first().ok_or("there is no organization yet: run `louver init` first")?;
     let context = Context::system(organization.id, control.clock.now());
     match action {
-        Action::Create { name, .. } => {
-            let (key, minted) =
-                admin_keys::create(control, &context, name, None).await.map_err(|e| e.to_string())?;
+        Action::Create { name, user, service_account, .. } => {
+            let holder = holder(control, &context, user.as_deref(), service_account.as_deref()).await?;
+            let made = admin_keys::create_for(control, &context, holder, name, None).await;
+            let (key, minted) = made.map_err(|e| e.to_string())?;
             println!("{}  {}\nShown only now:\n  {}", key.id, key.name, minted.secret.expose());
         }
         Action::List { .. } => {
             for key in admin_keys::list(control, &context).await.map_err(|e| e.to_string())? {
                 println!(
-                    "{}  …{}  {}  {}  {}",
+                    "{}  …{}  {}  {}  {}  {}",
                     key.id,
                     key.last_four,
                     key.status.as_str(),
                     key.created_at.rfc3339(),
+                    written(control, &context, key.holder).await?,
                     key.name
                 );
             }
@@ -80,4 +90,34 @@ async fn act(control: &Control, action: &Action) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whose a new key is; nobody's own where neither is named.
+async fn holder(
+    control: &Control,
+    context: &Context,
+    user: Option<&str>,
+    account: Option<&str>,
+) -> Result<AdminHolder, String> {
+    if let Some(id) = account {
+        let id = ServiceAccountId::parse(id).ok_or("that is not the id of a service account")?;
+        return Ok(AdminHolder::ServiceAccount(id));
+    }
+    let Some(email) = user else { return Ok(AdminHolder::Organization) };
+    let found = users::by_email(control, context, email).await.map_err(|e| e.to_string())?;
+    let user = found.ok_or_else(|| format!("there is nobody of the mail address {email}"))?;
+    Ok(AdminHolder::User(user.id))
+}
+
+/// The holder of a key for the terminal.
+async fn written(control: &Control, context: &Context, holder: AdminHolder) -> Result<String, String> {
+    match holder {
+        AdminHolder::Organization => Ok("organization".into()),
+        AdminHolder::User(id) => match users::get(control, context, id).await {
+            Ok(user) => Ok(user.email),
+            Err(ControlError::NotFound) => Ok(format!("{id} (removed)")),
+            Err(error) => Err(error.to_string()),
+        },
+        AdminHolder::ServiceAccount(id) => Ok(format!("service account {id}")),
+    }
 }

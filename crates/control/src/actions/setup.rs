@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::ControlError;
 use louver_domain::access::{Action, decide};
 use louver_domain::id::{OrganizationId, WorkspaceId};
-use louver_domain::keys::MintedKey;
+use louver_domain::keys::{AdminHolder, MintedKey};
 use louver_domain::limits::Limits;
 use louver_domain::model_roles::builtin;
 use louver_domain::organizations::Organization;
@@ -37,7 +37,8 @@ pub async fn found(control: &Control, name: &str, now: Timestamp) -> Result<Foun
     let context = Context::system(OrganizationId::new(now, &*control.entropy), now);
     let (workspace, mut deeds) = add_organization(control, &context, &mut tx, name).await?;
     deeds.extend(add_catalogue(&context, &mut tx).await?);
-    let (_, admin_key, deed) = admin_keys::add(control, &context, &mut tx, "first", None).await?;
+    let key = (AdminHolder::Organization, "first");
+    let (_, admin_key, deed) = admin_keys::add(control, &context, &mut tx, key, None).await?;
     deeds.push(deed);
     commit_all(control, &context, tx, deeds).await?;
     Ok(Founded { organization_id: context.organization_id(), default_workspace_id: workspace.id, admin_key })

@@ -1,7 +1,7 @@
 //! Admin keys as they stand in the audit log.
 
-use louver_domain::id::AdminKeyId;
-use louver_domain::keys::AdminKey;
+use louver_domain::id::{AdminKeyId, ServiceAccountId, UserId};
+use louver_domain::keys::{AdminHolder, AdminKey};
 use louver_domain::time::Timestamp;
 use serde::Serialize;
 
@@ -15,10 +15,17 @@ pub(crate) struct Shown {
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
     status: &'static str,
+    user_id: Option<UserId>,
+    service_account_id: Option<ServiceAccountId>,
 }
 
 impl Shown {
     pub(crate) fn of(key: &AdminKey) -> Self {
+        let (user_id, service_account_id) = match key.holder {
+            AdminHolder::Organization => (None, None),
+            AdminHolder::User(id) => (Some(id), None),
+            AdminHolder::ServiceAccount(id) => (None, Some(id)),
+        };
         Self {
             id: key.id,
             object: "admin_key",
@@ -27,6 +34,8 @@ impl Shown {
             created_at: key.created_at,
             expires_at: key.expires_at,
             status: key.status.as_str(),
+            user_id,
+            service_account_id,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::workspaces::read_id as read_workspace;
 use super::{Answer, Shared};
+use crate::actions::custom_roles;
 use crate::actions::limits::LimitsPatch;
 use crate::actions::users as actions;
 use crate::context::Context;
@@ -16,6 +17,7 @@ use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::id::{RoleId, UserId, WorkspaceId};
 use louver_domain::limits::Limits;
+use louver_domain::roles::Roles;
 use louver_domain::time::Timestamp;
 use louver_domain::users::{Membership, User};
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/users", Action::ReadUsers, list)
+        .get("/v1/gateway/users/{user}", Action::ReadUsers, one)
         .get("/v1/gateway/users/{user}/limits", Action::ReadUsers, limits)
         .patch("/v1/gateway/users/{user}/limits", Action::UpdateUserLimits, update_limits)
         .put("/v1/gateway/workspaces/{workspace}/members/{user}/model-role", Action::AssignModelRole, assign)
@@ -35,21 +38,34 @@ pub(crate) struct Shown {
     object: &'static str,
     email: String,
     name: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    roles: Vec<RoleId>,
+    role_names: Vec<String>,
     limits: Limits,
     created_at: Timestamp,
 }
 
 impl Shown {
-    pub(crate) fn of(user: &User) -> Self {
+    pub(crate) fn of(user: &User, roles: &Roles) -> Self {
         Self {
             id: user.id,
             object: "user",
             email: user.email.clone(),
             name: user.name.clone(),
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            roles: user.roles.clone(),
+            role_names: names(roles, &user.roles),
             limits: user.limits.clone(),
             created_at: user.created_at,
         }
     }
+}
+
+/// The names of roles, without those that are not there any more.
+pub(super) fn names(roles: &Roles, ids: &[RoleId]) -> Vec<String> {
+    ids.iter().filter_map(|id| roles.name(*id)).map(str::to_owned).collect()
 }
 
 /// A membership as shown.
@@ -95,9 +111,17 @@ fn read_id(text: &str) -> Result<UserId, ControlError> {
 async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
     let asked = Asked::read(&mut params)?;
     params.done()?;
-    let all = actions::list(&control, &context).await?;
-    let page = Page::cut(all, &asked, |user, after| UserId::parse(after) == Some(user.id))?;
-    Ok(reply::ok(&page.map(|user| Shown::of(&user))))
+    let unknown = || ControlError::parameter("after", "names nothing in this list");
+    let after = asked.after.as_deref().map(|id| UserId::parse(id).ok_or_else(unknown)).transpose()?;
+    let found = actions::after(&control, &context, after, u64::from(asked.limit).saturating_add(1)).await?;
+    let roles = custom_roles::list(&control, &context).await?;
+    Ok(reply::ok(&Page::of_one_more(found, asked.limit).map(|user| Shown::of(&user, &roles))))
+}
+
+async fn one(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    let user = actions::get(&control, &context, read_id(&id)?).await?;
+    let roles = custom_roles::list(&control, &context).await?;
+    Ok(reply::ok(&Shown::of(&user, &roles)))
 }
 
 async fn limits(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {

@@ -1,8 +1,8 @@
-//! Mails an alert as plain text, through the mail server of the settings.
+//! Mails alerts and invitations as plain text, through the mail server of the settings.
 
 use super::Failure;
-use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -38,6 +38,20 @@ pub struct SmtpSettings {
     pub password: Option<Secret<String>>,
     /// The sender: `louver@example.com` or `Louver <louver@example.com>`.
     pub from: String,
+}
+
+/// An invitation as a mail.
+pub(super) struct Letter<'a> {
+    /// Tells this link from others; the same over retries.
+    pub(super) id: &'a str,
+    /// The mail address.
+    pub(super) to: &'a str,
+    /// The name of the organization.
+    pub(super) organization: &'a str,
+    /// What takes it up.
+    pub(super) link: &'a str,
+    /// Until when that works.
+    pub(super) expires_at: Timestamp,
 }
 
 /// Sends mails; each over a connection of its own.
@@ -76,7 +90,15 @@ impl Mailer {
         channel: &AlertChannel,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let mail = self.compose(alert, channel, now).ok_or(Failure::Unreadable)?;
+        self.hand_over(self.compose(alert, channel, now).ok_or(Failure::Unreadable)?).await
+    }
+
+    /// Sends an invitation.
+    pub(super) async fn send_letter(&self, letter: &Letter<'_>, now: Timestamp) -> Result<(), Failure> {
+        self.hand_over(self.compose_letter(letter, now).ok_or(Failure::Unreadable)?).await
+    }
+
+    async fn hand_over(&self, mail: Mail) -> Result<(), Failure> {
         match self.transport.send(mail).await {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -95,13 +117,35 @@ impl Mailer {
 
     fn compose(&self, alert: &Alert, channel: &AlertChannel, now: Timestamp) -> Option<Mail> {
         let message = Message::of(alert);
+        let id = format!("{}.{}", alert.id.prefixed(), channel.id.prefixed());
+        let mut builder = self.begin(&id, now)?.subject(format!("[Louver] {}", message.subject));
+        for address in read_addresses(&channel.destination)? {
+            builder = builder.to(Mailbox::new(None, address));
+        }
+        builder.body(format!("{}\n", message.text)).ok()
+    }
+
+    fn compose_letter(&self, letter: &Letter<'_>, now: Timestamp) -> Option<Mail> {
+        let Letter { id, to, organization, link, expires_at } = letter;
+        let text = format!(
+            "You are invited to join {organization} on Louver, with the address {to}.\n\n\
+             Open this link to accept. It works once, until {}:\n\n{link}\n\n\
+             If you do not expect this, you need not do anything.\n",
+            expires_at.rfc3339()
+        );
+        self.begin(id, now)?
+            .to(Mailbox::new(None, to.parse().ok()?))
+            .subject(format!("[Louver] You are invited to join {organization}"))
+            .body(text)
+            .ok()
+    }
+
+    /// What all mails have. The id is the same over retries, so that a mail that arrives twice is seen to be one.
+    fn begin(&self, id: &str, now: Timestamp) -> Option<MessageBuilder> {
         let since_epoch = Duration::from_micros(u64::try_from(now.micros()).ok()?);
-        // The same over retries, so that a mail that arrives twice is seen to be one.
-        let (id, domain) = (alert.id.prefixed(), self.from.email.domain());
-        let mut builder = Mail::builder()
+        let builder = Mail::builder()
             .from(self.from.clone())
-            .subject(format!("[Louver] {}", message.subject))
-            .message_id(Some(format!("<{id}.{}@{domain}>", channel.id.prefixed())))
+            .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
             .date(UNIX_EPOCH.checked_add(since_epoch)?)
             .header(ContentType::TEXT_PLAIN)
             // RFC 3834: no holiday replies.
@@ -109,10 +153,7 @@ impl Mailer {
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
                 "auto-generated".to_owned(),
             ));
-        for address in read_addresses(&channel.destination)? {
-            builder = builder.to(Mailbox::new(None, address));
-        }
-        builder.body(format!("{}\n", message.text)).ok()
+        Some(builder)
     }
 }
 

@@ -16,7 +16,7 @@ async fn listed(house: &House, query: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_key_is_made_listed_and_deleted() {
     let house = house().await;
-    let ann = house.person("ann@example.com", &[MEMBER], &[(house.workspace, WORKSPACE_CONTRIBUTOR)]).await;
+    let ann = house.somebody("ann@example.com", &[MEMBER], &[(house.workspace, WORKSPACE_CONTRIBUTOR)]).await;
     let body = |name: Value, day: Value| {
         json!({"name": name, "expiration": day, "workspace_uuid": house.workspace, "user_id": ann.id})
             .to_string()
@@ -88,7 +88,7 @@ async fn a_key_is_made_listed_and_deleted() {
 #[tokio::test]
 async fn what_does_not_fit_is_told_apart_from_what_is_not_there() {
     let house = house().await;
-    let ann = house.person("ann@example.com", &[MEMBER], &[(house.workspace, WORKSPACE_CONTRIBUTOR)]).await;
+    let ann = house.somebody("ann@example.com", &[MEMBER], &[(house.workspace, WORKSPACE_CONTRIBUTOR)]).await;
     let unknown = "11111111-1111-4111-8111-111111111111";
     let good = json!({"name": "a", "workspace_uuid": house.workspace, "user_id": ann.id});
     for (field, value, status) in [

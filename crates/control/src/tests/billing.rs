@@ -25,8 +25,8 @@ async fn with_usage() -> House {
 #[tokio::test]
 async fn the_monthly_limit_is_set_and_stands_against_what_was_spent() {
     let house = with_usage().await;
-    let boss = house.person("boss@example.com", &[billing_manager()], &[]).await;
-    let ann = house.person("ann@example.com", &[MEMBER], &[]).await;
+    let boss = house.somebody("boss@example.com", &[billing_manager()], &[]).await;
+    let ann = house.somebody("ann@example.com", &[MEMBER], &[]).await;
     let shown = house.get_as(&boss, SPEND).await.json();
     assert_eq!(
         shown,
@@ -166,7 +166,7 @@ async fn analytics_are_empty_but_for_the_tokens() {
     assert_eq!(own["consumed_tokens"], shown["consumed_tokens"]);
     let nowhere = house.get(&format!("{by_workspace}&workspace_id=kitten")).await.json();
     assert_eq!(nowhere["consumed_tokens"], json!([]));
-    let ann = house.person("ann@example.com", &[MEMBER], &[(house.workspace, WORKSPACE_CONTRIBUTOR)]).await;
+    let ann = house.somebody("ann@example.com", &[MEMBER], &[(house.workspace, WORKSPACE_CONTRIBUTOR)]).await;
     assert_eq!(
         house.get_as(&ann, &by_workspace).await.json()["consumed_tokens"],
         json!([]),

@@ -22,7 +22,7 @@ async fn a_key_tells_whose_it_is_and_where() {
     let other = house.workspace("other", None).await;
     let gone = house.workspace("gone", None).await;
     let places = [house.workspace, other, gone].map(|id| (id, WORKSPACE_CONTRIBUTOR));
-    let ann = house.person("ann@example.com", &[MEMBER], &places).await;
+    let ann = house.somebody("ann@example.com", &[MEMBER], &places).await;
     let mine =
         house.make("/v1/api-keys", &json!({"name": "mine", "owner_user_id": ann.id}).to_string()).await;
     let mut left = workspaces::get(&house.control.store, house.organization, gone).await.unwrap().unwrap();

@@ -30,8 +30,8 @@ async fn members_make_keys_of_their_own_where_they_may() {
     let silent = house.workspace("silent", None).await;
     let far = house.workspace("far", Some(KeyCreation::Members)).await;
     let places = [open, closed, silent].map(|id| (id, WORKSPACE_CONTRIBUTOR));
-    let ann = house.person("ann@example.com", &[MEMBER], &places).await;
-    let bob = house.person("bob@example.com", &[MEMBER], &[(open, WORKSPACE_CONTRIBUTOR)]).await;
+    let ann = house.somebody("ann@example.com", &[MEMBER], &places).await;
+    let bob = house.somebody("bob@example.com", &[MEMBER], &[(open, WORKSPACE_CONTRIBUTOR)]).await;
 
     let made =
         house.post_as(&ann, KEYS, json!({"name": "mine", "workspace_id": open, "rate_limit_rpm": 10})).await;
@@ -66,8 +66,8 @@ async fn owners_rename_disable_and_revoke_their_keys_and_no_more() {
     let house = house().await;
     let open = house.workspace("open", Some(KeyCreation::Members)).await;
     let far = house.workspace("far", None).await;
-    let ann = house.person("ann@example.com", &[MEMBER], &[(open, WORKSPACE_CONTRIBUTOR)]).await;
-    let bob = house.person("bob@example.com", &[MEMBER], &[(open, WORKSPACE_CONTRIBUTOR)]).await;
+    let ann = house.somebody("ann@example.com", &[MEMBER], &[(open, WORKSPACE_CONTRIBUTOR)]).await;
+    let bob = house.somebody("bob@example.com", &[MEMBER], &[(open, WORKSPACE_CONTRIBUTOR)]).await;
     let made = house.post_as(&ann, KEYS, json!({"name": "mine", "workspace_id": open})).await;
     let id = made.json()["id"].as_str().unwrap().to_owned();
     let path = format!("{KEYS}/{id}");
@@ -100,7 +100,7 @@ async fn owners_rename_disable_and_revoke_their_keys_and_no_more() {
             "{method} {path}"
         );
     }
-    let stranger = house.person("far@example.com", &[MEMBER], &[(far, WORKSPACE_CONTRIBUTOR)]).await;
+    let stranger = house.somebody("far@example.com", &[MEMBER], &[(far, WORKSPACE_CONTRIBUTOR)]).await;
     assert_eq!(house.get_as(&stranger, &path).await.status, 404);
     let explain = json!({"key_id": id, "model": "mistral-small-latest"});
     assert_eq!(house.post_as(&ann, "/v1/gateway/explain", explain.clone()).await.status, 200);
@@ -116,11 +116,11 @@ async fn owners_rename_disable_and_revoke_their_keys_and_no_more() {
 async fn lists_show_what_each_may_see() {
     let house = house().await;
     let (here, there) = (house.workspace("here", None).await, house.workspace("there", None).await);
-    let ann = house.person("ann@example.com", &[MEMBER], &[(here, WORKSPACE_CONTRIBUTOR)]).await;
-    let head = house.person("head@example.com", &[MEMBER], &[(here, WORKSPACE_ADMIN)]).await;
+    let ann = house.somebody("ann@example.com", &[MEMBER], &[(here, WORKSPACE_CONTRIBUTOR)]).await;
+    let head = house.somebody("head@example.com", &[MEMBER], &[(here, WORKSPACE_ADMIN)]).await;
     let both = [(here, WORKSPACE_ADMIN), (there, WORKSPACE_ADMIN)];
-    let both = house.person("both@example.com", &[MEMBER], &both).await;
-    let chief = house.person("chief@example.com", &[ORGANIZATION_ADMIN], &[]).await;
+    let both = house.somebody("both@example.com", &[MEMBER], &both).await;
+    let chief = house.somebody("chief@example.com", &[ORGANIZATION_ADMIN], &[]).await;
     for (name, workspace, owner) in [("a", here, Some(ann.id)), ("b", here, None), ("c", there, None)] {
         let key = house
             .make(KEYS, &json!({"name": name, "workspace_id": workspace, "owner_user_id": owner}).to_string())
@@ -158,7 +158,7 @@ async fn lists_show_what_each_may_see() {
 async fn a_key_is_enabled_only_for_an_owner_who_belongs() {
     let house = house().await;
     let here = house.workspace("here", None).await;
-    let ann = house.person("ann@example.com", &[MEMBER], &[(here, WORKSPACE_CONTRIBUTOR)]).await;
+    let ann = house.somebody("ann@example.com", &[MEMBER], &[(here, WORKSPACE_CONTRIBUTOR)]).await;
     let body = json!({"name": "a", "workspace_id": here, "owner_user_id": ann.id}).to_string();
     let id = house.make(KEYS, &body).await["id"].as_str().unwrap().to_owned();
     let turn = async |to: &str| house.call("POST", &format!("{KEYS}/{id}/{to}"), "").await;

@@ -56,7 +56,7 @@ impl House {
         self.control.clock.now()
     }
 
-    pub(super) async fn person(
+    pub(super) async fn somebody(
         &self,
         email: &str,
         roles: &[RoleId],

@@ -25,6 +25,7 @@ mod ledger;
 mod listener;
 mod model_roles;
 mod oracle;
+mod people;
 mod program;
 mod rates;
 mod secrets;

@@ -143,6 +143,8 @@ async fn init_serve_admin_keys_and_migrate_on_postgres() {
         ("LOUVER_JOURNAL_DIR", journal.to_str().unwrap()),
         ("LOUVER_LISTEN", "127.0.0.1:0"),
         ("LOUVER_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("LOUVER_PUBLIC_URL", "https://louver.example.com/gate/"),
+        ("LOUVER_LOG", "trace"),
         ("MISTRAL_API_KEY", "k"),
     ];
     let text = |output: &Output| {
@@ -168,6 +170,15 @@ async fn init_serve_admin_keys_and_migrate_on_postgres() {
         .to_owned();
     assert!(run(&environment, &["admin-key", "revoke", &id]).await.status.success());
     assert!(text(&run(&environment, &["admin-key", "list"]).await).contains("revoked"));
+    for (flag, holder, said) in [
+        ("--user", "nobody@example.com", "there is nobody of the mail address"),
+        ("--user", "no address", "mail address"),
+        ("--service-account", "x", "not the id of a service account"),
+        ("--service-account", &id, "the holder of the key is not there"),
+    ] {
+        let refused = run(&environment, &["admin-key", "create", flag, holder]).await;
+        assert!(!refused.status.success() && text(&refused).contains(said), "{}", text(&refused));
+    }
     let mut serve = program::command().envs(environment).arg("serve").spawn().unwrap();
     let mut lines = BufReader::new(serve.stderr.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().unwrap();
@@ -198,6 +209,29 @@ async fn init_serve_admin_keys_and_migrate_on_postgres() {
         "no calls on the admin listener"
     );
     assert_eq!(send(data, request("GET", "/healthz", "x", None)).await.status, 200);
+
+    let ann = br#"[{"email":"Ann@example.com","first_name":"","last_name":"","role":"B"}]"#;
+    assert_eq!(send(admin, request("POST", "/v1/admin/users", &key, Some(ann))).await.status, 200);
+    let made = run(&environment, &["admin-key", "create", "--user", "ann@example.COM"]).await;
+    let own = text(&made).split_whitespace().find(|w| w.starts_with("lva_")).unwrap().to_owned();
+    let list = text(&run(&environment, &["admin-key", "list"]).await);
+    assert!(list.contains("ann@example.com") && list.contains("organization"), "{list}");
+    assert_eq!(send(admin, request("GET", "/v1/gateway/alerts", &own, None)).await.status, 200);
+    assert_eq!(send(admin, request("GET", "/v1/admin/users", &own, None)).await.status, 403);
+    let invited = Some(br#"{"email":"bob@example.com"}"#.as_slice());
+    assert_eq!(send(admin, request("POST", "/v1/admin/users-invite", &key, invited)).await.status, 200);
+    let listed = send(admin, request("GET", "/v1/gateway/invitations", &key, None)).await.json();
+    let link = listed["data"][0]["link"].as_str().unwrap().to_owned();
+    let path = link.strip_prefix("https://louver.example.com/gate").unwrap().to_owned();
+    assert_eq!(send(data, request("GET", &path, "x", None)).await.status, 404, "not on the data listener");
+    assert_eq!(send(admin, request("GET", &path, "x", None)).await.status, 200);
+    serve.start_kill().unwrap();
+    let mut said = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        said.push_str(&line);
+    }
+    let token = path.rsplit('/').next().unwrap();
+    assert!(!said.contains(token), "the link is in the log");
 }
 
 #[tokio::test]
