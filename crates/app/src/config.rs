@@ -7,6 +7,7 @@ mod smtp;
 pub use smtp::Smtp;
 
 use louver_control::delivery::targets::AllowedTargets;
+use louver_control::openapi::Access;
 use louver_store::journal::Durability;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub struct File {
     journal_dir: Option<PathBuf>,
     durability: Option<String>,
     budget_refusal_status: Option<u16>,
+    openapi_access: Option<String>,
     webhook_allowed_targets: Vec<String>,
     smtp: smtp::File,
     tokenizer: Tokenizer,
@@ -106,6 +108,8 @@ pub struct Config {
     pub durability: Durability,
     /// The status of a refusal by a budget that is spent: 429 or 402.
     pub budget_refusal_status: u16,
+    /// Who may read the description of the API; `None` is nobody.
+    pub openapi_access: Option<Access>,
     /// Receivers of webhooks that need not be public: `host:port` or a block of addresses.
     pub webhook_allowed_targets: AllowedTargets,
     /// The mail server for alerts.
@@ -258,6 +262,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         journal_dir,
         durability: durability(file.durability.as_deref(), errors),
         budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),
+        openapi_access: openapi_access(file.openapi_access.as_deref(), errors),
         webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
         smtp: smtp::check(file.smtp, errors),
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
@@ -289,6 +294,18 @@ fn budget_refusal_status(status: Option<u16>, errors: &mut Vec<String>) -> u16 {
         errors.push("budget_refusal_status must be 429 or 402".into());
     }
     status
+}
+
+fn openapi_access(text: Option<&str>, errors: &mut Vec<String>) -> Option<Access> {
+    match text.unwrap_or("open") {
+        "open" => Some(Access::Open),
+        "admin" => Some(Access::Admin),
+        "off" => None,
+        other => {
+            errors.push(format!("openapi_access must be open, admin or off, not {other:?}"));
+            None
+        }
+    }
 }
 
 fn allowed_targets(entries: &[String], errors: &mut Vec<String>) -> AllowedTargets {
@@ -439,6 +456,6 @@ mod tests {
             .collect();
         toml::from_str::<File>(&uncommented).unwrap();
         let names = |text: &str| text.lines().filter(|l| l.starts_with("#: ") && l.contains(" = ")).count();
-        assert_eq!(names(&text), 37, "a setting without documentation");
+        assert_eq!(names(&text), 38, "a setting without documentation");
     }
 }

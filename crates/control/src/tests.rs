@@ -6,6 +6,7 @@ mod edges;
 mod explain;
 mod keys;
 mod mistral;
+mod openapi;
 mod resources;
 mod simulation;
 mod usage;

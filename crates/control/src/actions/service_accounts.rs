@@ -5,19 +5,22 @@ use crate::Control;
 use crate::api::service_accounts::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
+use crate::openapi::shapes;
 use louver_domain::access::{Action, decide};
 use louver_domain::id::{ServiceAccountId, WorkspaceId};
 use louver_domain::users::ServiceAccount;
 use louver_store::{service_accounts as store, workspaces};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A service account to be made.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewServiceAccount {
     /// A name for people, new in the workspace.
     pub name: String,
     /// The workspace it belongs to.
+    #[schemars(with = "shapes::Id")]
     pub workspace_id: WorkspaceId,
     /// Its model role.
     pub role: Option<String>,
