@@ -101,7 +101,7 @@ fn people() -> Vec<Row> {
             row(Method::POST, "/v1/admin/users", "users_api_admin_users_create_users", "Add people").told(
                 |a| {
                     a.saying("An address that is none does not stop the others.")
-                        .takes::<users::OrganizationMembersCreate>()
+                        .takes::<Vec<users::OrganizationMemberCreate>>()
                         .answers::<users::OrganizationUsersCreateOUT>(200)
                         .refuses(&[404, 409])
                 },

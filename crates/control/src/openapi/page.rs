@@ -39,7 +39,7 @@ pub(crate) fn render(document: &Value, style_path: &str) -> String {
                     h1 { (text(info, "title")) " API" }
                     p { (text(info, "summary")) " Version " (text(info, "version")) ". "
                         a href="/openapi.json" { "openapi.json" } }
-                    p { (text(info, "description")) }
+                    p { (prose(text(info, "description"))) }
                 }
                 nav aria-label="Contents" {
                     @for (name, _, entries) in &chapters {
@@ -54,7 +54,7 @@ pub(crate) fn render(document: &Value, style_path: &str) -> String {
                     @for (name, about, entries) in &chapters {
                         section id=(format!("chapter-{name}")) {
                             h2 { a href=(format!("#chapter-{name}")) { (name) } }
-                            p { (about) }
+                            p { (prose(about)) }
                             @for entry in entries { (entry.article(document)) }
                         }
                     }
@@ -98,7 +98,7 @@ impl Entry<'_> {
             article id=(self.anchor()) {
                 h3 { a href=(format!("#{}", self.anchor())) { (text(self.told, "summary")) } }
                 p class="route" { (self.method()) " " code { (self.path) } }
-                @if !text(self.told, "description").is_empty() { p { (text(self.told, "description")) } }
+                @if !text(self.told, "description").is_empty() { p { (prose(text(self.told, "description"))) } }
                 p class="needs" { (self.needs(permission)) }
                 (self.parameters())
                 @if let Some(schema) = body {
@@ -142,7 +142,7 @@ impl Entry<'_> {
                             @if parameter.get("required") == Some(&Value::Bool(true)) { (shape::required()) } }
                         td { (text(parameter, "in")) }
                         td { (shape::name(parameter.get("schema").unwrap_or(&Value::Null))) }
-                        td { (text(parameter, "description")) }
+                        td { (prose(text(parameter, "description"))) }
                     } } }
                 } }
             }
@@ -160,9 +160,18 @@ impl Entry<'_> {
                         div { (shape::name(content.get("schema").unwrap_or(&Value::Null)))
                             @if kind != "application/json" { " as " (kind) } }
                     } }
-                    td { (text(answer, "description")) }
+                    td { (prose(text(answer, "description"))) }
                 } } }
             } }
+        }
+    }
+}
+
+/// A sentence; what stands between backquotes is code.
+fn prose(sentence: &str) -> Markup {
+    html! {
+        @for (place, part) in sentence.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }

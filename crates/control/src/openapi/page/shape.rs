@@ -1,6 +1,6 @@
 //! Schemas on the page: a type in a few words, and the fields of an object as a table.
 
-use super::{list, members, text};
+use super::{list, members, prose, text};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -60,7 +60,8 @@ fn simple(schema: &Value, kind: &str) -> Markup {
             ("", pattern) => html! { "string like " code { (pattern) } },
             (format, _) => html! { (format) },
         },
-        other => html! { (other) (bounds(schema)) },
+        "integer" | "number" => html! { (kind) (bounds(schema)) },
+        other => html! { (other) },
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) fn fields(schema: &Value) -> Markup {
                 tbody { @for (field, inner) in fields { tr {
                     td { code { (field) } @if needed.contains(&field.as_str()) { (required()) } }
                     td { (name(inner)) @if let Some(value) = inner.get("default") { "; " code { (value) } } }
-                    td { (text(inner, "description")) }
+                    td { (prose(text(inner, "description"))) }
                 } } }
             } }
         }
@@ -99,7 +100,7 @@ pub(super) fn all(document: &Value) -> Markup {
             @for (title, schema) in members(components, "schemas") {
                 article id=(format!("shape-{title}")) {
                     h3 { a href=(format!("#shape-{title}")) { (title) } }
-                    @if !text(schema, "description").is_empty() { p { (text(schema, "description")) } }
+                    @if !text(schema, "description").is_empty() { p { (prose(text(schema, "description"))) } }
                     @if schema.get("properties").is_none() { p { (name(schema)) } }
                     (fields(schema))
                 }
