@@ -28,6 +28,7 @@ use serde::Deserialize;
 /// A key to be made.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "NewApiKey")]
+#[schemars(extend("examples" = [{"name": "prod-backend", "allowed_models": ["mistral-small"], "rate_limit_rpm": 60}]))]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// A name for people.
@@ -69,6 +70,7 @@ pub struct NewKey {
 /// A partial change: what is absent stays, what is `null` is taken away.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "ApiKeyPatch")]
+#[schemars(extend("examples" = [{"rate_limit_rpm": 120}]))]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the fields are those of `NewKey`")]
 pub struct KeyPatch {

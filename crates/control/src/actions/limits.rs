@@ -20,6 +20,7 @@ const MOST_THRESHOLDS: usize = 20;
 /// A partial change: what is absent stays, what is `null` is taken away.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("examples" = [{"requests_per_minute": 200, "monthly_budget_usd": 500}]))]
 #[expect(missing_docs, reason = "the fields are those of `Limits`")]
 pub struct LimitsPatch {
     #[serde(deserialize_with = "given")]

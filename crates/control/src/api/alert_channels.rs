@@ -111,6 +111,7 @@ impl<'de> Deserialize<'de> for SecretIn {
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "NewAlertChannel")]
+#[schemars(extend("examples" = [{"name": "on-call", "kind": "webhook", "url": "https://alerts.example.com/louver"}]))]
 #[serde(deny_unknown_fields)]
 struct ChannelIn {
     name: String,

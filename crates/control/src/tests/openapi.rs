@@ -106,7 +106,9 @@ fn the_page_escapes_all_text_and_brings_nothing_of_others() {
         &format!("/{evil}"),
         json!({
             "operationId": evil, "tags": [evil], "summary": evil, "description": evil, "x-permission": evil,
-            "parameters": [{"name": evil, "in": evil, "description": evil, "schema": {"type": "string", "pattern": evil}}],
+            "parameters": [{
+                "name": evil, "in": evil, "description": evil, "schema": {"type": "string", "pattern": evil},
+            }],
             "responses": {evil: {"description": evil, "content": {evil: {"schema": {"enum": [evil]}}}}},
         }),
     );

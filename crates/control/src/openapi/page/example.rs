@@ -26,6 +26,8 @@ pub(super) fn curl(document: &Value, entry: &Entry<'_>) -> String {
 /// The path with a variable of the shell for each parameter, and the parameters of the query that must be there.
 fn address(entry: &Entry<'_>) -> String {
     let variable = |part: &str| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+        // `$USER` is the shell's own.
+        Some(name @ ("user" | "workspace" | "account")) => format!("${}_ID", name.to_uppercase()),
         Some(name) => format!("${}", name.to_uppercase()),
         None => part.to_owned(),
     };

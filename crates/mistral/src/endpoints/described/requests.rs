@@ -73,18 +73,21 @@ fn chat() -> Map<String, Value> {
         "additionalProperties": true,
     });
     let list = |description: &str| json!({"type": ["array", "null"], "items": {"type": "object"}, "description": description});
+    let choice = json!([{"type": "string"}, {"type": "object"}, {"type": "null"}]);
     let own = [
         ("messages", json!({"type": "array", "minItems": 1, "items": message, "description": "The chat."})),
         ("tools", list("Functions that the model may ask for; other tools are refused.")),
-        (
-            "tool_choice",
-            json!({"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "null"}], "description": "Handed on."}),
-        ),
+        ("tool_choice", json!({"anyOf": choice, "description": "Handed on."})),
         ("parallel_tool_calls", maybe("boolean", "Handed on.")),
         ("guardrails", list("Models that they name are judged too.")),
         (
             "n",
-            json!({"type": ["integer", "null"], "minimum": 1, "maximum": 128, "description": "Answers to one call."}),
+            json!({
+                "type": ["integer", "null"],
+                "minimum": 1,
+                "maximum": 128,
+                "description": "Answers to one call.",
+            }),
         ),
         (
             "service_tier",
