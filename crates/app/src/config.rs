@@ -427,6 +427,21 @@ mod tests {
     }
 
     #[test]
+    fn the_description_is_open_unless_it_is_set_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("louver.toml");
+        let access = |line: &str| {
+            let text = format!("database_url = 'sqlite:a'\nmaster_key_file = 'm'\n{line}");
+            std::fs::write(&path, text).unwrap();
+            load(Some(&path), &environment(&[])).map(|config| config.openapi_access)
+        };
+        assert_eq!(access(""), Ok(Some(Access::Open)));
+        assert_eq!(access("openapi_access = 'admin'"), Ok(Some(Access::Admin)));
+        assert_eq!(access("openapi_access = 'off'"), Ok(None));
+        assert!(access("openapi_access = 'nobody'").is_err());
+    }
+
+    #[test]
     fn a_public_listener_needs_tls() {
         let base = [("LOUVER_DATABASE_URL", "sqlite:a"), ("LOUVER_MASTER_KEY_FILE", "m")];
         let with = |pairs: &[(&str, &str)]| {
