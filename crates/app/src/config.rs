@@ -9,6 +9,7 @@ pub use smtp::Smtp;
 
 use louver_control::actions::workspaces::DEFAULT_MAX_ACTIVE;
 use louver_control::delivery::targets::AllowedTargets;
+use louver_control::openapi::Access;
 use louver_store::journal::Durability;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub struct File {
     durability: Option<String>,
     budget_refusal_status: Option<u16>,
     max_active_workspaces: Option<u64>,
+    openapi_access: Option<String>,
     webhook_allowed_targets: Vec<String>,
     smtp: smtp::File,
     tokenizer: Tokenizer,
@@ -114,6 +116,8 @@ pub struct Config {
     pub budget_refusal_status: u16,
     /// How many workspaces an organization may have that are not archived.
     pub max_active_workspaces: u64,
+    /// Who may read the description of the API; `None` is nobody.
+    pub openapi_access: Option<Access>,
     /// Receivers of webhooks that need not be public: `host:port` or a block of addresses.
     pub webhook_allowed_targets: AllowedTargets,
     /// The mail server for alerts and invitations.
@@ -266,6 +270,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         durability: durability(file.durability.as_deref(), errors),
         budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),
         max_active_workspaces: max_active_workspaces(file.max_active_workspaces, errors),
+        openapi_access: openapi_access(file.openapi_access.as_deref(), errors),
         webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
         smtp: smtp::check(file.smtp, errors),
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
@@ -316,6 +321,18 @@ fn max_active_workspaces(number: Option<u64>, errors: &mut Vec<String>) -> u64 {
         errors.push("max_active_workspaces must be at least 1".into());
     }
     number
+}
+
+fn openapi_access(text: Option<&str>, errors: &mut Vec<String>) -> Option<Access> {
+    match text.unwrap_or("open") {
+        "open" => Some(Access::Open),
+        "admin" => Some(Access::Admin),
+        "off" => None,
+        other => {
+            errors.push(format!("openapi_access must be open, admin or off, not {other:?}"));
+            None
+        }
+    }
 }
 
 fn allowed_targets(entries: &[String], errors: &mut Vec<String>) -> AllowedTargets {
@@ -437,6 +454,21 @@ mod tests {
     }
 
     #[test]
+    fn the_description_is_open_unless_it_is_set_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("louver.toml");
+        let access = |line: &str| {
+            let text = format!("database_url = 'sqlite:a'\nmaster_key_file = 'm'\n{line}");
+            std::fs::write(&path, text).unwrap();
+            load(Some(&path), &environment(&[])).map(|config| config.openapi_access)
+        };
+        assert_eq!(access(""), Ok(Some(Access::Open)));
+        assert_eq!(access("openapi_access = 'admin'"), Ok(Some(Access::Admin)));
+        assert_eq!(access("openapi_access = 'off'"), Ok(None));
+        assert!(access("openapi_access = 'nobody'").is_err());
+    }
+
+    #[test]
     fn a_public_listener_needs_tls() {
         let base = [("LOUVER_DATABASE_URL", "sqlite:a"), ("LOUVER_MASTER_KEY_FILE", "m")];
         let with = |pairs: &[(&str, &str)]| {
@@ -466,6 +498,6 @@ mod tests {
             .collect();
         toml::from_str::<File>(&uncommented).unwrap();
         let names = |text: &str| text.lines().filter(|l| l.starts_with("#: ") && l.contains(" = ")).count();
-        assert_eq!(names(&text), 39, "a setting without documentation");
+        assert_eq!(names(&text), 40, "a setting without documentation");
     }
 }

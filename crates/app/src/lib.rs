@@ -8,6 +8,7 @@ pub mod config;
 pub mod example;
 pub mod jobs;
 pub mod master_key;
+pub mod openapi;
 mod outbound;
 pub mod serve;
 pub mod telemetry;

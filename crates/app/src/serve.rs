@@ -1,7 +1,7 @@
 //! Starts a node and stops it: listeners, workers, jobs, and the order in which they end.
 
 use crate::config::{Config, NO_JOURNAL};
-use crate::{boot, jobs, master_key, outbound, upstream};
+use crate::{boot, jobs, master_key, openapi, outbound, upstream};
 use axum::Router;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -110,7 +110,8 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         max_active_workspaces: config.max_active_workspaces,
     });
     let outbound = Arc::clone(&control.outbound);
-    let fallback = fallback(louver_control::router(Arc::clone(&control)));
+    let site = config.openapi_access.map(openapi::site).transpose()?;
+    let fallback = fallback(louver_control::router_with(Arc::clone(&control), site));
     let first = source.build(rules);
     let state = State { snapshot: first, ledger: Arc::clone(&ledger), pepper };
     let (gateway, writer) =
@@ -283,7 +284,7 @@ fn fallback(router: Router) -> Fallback {
         let (router, handle) = (router.clone(), handle.clone());
         Box::pin(async move {
             match request.uri().path() {
-                "/healthz" | "/readyz" => full(StatusCode::OK, b"{\"status\":\"ok\"}"),
+                path if openapi::HEALTH.contains(&path) => full(StatusCode::OK, b"{\"status\":\"ok\"}"),
                 _ if plane == Plane::Data => full(StatusCode::NOT_FOUND, louver_mistral::error::NO_ROUTE),
                 _ => admin(router, &handle, visitor, request).await,
             }

@@ -311,7 +311,8 @@ impl IntoResponse for ControlError {
     }
 }
 
-/// The layer around everything: refuses keys in the query, turns errors into answers, keeps answers out of caches.
+/// The layer around everything: refuses keys in the query, turns errors into answers, keeps answers out of caches
+/// that say nothing of them.
 pub(crate) async fn funnel(request: Request, next: Next) -> Response {
     let of_mistral = ["/v1/admin/", "/v1/users/"].iter().any(|start| request.uri().path().starts_with(start));
     let surface = if of_mistral { Surface::Mistral } else { Surface::Louver };
@@ -334,7 +335,7 @@ pub(crate) async fn funnel(request: Request, next: Next) -> Response {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
     }
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

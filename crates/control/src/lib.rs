@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod error;
 mod intake;
 mod key_holder;
+pub mod openapi;
 mod page;
 mod reply;
 pub mod routes;
@@ -121,8 +122,18 @@ pub fn operations() -> Vec<Operation> {
 /// The admin API: `/v1/api-keys`, `/v1/gateway/…` and `/v1/admin/…`. Each request needs a
 /// [`context::RequestContext`] among its extensions.
 pub fn router(control: Arc<Control>) -> Router {
+    router_with(control, None)
+}
+
+/// The admin API, and its description.
+pub fn router_with(control: Arc<Control>, site: Option<openapi::Site>) -> Router {
     let guard = middleware::from_fn_with_state(Arc::clone(&control), actor::authenticate);
-    let (guarded, open) = routes().into_routers();
+    let (mut guarded, mut open) = routes().into_routers();
+    match site.map(|site| (site.access(), site.router())) {
+        Some((openapi::Access::Admin, site)) => guarded = guarded.merge(site),
+        Some((openapi::Access::Open, site)) => open = open.merge(site),
+        None => {}
+    }
     guarded
         .method_not_allowed_fallback(error::method_not_allowed)
         .route_layer(guard)

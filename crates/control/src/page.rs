@@ -2,14 +2,17 @@
 
 use crate::error::ControlError;
 use crate::intake::params::Params;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 const DEFAULT: u32 = 100;
 const MOST: u32 = 1000;
 
 /// One page as shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub(crate) struct Page<T> {
+    #[schemars(extend("const" = "list"))]
     object: &'static str,
     data: Vec<T>,
     has_more: bool,

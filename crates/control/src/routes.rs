@@ -2,6 +2,7 @@
 
 use crate::Control;
 use crate::error::ControlError;
+use crate::openapi::about::{About, Parameter};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
@@ -10,6 +11,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::Method;
 use louver_domain::access::{Action, Actor};
+use schemars::JsonSchema;
 use std::sync::Arc;
 
 /// What a request must bring.
@@ -34,6 +36,8 @@ pub struct Operation {
     pub path: &'static str,
     /// What a request must bring.
     pub access: Access,
+    /// What the description of the API says of it.
+    pub about: About,
 }
 
 /// Routes that answer, with their rows in the table.
@@ -92,7 +96,67 @@ impl Routes {
             }
             Access::ApiKey | Access::Link | Access::Open => self.open = self.open.route(path, route),
         }
-        self.operations.push(Operation { method, path, access });
+        self.operations.push(Operation { method, path, access, about: About::default() });
+        self
+    }
+
+    /// Gives the route that was added last its id, which is unique, and one line that says what it does.
+    pub(crate) fn named(self, id: &'static str, summary: &'static str) -> Self {
+        self.with(|about| about.named(id, summary))
+    }
+
+    /// More to say about the last route.
+    pub(crate) fn saying(self, description: &'static str) -> Self {
+        self.with(|about| about.saying(description))
+    }
+
+    /// Parameters of the query of the last route.
+    pub(crate) fn query(self, parameters: &'static [Parameter]) -> Self {
+        self.with(|about| about.query(parameters))
+    }
+
+    /// The last route has a text, and no id, as that parameter of its path.
+    pub(crate) fn text(self, parameter: &'static str, description: &'static str) -> Self {
+        self.with(|about| about.text(parameter, description))
+    }
+
+    /// The body that the last route reads.
+    pub(crate) fn takes<T: JsonSchema>(self) -> Self {
+        self.with(About::takes::<T>)
+    }
+
+    /// What the last route answers with a 200.
+    pub(crate) fn answers<T: JsonSchema>(self) -> Self {
+        self.with(|about| about.answers::<T>(200))
+    }
+
+    /// The last route also answers in CSV.
+    pub(crate) fn csv(self) -> Self {
+        self.with(About::csv)
+    }
+
+    /// The last route shows and heeds the state that `If-Match` names.
+    pub(crate) fn edited(self) -> Self {
+        self.with(About::edited)
+    }
+
+    /// Refusals of the last route besides those that follow from its access, path and body.
+    pub(crate) fn refuses(self, statuses: &'static [u16]) -> Self {
+        self.with(|about| about.refuses(statuses))
+    }
+
+    /// The chapter of all routes so far that have none.
+    pub(crate) fn tagged(mut self, tag: &'static str) -> Self {
+        for operation in self.operations.iter_mut().filter(|operation| operation.about.tag.is_empty()) {
+            operation.about.tag = tag;
+        }
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(About) -> About) -> Self {
+        if let Some(operation) = self.operations.last_mut() {
+            operation.about = change(std::mem::take(&mut operation.about));
+        }
         self
     }
 

@@ -13,6 +13,7 @@ mod keys;
 mod matrix;
 mod me;
 mod members;
+mod openapi;
 mod own_keys;
 mod people;
 mod resources;

@@ -158,7 +158,7 @@ pub(crate) fn finish(mut response: Response<Body>, visitor: &Visitor, close: boo
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, value);
     }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if close {
         // After a chunked request the connection is not used again: what followed it was not checked.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -1,5 +1,7 @@
 //! The routes of Mistral's inference API that exist here: exact raw paths, everything else is absent.
 
+pub mod described;
+
 /// One operation of the inference API that the gateway knows how to price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Endpoint {

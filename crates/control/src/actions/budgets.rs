@@ -4,6 +4,7 @@ use super::{Deed, commit};
 use crate::Control;
 use crate::context::Context;
 use crate::error::ControlError;
+use crate::openapi::shapes;
 use louver_domain::access::{Action, decide};
 use louver_domain::budgets::{Budget, Scope};
 use louver_domain::calendar::Period;
@@ -15,6 +16,7 @@ use louver_domain::limits::{Level, Limits};
 use louver_store::ledger::{Holder, recovery, standings};
 use louver_store::snapshot::{self, Rules};
 use louver_store::usage;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
@@ -242,7 +244,7 @@ pub async fn unblock(control: &Control, context: &Context, id: BudgetId) -> Resu
 }
 
 /// Why nothing can be billed any more on what a node took with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fence {
     /// The machine is gone for good.
@@ -254,7 +256,8 @@ pub enum Fence {
 }
 
 /// What was released, in the unit of each budget.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BudgetReleased")]
 pub struct Released {
     /// The fence that was named.
     pub fence: Fence,
@@ -263,9 +266,10 @@ pub struct Released {
 }
 
 /// One lease that was released.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ReleasedLease {
     /// The budget.
+    #[schemars(with = "shapes::Id")]
     pub budget_id: BudgetId,
     /// The node that held it.
     pub node_id: String,

@@ -10,6 +10,7 @@ use crate::api::keys::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::values::{dollars, given, given_dollars, present};
+use crate::openapi::shapes;
 use crate::visible::visible;
 use louver_domain::access::{Action, Permit, Resource, decide};
 use louver_domain::budgets::Scope;
@@ -23,10 +24,13 @@ use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::keys::{self as store, Filter};
 use louver_store::{Tx, ledger};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A key to be made.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "NewApiKey")]
+#[schemars(extend("examples" = [{"name": "prod-backend", "allowed_models": ["mistral-small"], "rate_limit_rpm": 60}]))]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// A name for people.
@@ -34,6 +38,7 @@ pub struct NewKey {
     /// A description for people.
     pub description: Option<String>,
     /// The workspace; none is the default one.
+    #[schemars(with = "Option<shapes::Id>")]
     pub workspace_id: Option<WorkspaceId>,
     /// Entries of its allow-list; none is what the levels above allow.
     pub allowed_models: Option<Vec<String>>,
@@ -43,45 +48,63 @@ pub struct NewKey {
     pub tokens_per_minute: Option<u64>,
     /// Dollars in a calendar month.
     #[serde(default, deserialize_with = "dollars")]
+    #[schemars(with = "Option<shapes::Dollars>")]
     pub monthly_budget_usd: Option<Money>,
     /// A model role of its own.
     pub role: Option<String>,
     /// From when on it is refused.
+    #[schemars(with = "Option<shapes::Time>")]
     pub expires_at: Option<Timestamp>,
     /// The endpoints it may call.
+    #[schemars(with = "Option<Vec<shapes::Endpoint>>")]
     pub allowed_endpoints: Option<Vec<EndpointKind>>,
     /// The addresses it may be used from.
+    #[schemars(with = "Option<Vec<shapes::Block>>")]
     pub allowed_cidrs: Option<Vec<Cidr>>,
     /// The person who owns it.
+    #[schemars(with = "Option<shapes::Id>")]
     pub owner_user_id: Option<UserId>,
     /// The service account that owns it, in place of a person.
+    #[schemars(with = "Option<shapes::Id>")]
     pub service_account_id: Option<ServiceAccountId>,
 }
 
 /// A partial change: what is absent stays, what is `null` is taken away.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "ApiKeyPatch")]
+#[schemars(extend("examples" = [{"rate_limit_rpm": 120}]))]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the fields are those of `NewKey`")]
 pub struct KeyPatch {
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "String")]
     pub name: Option<String>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<String>")]
     pub description: Option<Option<String>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<String>>")]
     pub allowed_models: Option<Option<Vec<String>>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u64>")]
     pub rate_limit_rpm: Option<Option<u64>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u64>")]
     pub tokens_per_minute: Option<Option<u64>>,
     #[serde(deserialize_with = "given_dollars")]
+    #[schemars(with = "Option<shapes::Dollars>")]
     pub monthly_budget_usd: Option<Option<Money>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<String>")]
     pub role: Option<Option<String>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<shapes::Time>")]
     pub expires_at: Option<Option<Timestamp>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<shapes::Endpoint>>")]
     pub allowed_endpoints: Option<Option<Vec<EndpointKind>>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<shapes::Block>>")]
     pub allowed_cidrs: Option<Option<Vec<Cidr>>>,
 }
 

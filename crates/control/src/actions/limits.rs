@@ -4,6 +4,7 @@ use super::{Deed, models, set};
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::values::{given, given_dollars};
+use crate::openapi::shapes;
 use louver_domain::access::{Action, Resource, decide};
 use louver_domain::calendar::Zone;
 use louver_domain::id::{OrganizationId, WorkspaceId};
@@ -11,6 +12,7 @@ use louver_domain::limits::{KeyCreation, Limits, Mode};
 use louver_domain::models::Catalogue;
 use louver_domain::money::Money;
 use louver_store::Tx;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -20,37 +22,52 @@ const LONGEST_LIFETIME_DAYS: u32 = 36_500;
 const MOST_THRESHOLDS: usize = 20;
 
 /// A partial change: what is absent stays, what is `null` is taken away.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("examples" = [{"requests_per_minute": 200, "monthly_budget_usd": 500}]))]
 #[expect(missing_docs, reason = "the fields are those of `Limits`")]
 pub struct LimitsPatch {
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<String>>")]
     pub allowed_models: Option<Option<Vec<String>>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u64>")]
     pub requests_per_second: Option<Option<u64>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u64>")]
     pub requests_per_minute: Option<Option<u64>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u64>")]
     pub tokens_per_minute: Option<Option<u64>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u64>")]
     pub tokens_per_month: Option<Option<u64>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u64>")]
     pub max_concurrent_requests: Option<Option<u64>>,
     #[serde(deserialize_with = "given_dollars")]
+    #[schemars(with = "Option<shapes::Dollars>")]
     pub hourly_budget_usd: Option<Option<Money>>,
     #[serde(deserialize_with = "given_dollars")]
+    #[schemars(with = "Option<shapes::Dollars>")]
     pub daily_budget_usd: Option<Option<Money>>,
     #[serde(deserialize_with = "given_dollars")]
+    #[schemars(with = "Option<shapes::Dollars>")]
     pub monthly_budget_usd: Option<Option<Money>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<u8>>")]
     pub alert_thresholds: Option<Option<Vec<u8>>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u32>")]
     pub max_key_lifetime_days: Option<Option<u32>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<shapes::CreationOfKeys>")]
     pub key_creation: Option<Option<KeyCreation>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<shapes::LimitMode>")]
     pub mode: Option<Option<Mode>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<String>")]
     pub timezone: Option<Option<String>>,
 }
 

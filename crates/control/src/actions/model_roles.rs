@@ -10,13 +10,14 @@ use crate::intake::values::{given, present};
 use louver_domain::access::{Action, Permit, decide};
 use louver_domain::model_roles::{ModelRole, builtin};
 use louver_store::{Tx, ledger, model_roles as store};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 const LONGEST_NAME: usize = 64;
 const LARGEST_COUNT: u64 = 1_000_000_000_000;
 
 /// A model role to be made.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewModelRole {
     /// Its name: small letters, digits, `-` and `_`.
@@ -30,17 +31,20 @@ pub struct NewModelRole {
 }
 
 /// A partial change.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelRolePatch {
     /// Entries of its allow-list.
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Vec<String>")]
     pub allowed_models: Option<Vec<String>>,
     /// Tokens of one call; `null` takes the limit away.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u64>")]
     pub max_tokens_per_request: Option<Option<u64>>,
     /// Tokens a day for each person; `null` takes the limit away.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u64>")]
     pub daily_token_budget: Option<Option<u64>>,
 }
 

@@ -13,20 +13,24 @@ use louver_domain::limits::{Level, Limits};
 use louver_domain::organizations::Organization;
 use louver_store::ledger;
 use louver_store::organizations as store;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A partial change.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OrganizationPatch {
     /// A new name.
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "String")]
     pub name: Option<String>,
     /// Whether calls are paid for.
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "bool")]
     pub billing_active: Option<bool>,
     /// Changed limits.
     #[serde(deserialize_with = "present_object")]
+    #[schemars(with = "LimitsPatch")]
     pub limits: Option<LimitsPatch>,
 }
 

@@ -8,38 +8,45 @@ use crate::api::{admin_keys::Shown as ShownAdminKey, keys::Shown as ShownKey};
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::values::{given, present};
+use crate::openapi::shapes;
 use louver_domain::access::{Action, Actor, Denied, Identity, Resource, decide};
 use louver_domain::id::{RoleId, ServiceAccountId, WorkspaceId};
 use louver_domain::keys::{AdminHolder, AdminKey, ApiKey, KeyStatus};
 use louver_domain::roles::{RoleLevel, Roles};
 use louver_domain::users::ServiceAccount;
 use louver_store::{StoreError, Tx, admin_keys, custom_roles, keys, service_accounts as store, workspaces};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A service account to be made.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewServiceAccount {
     /// A name for people, new in the workspace.
     pub name: String,
     /// The workspace it belongs to.
+    #[schemars(with = "shapes::Id")]
     pub workspace_id: WorkspaceId,
     /// Its model role.
     pub role: Option<String>,
 }
 
 /// A partial change.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "ServiceAccountPatch")]
 #[serde(deny_unknown_fields, default)]
 pub struct ServiceAccountPatch {
     /// A new name.
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "String")]
     pub name: Option<String>,
     /// Another model role; `null` takes it.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<String>")]
     pub role: Option<Option<String>>,
     /// All its roles in its workspace, by id or name.
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Vec<String>")]
     pub roles: Option<Vec<String>>,
 }
 

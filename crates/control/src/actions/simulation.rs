@@ -16,6 +16,7 @@ use louver_domain::time::Timestamp;
 use louver_store::keys::Filter;
 use louver_store::usage::history::History;
 use louver_store::{keys, model_roles as roles, organizations, users, workspaces};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -26,14 +27,17 @@ const SECONDS_PER_DAY: i64 = 86_400;
 const KEYS_PER_PAGE: u32 = 1000;
 
 /// What is asked for: how far back, and the changes to try.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "SimulationRequest")]
 #[serde(deny_unknown_fields, default)]
 pub struct Asked {
     /// Days of the past, 1 to 93; absent is 30.
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "u32")]
     pub days: Option<u32>,
     /// Of the organization's limits.
     #[serde(deserialize_with = "present_object")]
+    #[schemars(with = "LimitsPatch")]
     pub organization: Option<LimitsPatch>,
     /// Of workspaces' limits, by id.
     #[serde(deserialize_with = "objects")]

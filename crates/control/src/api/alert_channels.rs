@@ -7,6 +7,8 @@ use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::intake::values::present;
 use crate::intake::{Body, Named, Object};
+use crate::openapi::about::PAGE;
+use crate::openapi::shapes::{self, Deleted};
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
@@ -17,29 +19,58 @@ use louver_domain::id::AlertChannelId;
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::alert_channels::AlertChannel;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/alert-channels", Action::ReadAlertChannels, list)
+        .named("list_alert_channels", "Alert channels")
+        .query(PAGE)
+        .answers::<Page<Shown>>()
         .post("/v1/gateway/alert-channels", Action::CreateAlertChannel, create)
+        .named("create_alert_channel", "Make an alert channel")
+        .saying("A webhook without a `secret` gets one; it stands in this answer and in no other.")
+        .takes::<ChannelIn>()
+        .answers::<ShownOnce<'_>>()
+        .refuses(&[409])
         .get("/v1/gateway/alert-channels/{id}", Action::ReadAlertChannels, one)
+        .named("get_alert_channel", "One alert channel")
+        .answers::<Shown>()
+        .edited()
         .patch("/v1/gateway/alert-channels/{id}", Action::UpdateAlertChannel, update)
+        .named("update_alert_channel", "Change an alert channel")
+        .takes::<PatchIn>()
+        .answers::<Shown>()
+        .edited()
+        .refuses(&[409])
         .delete("/v1/gateway/alert-channels/{id}", Action::DeleteAlertChannel, delete)
+        .named("delete_alert_channel", "Delete an alert channel")
+        .answers::<Deleted>()
         .post("/v1/gateway/alert-channels/{id}/test", Action::TestAlertChannel, test)
+        .named("test_alert_channel", "Send a test alert through a channel")
+        .saying("Answers the alert that the test is; the list of alerts shows what becomes of its delivery.")
+        .answers::<super::alerts::Shown>()
+        .refuses(&[409])
+        .tagged("gateway.alert-channels")
 }
 
 /// An alert channel without its secrets. The path and query of an address may be one, so that only its host is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AlertChannel")]
 pub(crate) struct Shown {
+    #[schemars(with = "shapes::Id")]
     id: AlertChannelId,
+    #[schemars(extend("const" = "alert_channel"))]
     object: &'static str,
     name: String,
+    #[schemars(extend("enum" = ["webhook", "slack", "email"]))]
     kind: &'static str,
     host: Option<String>,
     to: Option<Vec<String>>,
     enabled: bool,
+    #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
 }
 
@@ -60,7 +91,8 @@ impl Shown {
 }
 
 /// A channel just made: the one answer that holds the signing secret, when Louver made it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AlertChannelMade")]
 struct ShownOnce<'a> {
     #[serde(flatten)]
     shown: Shown,
@@ -77,33 +109,46 @@ impl<'de> Deserialize<'de> for SecretIn {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewAlertChannel")]
+#[schemars(extend("examples" = [{"name": "on-call", "kind": "webhook", "url": "https://alerts.example.com/louver"}]))]
 #[serde(deny_unknown_fields)]
 struct ChannelIn {
     name: String,
+    #[schemars(with = "shapes::KindOfChannel")]
     kind: ChannelKind,
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "shapes::Hidden")]
     url: Option<SecretIn>,
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "shapes::Hidden")]
     secret: Option<SecretIn>,
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<String>")]
     to: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "bool")]
     enabled: Option<bool>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[schemars(rename = "AlertChannelPatch")]
 #[serde(deny_unknown_fields, default)]
 struct PatchIn {
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "String")]
     name: Option<String>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "shapes::Hidden")]
     url: Option<SecretIn>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "shapes::Hidden")]
     secret: Option<SecretIn>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Vec<String>")]
     to: Option<Vec<String>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "bool")]
     enabled: Option<bool>,
 }
 

@@ -4,6 +4,8 @@ use super::{Answer, Shared};
 use crate::actions::alerts::{self as actions, Delivered};
 use crate::context::Context;
 use crate::intake::params::Params;
+use crate::openapi::about::PAGE;
+use crate::openapi::shapes;
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
@@ -14,16 +16,25 @@ use louver_domain::id::{AlertChannelId, AlertId};
 use louver_domain::money::Money;
 use louver_domain::time::Timestamp;
 use louver_store::deliveries::Delivery;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().get("/v1/gateway/alerts", Action::ReadAlerts, list)
+    Routes::new()
+        .get("/v1/gateway/alerts", Action::ReadAlerts, list)
+        .named("list_alerts", "What was raised, newest first, and how its deliveries stand")
+        .query(PAGE)
+        .answers::<Page<ShownWithDeliveries>>()
+        .tagged("gateway.alerts")
 }
 
 /// An alert as shown, and as webhooks carry it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Alert")]
 pub(crate) struct Shown {
+    #[schemars(with = "shapes::Id")]
     id: AlertId,
+    #[schemars(extend("const" = "alert"))]
     object: &'static str,
     kind: &'static str,
     threshold: Option<u8>,
@@ -35,18 +46,23 @@ pub(crate) struct Shown {
     unit: Option<String>,
     limit: Option<Amount>,
     spent: Option<Amount>,
+    #[schemars(with = "Option<shapes::Time>")]
     period_starts: Option<Timestamp>,
+    #[schemars(with = "Option<shapes::Time>")]
     period_ends: Option<Timestamp>,
+    #[schemars(with = "Option<shapes::Time>")]
     forecast_at: Option<Timestamp>,
     superseded: bool,
+    #[schemars(with = "shapes::Time")]
     raised_at: Timestamp,
 }
 
 /// Dollars, or tokens.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AlertAmount")]
 #[serde(untagged)]
 enum Amount {
-    Dollars(Money),
+    Dollars(#[schemars(with = "shapes::Dollars")] Money),
     Tokens(i64),
 }
 
@@ -80,22 +96,28 @@ impl Shown {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AlertWithDeliveries")]
 struct ShownWithDeliveries {
     #[serde(flatten)]
     shown: Shown,
     deliveries: Vec<ShownDelivery>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AlertDelivery")]
 struct ShownDelivery {
+    #[schemars(with = "shapes::Id")]
     channel_id: AlertChannelId,
     channel_name: String,
+    #[schemars(extend("enum" = ["webhook", "slack", "email"]))]
     kind: &'static str,
     state: &'static str,
     attempts: u64,
+    #[schemars(with = "Option<shapes::Time>")]
     next_attempt_at: Option<Timestamp>,
     last_error: Option<String>,
+    #[schemars(with = "Option<shapes::Time>")]
     delivered_at: Option<Timestamp>,
 }
 

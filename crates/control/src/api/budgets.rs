@@ -6,6 +6,8 @@ use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
+use crate::openapi::about::{Kind, PAGE, Parameter};
+use crate::openapi::shapes;
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
@@ -15,21 +17,42 @@ use louver_domain::budgets::Unit;
 use louver_domain::id::BudgetId;
 use louver_domain::money::Money;
 use louver_domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+const FILTERS: &[Parameter] = &[
+    Parameter::new("scope", Kind::Text, "Only budgets of this level, such as `workspace`."),
+    Parameter::new("scope_id", Kind::Text, "Only budgets of this object, by the id that budgets show."),
+];
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/budgets", Action::ReadBudgets, list)
+        .named("list_budgets", "How every budget stands")
+        .query(PAGE)
+        .query(FILTERS)
+        .answers::<Page<Shown>>()
         .post("/v1/gateway/budgets/release", Action::ReleaseStranded, release)
+        .named("release_stranded", "Release what nodes took with them")
+        .saying("Of one budget or of all. The fence says why nothing can be billed on it any more.")
+        .takes::<ReleaseIn>()
+        .answers::<actions::Released>()
+        .refuses(&[404])
         .get("/v1/gateway/budgets/{id}", Action::ReadBudgets, one)
+        .named("get_budget", "How one budget stands")
+        .answers::<Shown>()
         .post("/v1/gateway/budgets/{id}/unblock", Action::UnblockBudget, unblock)
+        .named("unblock_budget", "Unblock a budget that was blocked since its books did not agree")
+        .answers::<Shown>()
+        .tagged("gateway.budgets")
 }
 
 /// An amount as shown: dollars, or tokens.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BudgetAmount")]
 #[serde(untagged)]
 pub(crate) enum Amount {
-    Usd(Money),
+    Usd(#[schemars(with = "shapes::Dollars")] Money),
     Tokens(i64),
 }
 
@@ -42,22 +65,28 @@ impl Amount {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BudgetThreshold")]
 struct Threshold {
     percent: u8,
     crossed: bool,
 }
 
 /// A budget as shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Budget")]
 struct Shown {
+    #[schemars(with = "shapes::Id")]
     id: BudgetId,
+    #[schemars(extend("const" = "budget"))]
     object: &'static str,
     name: String,
+    #[schemars(extend("enum" = ["organization", "workspace", "user", "model_role", "key"]))]
     scope: &'static str,
     scope_id: String,
     role: Option<String>,
     window: &'static str,
+    #[schemars(extend("enum" = ["usd", "tokens"]))]
     unit: &'static str,
     limit: Amount,
     spent: Amount,
@@ -65,9 +94,13 @@ struct Shown {
     leased: Amount,
     stranded: Amount,
     remaining: Amount,
+    #[schemars(with = "shapes::Time")]
     starts_at: Timestamp,
+    #[schemars(with = "shapes::Time")]
     resets_at: Timestamp,
+    #[schemars(extend("enum" = ["active", "exhausted", "blocked"]))]
     state: &'static str,
+    #[schemars(extend("enum" = ["enforce", "shadow"]))]
     mode: &'static str,
     thresholds: Vec<Threshold>,
 }
@@ -147,10 +180,12 @@ async fn unblock(State(control): Shared, context: Context, Named(id): Named<Stri
 }
 
 /// What to release, and by what fence nothing can still be billed on it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "BudgetRelease")]
 #[serde(deny_unknown_fields)]
 struct ReleaseIn {
     #[serde(default)]
+    #[schemars(with = "Option<shapes::Id>")]
     budget_id: Option<BudgetId>,
     fence: Fence,
 }

@@ -6,6 +6,7 @@ use crate::actions::explain::{self as actions, Caller};
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::{Body, Object};
+use crate::openapi::shapes;
 use crate::reply;
 use crate::routes::Routes;
 use axum::extract::State;
@@ -17,6 +18,7 @@ use louver_domain::id::{KeyId, UserId, WorkspaceId};
 use louver_domain::money::Money;
 use louver_domain::settlement::Bound;
 use louver_domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -24,21 +26,31 @@ use std::net::IpAddr;
 const MOST_CHOICES: u64 = 128;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().post("/v1/gateway/explain", Action::Explain, explain)
+    Routes::new()
+        .post("/v1/gateway/explain", Action::Explain, explain)
+        .named("explain", "Which rules a call would be asked, and what they would say")
+        .saying("Name a `key_id`, or a `user` and perhaps a `workspace_id`. Nothing is spent.")
+        .takes::<ExplainIn>()
+        .answers::<Shown>()
+        .refuses(&[404])
+        .tagged("gateway.policy")
 }
 
 /// The call that is asked about.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ExplainRequest")]
 #[serde(deny_unknown_fields)]
 struct ExplainIn {
     key_id: Option<String>,
     user: Option<String>,
     workspace_id: Option<String>,
     model: String,
+    #[schemars(with = "Option<shapes::Endpoint>")]
     endpoint: Option<EndpointKind>,
     max_tokens: Option<u64>,
     input_tokens: Option<u64>,
     choices: Option<u64>,
+    #[schemars(with = "Option<shapes::Address>")]
     address: Option<IpAddr>,
 }
 
@@ -83,8 +95,10 @@ impl ExplainIn {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Explanation")]
 struct Shown {
+    #[schemars(extend("const" = "explanation"))]
     object: &'static str,
     allowed: bool,
     refusal: Option<ShownRefusal>,
@@ -93,7 +107,8 @@ struct Shown {
     rules: Vec<ShownRule>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ExplainedRefusal")]
 struct ShownRefusal {
     status: u16,
     #[serde(rename = "type")]
@@ -107,10 +122,12 @@ impl ShownRefusal {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ExplainedBound")]
 struct ShownBound {
     input_tokens: u64,
     output_tokens: u64,
+    #[schemars(with = "shapes::Dollars")]
     cost_usd: Money,
 }
 
@@ -120,7 +137,8 @@ impl ShownBound {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ExplainedRule")]
 struct ShownRule {
     rule: &'static str,
     level: Option<&'static str>,
@@ -134,6 +152,7 @@ struct ShownRule {
     reserved: Option<Amount>,
     remaining: Option<Amount>,
     asked: Option<Amount>,
+    #[schemars(with = "Option<shapes::Time>")]
     resets_at: Option<Timestamp>,
     mode: Option<&'static str>,
     detail: Option<String>,

@@ -7,6 +7,8 @@ use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
+use crate::openapi::about::{Kind, PAGE, Parameter};
+use crate::openapi::shapes::{self, Deleted};
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
@@ -19,6 +21,7 @@ use louver_domain::money::Money;
 use louver_domain::network::Cidr;
 use louver_domain::time::Timestamp;
 use louver_store::keys::Filter;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -26,23 +29,69 @@ const LONGEST_UNUSED_DAYS: u32 = 36_500;
 const SECONDS_PER_DAY: i64 = 86_400;
 const STATUSES: [&str; 4] = ["active", "disabled", "revoked", "expired"];
 
+const FILTERS: &[Parameter] = &[
+    Parameter::new("workspace_id", Kind::Id, "Only keys of this workspace."),
+    Parameter::new("name", Kind::Text, "Only keys of this name."),
+    Parameter::new("status", Kind::OneOf(&STATUSES), "Only keys of this status."),
+    Parameter::new(
+        "unused_days",
+        Kind::Count(0, LONGEST_UNUSED_DAYS),
+        "Only keys that were not used in so many days.",
+    ),
+];
+
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/api-keys", Action::ReadApiKeys, list)
+        .named("list_api_keys", "API keys")
+        .query(PAGE)
+        .query(FILTERS)
+        .answers::<Page<Shown>>()
         .post("/v1/api-keys", Action::CreateOwnApiKey, create)
+        .named("create_api_key", "Make an API key")
+        .saying("The secret stands in this answer and in no other.")
+        .takes::<actions::NewKey>()
+        .answers::<ShownOnce<'_>>()
+        .refuses(&[404, 409])
         .get("/v1/api-keys/{id}", Action::ReadApiKeys, one)
+        .named("get_api_key", "One API key")
+        .answers::<Shown>()
         .patch("/v1/api-keys/{id}", Action::RenameOwnApiKey, update)
+        .named("update_api_key", "Change an API key")
+        .takes::<actions::KeyPatch>()
+        .answers::<Shown>()
+        .refuses(&[409])
         .delete("/v1/api-keys/{id}", Action::RevokeApiKey, revoke)
+        .named("revoke_api_key", "Revoke an API key for good")
+        .answers::<Deleted>()
         .post("/v1/api-keys/{id}/disable", Action::DisableApiKey, disable)
+        .named("disable_api_key", "Refuse an API key until it is enabled")
+        .answers::<Shown>()
+        .refuses(&[409])
         .post("/v1/api-keys/{id}/enable", Action::EnableApiKey, enable)
+        .named("enable_api_key", "Accept a disabled API key again")
+        .answers::<Shown>()
+        .refuses(&[409])
+        .tagged("api-keys")
         .get("/v1/gateway/keys/{id}/limits", Action::ReadApiKeys, limits)
+        .named("get_key_limits", "The limits of an API key")
+        .answers::<shapes::Limits>()
+        .edited()
         .patch("/v1/gateway/keys/{id}/limits", Action::UpdateApiKey, update_limits)
+        .named("update_key_limits", "Change the limits of an API key")
+        .takes::<LimitsPatch>()
+        .answers::<shapes::Limits>()
+        .edited()
+        .refuses(&[409])
+        .tagged("gateway.limits")
 }
 
 /// A key without its secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ApiKey")]
 pub(crate) struct Shown {
     id: String,
+    #[schemars(extend("const" = "api_key"))]
     object: &'static str,
     hidden_key: String,
     name: String,
@@ -51,21 +100,31 @@ pub(crate) struct Shown {
     allowed_models: Option<Vec<String>>,
     rate_limit_rpm: Option<u64>,
     tokens_per_minute: Option<u64>,
+    #[schemars(with = "Option<shapes::Dollars>")]
     monthly_budget_usd: Option<Money>,
+    #[schemars(with = "shapes::Limits")]
     limits: Limits,
     role: Option<String>,
     allowed_endpoints: Option<Vec<String>>,
+    #[schemars(with = "Option<Vec<shapes::Block>>")]
     allowed_cidrs: Option<Vec<Cidr>>,
+    #[schemars(with = "Option<shapes::Id>")]
     owner_user_id: Option<UserId>,
+    #[schemars(with = "Option<shapes::Id>")]
     service_account_id: Option<ServiceAccountId>,
+    #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
+    #[schemars(with = "Option<shapes::Time>")]
     last_used_at: Option<Timestamp>,
+    #[schemars(with = "Option<shapes::Time>")]
     expires_at: Option<Timestamp>,
+    #[schemars(extend("enum" = ["active", "disabled", "revoked", "expired"]))]
     status: &'static str,
 }
 
 /// A key just made: the one answer that holds the secret.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ApiKeyMade")]
 struct ShownOnce<'a> {
     #[serde(flatten)]
     shown: Shown,

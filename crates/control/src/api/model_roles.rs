@@ -5,28 +5,58 @@ use crate::actions::model_roles as actions;
 use crate::context::Context;
 use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
+use crate::openapi::about::PAGE;
+use crate::openapi::shapes::DeletedModelRole;
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::model_roles::ModelRole;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/roles", Action::ReadModelRoles, list)
+        .named("list_model_roles", "Model roles")
+        .query(PAGE)
+        .answers::<Page<Shown>>()
         .post("/v1/gateway/roles", Action::CreateModelRole, create)
+        .named("create_model_role", "Make a model role")
+        .takes::<actions::NewModelRole>()
+        .answers::<Shown>()
+        .refuses(&[409])
         .get("/v1/gateway/roles/{name}", Action::ReadModelRoles, one)
+        .named("get_model_role", "One model role")
+        .text("name", "Its name.")
+        .answers::<Shown>()
+        .edited()
         .patch("/v1/gateway/roles/{name}", Action::UpdateModelRole, update)
+        .named("update_model_role", "Change a model role")
+        .text("name", "Its name.")
+        .takes::<actions::ModelRolePatch>()
+        .answers::<Shown>()
+        .edited()
         .delete("/v1/gateway/roles/{name}", Action::DeleteModelRole, delete)
+        .named("delete_model_role", "Delete a model role that nobody has")
+        .text("name", "Its name.")
+        .answers::<DeletedModelRole>()
+        .refuses(&[409])
         .post("/v1/gateway/roles/{name}/restore", Action::UpdateModelRole, restore)
+        .named("restore_model_role", "Set a built-in model role back to what it was")
+        .text("name", "Its name.")
+        .answers::<Shown>()
+        .edited()
+        .tagged("gateway.model-roles")
 }
 
 /// A model role as shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ModelRole")]
 pub(crate) struct Shown {
+    #[schemars(extend("const" = "model_role"))]
     object: &'static str,
     name: String,
     allowed_models: Vec<String>,

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::intake::params::Params;
 use crate::intake::values::Dollars;
 use crate::intake::{Body, Named, Object};
+use crate::openapi::shapes;
 use crate::page::Page;
 use crate::reply;
 use crate::routes::Routes;
@@ -16,23 +17,36 @@ use louver_domain::models::{Model, ModelStatus};
 use louver_domain::prices::{Price, Prices};
 use louver_domain::time::Timestamp;
 use louver_store::models::PricedModel;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/models", Action::ReadModels, list)
+        .named("list_catalogue", "The model catalogue with its prices")
+        .answers::<Page<shapes::PricedModel>>()
         .put("/v1/gateway/models", Action::UpdateModel, replace)
+        .named("replace_catalogue", "Replace the model catalogue, whole")
+        .takes::<CatalogueIn>()
+        .answers::<Page<shapes::PricedModel>>()
         .get("/v1/gateway/models/{id}", Action::ReadModels, one)
+        .named("get_catalogued_model", "One model of the catalogue")
+        .text("id", "Its pinned id.")
+        .answers::<shapes::PricedModel>()
+        .tagged("gateway.models")
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Catalogue")]
 #[serde(deny_unknown_fields)]
 struct CatalogueIn {
+    #[schemars(with = "Vec<ModelIn>")]
     models: Vec<Object<ModelIn>>,
 }
 
 /// A model as in the answers; read strictly, which a flattened struct cannot be.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "NewModel")]
 #[serde(deny_unknown_fields)]
 struct ModelIn {
     id: String,
@@ -42,22 +56,31 @@ struct ModelIn {
     name: String,
     context: u64,
     #[serde(default)]
+    #[schemars(with = "Vec<shapes::Endpoint>")]
     endpoints: Vec<EndpointKind>,
     #[serde(default)]
     capabilities: Vec<String>,
+    #[schemars(with = "shapes::StatusOfModel")]
     status: ModelStatus,
+    #[schemars(with = "Option<shapes::Time>")]
     deprecation: Option<Timestamp>,
     replacement: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Vec<PriceIn>")]
     prices: Vec<Object<PriceIn>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "NewPrice")]
 #[serde(deny_unknown_fields)]
 struct PriceIn {
+    #[schemars(with = "shapes::Time")]
     effective_from: Timestamp,
+    #[schemars(with = "shapes::Dollars")]
     input_usd_per_mtok: Dollars,
+    #[schemars(with = "shapes::Dollars")]
     cached_input_usd_per_mtok: Dollars,
+    #[schemars(with = "shapes::Dollars")]
     output_usd_per_mtok: Dollars,
 }
 

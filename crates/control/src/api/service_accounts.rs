@@ -8,6 +8,8 @@ use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
+use crate::openapi::about::PAGE;
+use crate::openapi::shapes;
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
@@ -16,6 +18,7 @@ use louver_domain::access::Action;
 use louver_domain::id::{RoleId, ServiceAccountId, WorkspaceId};
 use louver_domain::time::Timestamp;
 use louver_domain::users::ServiceAccount;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -24,26 +27,54 @@ const ONE: &str = "/v1/gateway/service-accounts/{account}";
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/service-accounts", Action::ReadServiceAccounts, list)
+        .named("list_service_accounts", "Service accounts")
+        .query(PAGE)
+        .answers::<Page<Shown>>()
         .post("/v1/gateway/service-accounts", Action::CreateServiceAccount, create)
+        .named("create_service_account", "Make a service account")
+        .takes::<actions::NewServiceAccount>()
+        .answers::<Shown>()
+        .refuses(&[404, 409])
         .get(ONE, Action::ReadServiceAccounts, one)
+        .named("get_service_account", "A service account")
+        .answers::<Shown>()
         .patch(ONE, Action::UpdateServiceAccount, update)
+        .named(
+            "update_service_account",
+            "Change the name, the model role or the workspace roles of a service account",
+        )
+        .takes::<actions::ServiceAccountPatch>()
+        .answers::<Shown>()
+        .refuses(&[409])
         .delete(ONE, Action::DeleteServiceAccount, delete)
+        .named("delete_service_account", "Delete a service account; its keys are refused from then on")
+        .answers::<shapes::Deleted>()
         .put(
             "/v1/gateway/workspaces/{workspace}/service-accounts/{account}/model-role",
             Action::AssignModelRole,
             assign,
         )
+        .named("assign_service_account_model_role", "Give a service account a model role, or take it away")
+        .takes::<RoleIn>()
+        .answers::<Shown>()
+        .tagged("gateway.service-accounts")
 }
 
 /// A service account as shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ServiceAccount")]
 pub(crate) struct Shown {
+    #[schemars(with = "shapes::Id")]
     id: ServiceAccountId,
+    #[schemars(extend("const" = "service_account"))]
     object: &'static str,
     name: String,
+    #[schemars(with = "shapes::Id")]
     workspace_id: WorkspaceId,
     role: Option<String>,
+    #[schemars(with = "Vec<shapes::Id>")]
     roles: Vec<RoleId>,
+    #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
 }
 

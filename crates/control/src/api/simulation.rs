@@ -4,6 +4,7 @@ use super::{Answer, Shared};
 use crate::actions::simulation::{self as actions, Asked, Bounds, Names, Simulated};
 use crate::context::Context;
 use crate::intake::{Body, Object};
+use crate::openapi::shapes;
 use crate::reply;
 use crate::routes::Routes;
 use axum::extract::State;
@@ -12,6 +13,7 @@ use louver_domain::id::RequestId;
 use louver_domain::money::Money;
 use louver_domain::simulation::{Finding, PastCall, Rule, Scope, Total};
 use louver_domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::cmp::Reverse;
 
@@ -19,14 +21,25 @@ use std::cmp::Reverse;
 const MOST_RULES: usize = 1000;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().post("/v1/gateway/simulate", Action::Simulate, simulate)
+    Routes::new()
+        .post("/v1/gateway/simulate", Action::Simulate, simulate)
+        .named("simulate", "What a draft of limits and roles would have refused")
+        .saying("The calls of the last days are judged again; nothing is changed and nothing is spent.")
+        .takes::<Asked>()
+        .answers::<Shown>()
+        .refuses(&[404])
+        .tagged("gateway.policy")
 }
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Simulation")]
 struct Shown {
+    #[schemars(extend("const" = "simulation"))]
     object: &'static str,
+    #[schemars(with = "shapes::Time")]
     from: Timestamp,
+    #[schemars(with = "shapes::Time")]
     to: Timestamp,
     complete: bool,
     total: ShownTotal,
@@ -36,11 +49,13 @@ struct Shown {
     has_more_rules: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SimulatedTotal")]
 struct ShownTotal {
     requests: u64,
     input_tokens: u64,
     output_tokens: u64,
+    #[schemars(with = "shapes::Dollars")]
     cost_usd: Money,
 }
 
@@ -55,8 +70,10 @@ impl ShownTotal {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SimulatedRule")]
 struct ShownRule {
+    #[schemars(extend("enum" = ["organization", "workspace", "user", "model_role", "key"]))]
     scope: &'static str,
     id: String,
     name: Option<String>,
@@ -67,9 +84,12 @@ struct ShownRule {
     first: ShownCall,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SimulatedCall")]
 struct ShownCall {
+    #[schemars(with = "shapes::Time")]
     at: Timestamp,
+    #[schemars(with = "shapes::Id")]
     request_id: RequestId,
     workspace_id: String,
     key_id: String,

@@ -7,6 +7,8 @@ use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::intake::values::present;
 use crate::intake::{Body, Named, Object};
+use crate::openapi::about::PAGE;
+use crate::openapi::shapes::{self, Deleted};
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
@@ -16,25 +18,46 @@ use louver_domain::id::{UpstreamId, WorkspaceId};
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::upstreams::Upstream;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/upstreams", Action::ReadUpstreams, list)
+        .named("list_upstreams", "Upstream credentials, without their keys")
+        .query(PAGE)
+        .answers::<Page<Shown>>()
         .post("/v1/gateway/upstreams", Action::CreateUpstream, create)
+        .named("create_upstream", "Store an upstream credential")
+        .saying("Its key is sealed and never shown again.")
+        .takes::<UpstreamIn>()
+        .answers::<Shown>()
+        .refuses(&[404, 409])
         .patch("/v1/gateway/upstreams/{id}", Action::UpdateUpstream, update)
+        .named("update_upstream", "Rename, replace, enable or disable an upstream credential")
+        .takes::<PatchIn>()
+        .answers::<Shown>()
+        .refuses(&[409])
         .delete("/v1/gateway/upstreams/{id}", Action::DeleteUpstream, delete)
+        .named("delete_upstream", "Delete an upstream credential")
+        .answers::<Deleted>()
+        .tagged("gateway.upstreams")
 }
 
 /// An upstream credential without its key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Upstream")]
 pub(crate) struct Shown {
+    #[schemars(with = "shapes::Id")]
     id: UpstreamId,
+    #[schemars(extend("const" = "upstream"))]
     object: &'static str,
     name: String,
+    #[schemars(with = "Option<shapes::Id>")]
     workspace_id: Option<WorkspaceId>,
     enabled: bool,
+    #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
 }
 
@@ -60,22 +83,29 @@ impl<'de> Deserialize<'de> for KeyIn {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewUpstream")]
 #[serde(deny_unknown_fields)]
 struct UpstreamIn {
     name: String,
+    #[schemars(with = "shapes::Hidden")]
     key: KeyIn,
+    #[schemars(with = "Option<shapes::Id>")]
     workspace_id: Option<WorkspaceId>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[schemars(rename = "UpstreamPatch")]
 #[serde(deny_unknown_fields, default)]
 struct PatchIn {
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "String")]
     name: Option<String>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "shapes::Hidden")]
     key: Option<KeyIn>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "bool")]
     enabled: Option<bool>,
 }
 

@@ -5,6 +5,8 @@ use crate::actions::usage::{self as actions, Asked, Usage};
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
+use crate::openapi::about::{Kind, Parameter};
+use crate::openapi::shapes::UsageRow;
 use crate::page::Page;
 use crate::reply;
 use crate::routes::Routes;
@@ -23,8 +25,27 @@ use serde_json::Value;
 
 const CSV: &str = "text/csv";
 
+const SPAN: &[Parameter] = &[
+    Parameter::new("from", Kind::Moment, "From then on; absent is the begin of this month in UTC."),
+    Parameter::new("to", Kind::Moment, "Until before then; absent is now."),
+    Parameter::new(
+        "granularity",
+        Kind::OneOf(&["hour", "day", "month"]),
+        "One row a period; absent is `day`.",
+    ),
+    Parameter::new("group_by", Kind::Commas(&GROUPS), "Also one row for each of these."),
+];
+const GROUPS: [&str; 6] = ["workspace", "key", "user", "model", "role", "endpoint"];
+
 pub(crate) fn routes() -> Routes {
-    Routes::new().get("/v1/gateway/usage", Action::ReadUsage, read)
+    Routes::new()
+        .get("/v1/gateway/usage", Action::ReadUsage, read)
+        .named("read_usage", "Sums of calls, tokens and cost")
+        .saying("With `Accept: text/csv` the same as a table. A row has the columns that `group_by` names.")
+        .query(SPAN)
+        .answers::<Page<UsageRow>>()
+        .csv()
+        .tagged("gateway.usage")
 }
 
 async fn read(State(control): Shared, context: Context, headers: HeaderMap, params: Params) -> Answer {

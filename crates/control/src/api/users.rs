@@ -10,6 +10,8 @@ use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::intake::values::given;
 use crate::intake::{Body, Named, Object};
+use crate::openapi::about::PAGE;
+use crate::openapi::shapes;
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
@@ -20,29 +22,54 @@ use louver_domain::limits::Limits;
 use louver_domain::roles::Roles;
 use louver_domain::time::Timestamp;
 use louver_domain::users::{Membership, User};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/users", Action::ReadUsers, list)
+        .named("list_users", "People of the organization, with their limits")
+        .query(PAGE)
+        .answers::<Page<Shown>>()
         .get("/v1/gateway/users/{user}", Action::ReadUsers, one)
+        .named("get_user", "A person")
+        .answers::<Shown>()
+        .tagged("gateway.users")
         .get("/v1/gateway/users/{user}/limits", Action::ReadUsers, limits)
+        .named("get_user_limits", "The limits of a person")
+        .answers::<shapes::Limits>()
+        .edited()
         .patch("/v1/gateway/users/{user}/limits", Action::UpdateUserLimits, update_limits)
+        .named("update_user_limits", "Change the limits of a person")
+        .takes::<LimitsPatch>()
+        .answers::<shapes::Limits>()
+        .edited()
+        .tagged("gateway.limits")
         .put("/v1/gateway/workspaces/{workspace}/members/{user}/model-role", Action::AssignModelRole, assign)
+        .named("assign_model_role", "Give a member of a workspace a model role, or take it away")
+        .takes::<RoleIn>()
+        .answers::<ShownMembership>()
+        .tagged("gateway.users")
 }
 
 /// A person as shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "User")]
 pub(crate) struct Shown {
+    #[schemars(with = "shapes::Id")]
     id: UserId,
+    #[schemars(extend("const" = "user"))]
     object: &'static str,
     email: String,
     name: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
+    #[schemars(with = "Vec<shapes::Id>")]
     roles: Vec<RoleId>,
     role_names: Vec<String>,
+    #[schemars(with = "shapes::Limits")]
     limits: Limits,
+    #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
 }
 
@@ -69,11 +96,16 @@ pub(super) fn names(roles: &Roles, ids: &[RoleId]) -> Vec<String> {
 }
 
 /// A membership as shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Membership")]
 pub(crate) struct ShownMembership {
+    #[schemars(extend("const" = "membership"))]
     object: &'static str,
+    #[schemars(with = "shapes::Id")]
     workspace_id: WorkspaceId,
+    #[schemars(with = "shapes::Id")]
     user_id: UserId,
+    #[schemars(with = "Vec<shapes::Id>")]
     roles: Vec<RoleId>,
     role: Option<String>,
 }
@@ -91,10 +123,12 @@ impl ShownMembership {
 }
 
 /// A model role to give, or `null` to take it; the field must be there.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ModelRoleAssignment")]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleIn {
     #[serde(deserialize_with = "given")]
+    #[schemars(required, extend("type" = ["string", "null"]))]
     role: Option<Option<String>>,
 }
 

@@ -7,6 +7,8 @@ use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
+use crate::openapi::about::PAGE;
+use crate::openapi::shapes;
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
@@ -16,26 +18,45 @@ use louver_domain::id::WorkspaceId;
 use louver_domain::limits::Limits;
 use louver_domain::time::Timestamp;
 use louver_domain::workspaces::Workspace;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/workspaces", Action::ReadWorkspace, list)
+        .named("list_workspaces", "Workspaces, with their limits")
+        .query(PAGE)
+        .answers::<Page<Shown>>()
+        .tagged("gateway.workspaces")
         .get("/v1/gateway/workspaces/{workspace}/limits", Action::ReadWorkspace, limits)
+        .named("get_workspace_limits", "The limits of a workspace")
+        .answers::<shapes::Limits>()
+        .edited()
         .patch("/v1/gateway/workspaces/{workspace}/limits", Action::UpdateWorkspaceLimits, update_limits)
+        .named("update_workspace_limits", "Change the limits of a workspace")
+        .takes::<LimitsPatch>()
+        .answers::<shapes::Limits>()
+        .edited()
+        .tagged("gateway.limits")
 }
 
 /// A workspace as shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Workspace")]
 pub(crate) struct Shown {
+    #[schemars(with = "shapes::Id")]
     id: WorkspaceId,
+    #[schemars(extend("const" = "workspace"))]
     object: &'static str,
     name: String,
     description: Option<String>,
     icon: Option<String>,
     is_default: bool,
+    #[schemars(with = "shapes::Limits")]
     limits: Limits,
+    #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
+    #[schemars(with = "Option<shapes::Time>")]
     archived_at: Option<Timestamp>,
 }
 

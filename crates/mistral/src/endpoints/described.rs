@@ -1,0 +1,220 @@
+//! The inference API for the description of the API: the operation of each endpoint, and the shapes it refers to.
+
+mod answers;
+mod requests;
+
+use super::Endpoint;
+use serde_json::{Map, Value, json};
+
+/// The chapters, in their order.
+pub const CHAPTERS: [(&str, &str); 4] = [
+    ("chat", "Chats with a model."),
+    ("fim", "Code between two pieces of code."),
+    ("embeddings", "Vectors of texts."),
+    ("models", "The models that the key may use."),
+];
+
+/// Refusals of requests that only read.
+const READING: [u16; 7] = [400, 401, 402, 403, 405, 429, 503];
+/// Refusals of calls.
+const CALLING: [u16; 14] = [400, 401, 402, 403, 404, 405, 408, 413, 415, 422, 429, 502, 503, 504];
+
+/// The path as the description writes it.
+pub const fn path(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::GetModel => "/v1/models/{model_id}",
+        other => other.path(),
+    }
+}
+
+/// The operation of an endpoint.
+pub fn operation(endpoint: Endpoint) -> Value {
+    let (id, tag, summary, description) = words(endpoint);
+    let mut operation = json!({
+        "operationId": id,
+        "tags": [tag],
+        "summary": summary,
+        "description": description,
+        "security": [{"ApiKey": []}],
+        "x-endpoint": endpoint.name(),
+        "responses": responses(endpoint),
+    });
+    let body = requests::name(endpoint)
+        .map(|name| json!({"required": true, "content": {"application/json": {"schema": shared(name)}}}));
+    let parameters = (endpoint == Endpoint::GetModel).then(|| json!([model_id()]));
+    if let Some(members) = operation.as_object_mut() {
+        members.extend(body.map(|body| ("requestBody".to_owned(), body)));
+        members.extend(parameters.map(|parameters| ("parameters".to_owned(), parameters)));
+    }
+    operation
+}
+
+/// The shapes that the operations refer to.
+pub fn schemas() -> Map<String, Value> {
+    requests::schemas().into_iter().chain(answers::schemas()).collect()
+}
+
+const fn words(endpoint: Endpoint) -> (&'static str, &'static str, &'static str, &'static str) {
+    match endpoint {
+        Endpoint::ChatCompletions => (
+            "chat_completion_v1_chat_completions_post",
+            "chat",
+            "Let a model answer a chat",
+            "The call is judged by all rules first, and what it may cost at most is set aside. With `stream` the \
+             answer comes as events.",
+        ),
+        Endpoint::FimCompletions => (
+            "fim_completion_v1_fim_completions_post",
+            "fim",
+            "Let a model fill in code",
+            "Judged and paid for as a chat is.",
+        ),
+        Endpoint::Embeddings => (
+            "embeddings_v1_embeddings_post",
+            "embeddings",
+            "Make vectors of texts",
+            "Judged and paid for as a chat is; there is no output to bound.",
+        ),
+        Endpoint::ListModels => (
+            "list_models_v1_models_get",
+            "models",
+            "The models that this key may use",
+            "One entry for each name of a model.",
+        ),
+        Endpoint::GetModel => (
+            "retrieve_model_v1_models__model_id__get",
+            "models",
+            "One model by any of its names",
+            "A model that this key may not use is not there.",
+        ),
+    }
+}
+
+fn model_id() -> Value {
+    json!({
+        "name": "model_id",
+        "in": "path",
+        "required": true,
+        "description": "The model's id, or another name of it.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"},
+    })
+}
+
+fn shared(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn responses(endpoint: Endpoint) -> Map<String, Value> {
+    let refusals: Vec<u16> = match endpoint {
+        Endpoint::ListModels => READING.to_vec(),
+        Endpoint::GetModel => READING.into_iter().chain([404]).collect(),
+        Endpoint::ChatCompletions | Endpoint::FimCompletions | Endpoint::Embeddings => CALLING.to_vec(),
+    };
+    let refused = refusals.into_iter().map(|status| (status.to_string(), refusal(status)));
+    let mut content = json!({"application/json": {"schema": shared(answers::name(endpoint))}});
+    if let (Endpoint::ChatCompletions | Endpoint::FimCompletions, Some(kinds)) =
+        (endpoint, content.as_object_mut())
+    {
+        kinds.insert("text/event-stream".into(), json!({"schema": {"type": "string"}}));
+    }
+    let done = json!({"description": "Done.", "content": content});
+    refused.chain([("200".to_owned(), done)]).collect()
+}
+
+fn refusal(status: u16) -> Value {
+    let name = if status == 401 { "Unauthorized" } else { "CallRefusal" };
+    json!({
+        "description": meaning(status),
+        "content": {"application/json": {"schema": shared(name)}},
+    })
+}
+
+const fn meaning(status: u16) -> &'static str {
+    match status {
+        400 => "The request is not one unambiguous request in JSON.",
+        401 => "No key that is accepted, or a second credential.",
+        402 => {
+            "The organization's billing is not active; or a budget is spent, where that is set to be a 402."
+        }
+        403 => "The key, its workspace or a role does not allow the call.",
+        404 => "There is no such model for this key, or no such file.",
+        405 => "The path answers to another method.",
+        408 => "The body came too slowly.",
+        413 => "The body is too large.",
+        415 => "The body is not plain JSON.",
+        422 => "The body is JSON of another shape.",
+        429 => "A rate is exceeded or a budget is spent; `type` and `limit` say which.",
+        502 => "Upstream gave no usable answer.",
+        503 => "The call cannot be accounted for now; nothing was sent.",
+        504 => "Upstream did not answer in time.",
+        _ => "Refused.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{RequestError, read};
+    use serde_json::to_value;
+
+    /// The names of the fields that a body is refused for.
+    fn unknown(endpoint: Endpoint, body: &Value) -> Vec<String> {
+        match read(endpoint, body.to_string().as_bytes()) {
+            Err(RequestError::Shape(details)) => {
+                details.iter().filter(|d| d.kind == "extra_forbidden").map(|d| d.loc[1].clone()).collect()
+            }
+            _ => vec![],
+        }
+    }
+
+    #[test]
+    fn fields_that_are_told_of_are_read_and_required_ones_are_asked_for() {
+        let all = schemas();
+        for endpoint in Endpoint::ALL {
+            let Some(name) = requests::name(endpoint) else { continue };
+            let fields = all[name]["properties"].as_object().unwrap();
+            let body: Map<String, Value> = fields.keys().map(|field| (field.clone(), Value::Null)).collect();
+            assert_eq!(unknown(endpoint, &body.into()), Vec::<String>::new(), "{name}");
+            assert_eq!(unknown(endpoint, &json!({"zzz": 1})), ["zzz"]);
+            let Err(RequestError::Shape(details)) = read(endpoint, b"{}") else { panic!("{name}") };
+            let mut missing: Vec<&str> = details.iter().map(|d| d.loc[1].as_str()).collect();
+            let mut required: Vec<&str> =
+                all[name]["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            missing.sort_unstable();
+            required.sort_unstable();
+            assert_eq!(missing, required, "{name}");
+        }
+    }
+
+    #[test]
+    fn answers_of_our_own_have_the_fields_that_are_told_of() {
+        let all = schemas();
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let card = crate::models::ModelCard {
+            internal: Some(true),
+            billing_model_name: Some("x".into()),
+            ..crate::models::ModelCard::base("x")
+        };
+        let card = to_value(card).unwrap();
+        assert_eq!(keys(&card), keys(&all["ModelCard"]["properties"]));
+        assert_eq!(
+            keys(&card["capabilities"]),
+            keys(&all["ModelCard"]["properties"]["capabilities"]["properties"])
+        );
+        let limit = crate::error::LimitInfo {
+            scope: "key",
+            id: "x".into(),
+            window: "day",
+            limit: crate::error::Amount::Count(1),
+            used: crate::error::Amount::Count(1),
+            remaining: crate::error::Amount::Count(0),
+            resets_at: None,
+        };
+        let mut body = crate::error::ErrorBody::new(429, "budget_exhausted", "x", "x");
+        (body.limit, body.detail, body.line, body.column) = (Some(limit), Some(vec![]), Some(1), Some(1));
+        let body = to_value(body).unwrap();
+        let told = &all["CallRefusal"]["properties"];
+        assert_eq!(keys(&body), keys(told));
+        assert_eq!(keys(&body["limit"]), keys(&told["limit"]["properties"]));
+    }
+}
