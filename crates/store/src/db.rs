@@ -223,6 +223,19 @@ impl Store {
         })
     }
 
+    /// Runs a query whose text was put together by this crate, never from input.
+    pub(crate) async fn fetch_made(&self, sql: String, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let sql = AssertSqlSafe(sql);
+        Ok(match &self.db {
+            Db::Sqlite { read, .. } => {
+                bind!(sql, values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Db::Postgres(pool) => {
+                bind!(sql, values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
     /// Begins a transaction for writing.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let inner = match &self.db {
