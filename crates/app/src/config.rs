@@ -2,10 +2,12 @@
 //!
 //! `louver.default.toml` at the root of the repository is their documentation; a test holds it against this file.
 
+mod audit;
 mod smtp;
 
 pub use smtp::Smtp;
 
+use louver_control::auditing;
 use louver_control::delivery::targets::AllowedTargets;
 use louver_store::journal::Durability;
 use serde::Deserialize;
@@ -35,6 +37,7 @@ pub struct File {
     budget_refusal_status: Option<u16>,
     webhook_allowed_targets: Vec<String>,
     smtp: smtp::File,
+    audit: audit::File,
     tokenizer: Tokenizer,
     tls: Tls,
     timeouts: TimeoutSeconds,
@@ -110,6 +113,8 @@ pub struct Config {
     pub webhook_allowed_targets: AllowedTargets,
     /// The mail server for alerts.
     pub smtp: Option<Smtp>,
+    /// Where checkpoints of the audit log go, and how far back it goes.
+    pub audit: auditing::Settings,
     /// The vocabulary that counts input exactly, and the models that read with it.
     pub tokenizer: Option<(PathBuf, Vec<String>)>,
     /// Certificate and key files.
@@ -184,6 +189,12 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
             "LOUVER_JOURNAL_DIR" => file.journal_dir = Some(value.into()),
             "LOUVER_DURABILITY" => file.durability = Some(value),
             "LOUVER_LOG" => file.log = Some(value),
+            "LOUVER_AUDIT_CHECKPOINT_FILE" => file.audit.checkpoint_file = Some(value.into()),
+            "LOUVER_AUDIT_CHECKPOINT_SYSLOG" => file.audit.checkpoint_syslog = Some(value),
+            "LOUVER_AUDIT_RETENTION_DAYS" => match value.parse() {
+                Ok(number) => file.audit.retention_days = Some(number),
+                Err(_) => errors.push("LOUVER_AUDIT_RETENTION_DAYS must be a number".into()),
+            },
             "LOUVER_TLS_CERTIFICATE_FILE" => file.tls.certificate_file = Some(value.into()),
             "LOUVER_TLS_KEY_FILE" => file.tls.key_file = Some(value.into()),
             "LOUVER_WORKER_THREADS" => match value.parse() {
@@ -260,6 +271,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),
         webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
         smtp: smtp::check(file.smtp, errors),
+        audit: audit::check(file.audit, errors),
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
         tls,
         timeouts,
@@ -376,12 +388,21 @@ mod tests {
                 ("LOUVER_UPSTREM_URL", "x"),
                 ("LOUVER_UPSTREAM_URL", "ftp://x"),
                 ("LOUVER_TLS_KEY_FILE", "k"),
+                ("LOUVER_AUDIT_CHECKPOINT_SYSLOG", "tcp://x:1"),
+                ("LOUVER_AUDIT_RETENTION_DAYS", "0"),
             ]),
         )
         .unwrap_err();
-        for part in
-            ["listen", "LOUVER_UPSTREM_URL", "ftp://x", "go together", "database_url", "master_key_file"]
-        {
+        for part in [
+            "checkpoint_syslog",
+            "retention_days",
+            "listen",
+            "LOUVER_UPSTREM_URL",
+            "ftp://x",
+            "go together",
+            "database_url",
+            "master_key_file",
+        ] {
             assert!(errors.iter().any(|e| e.contains(part)), "{part} in {errors:?}");
         }
     }
@@ -439,6 +460,6 @@ mod tests {
             .collect();
         toml::from_str::<File>(&uncommented).unwrap();
         let names = |text: &str| text.lines().filter(|l| l.starts_with("#: ") && l.contains(" = ")).count();
-        assert_eq!(names(&text), 37, "a setting without documentation");
+        assert_eq!(names(&text), 40, "a setting without documentation");
     }
 }

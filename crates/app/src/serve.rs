@@ -7,6 +7,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use louver_control::Control;
+use louver_control::auditing::{self, Auditing};
 use louver_control::context::RequestContext;
 use louver_domain::entropy::Entropy;
 use louver_domain::id::NodeId;
@@ -107,6 +108,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         applied: seen,
         in_hand: Some(Arc::clone(&ledger) as Arc<dyn InHand>),
         outbound: Arc::new(outbound::from(config)?),
+        audit: Arc::new(Auditing::new(config.audit.clone())),
     });
     let fallback = fallback(louver_control::router(Arc::clone(&control)));
     let first = source.build(rules);
@@ -174,6 +176,7 @@ impl Beside {
         vec![
             tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
+            tokio::spawn(auditing::run(Arc::clone(&control), writer_stopped.clone())),
             tokio::spawn(jobs::tell_rejections(gateway, control, stopped.clone())),
             tokio::spawn(follow),
             tokio::spawn(jobs::write_last_used(

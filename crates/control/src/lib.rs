@@ -9,6 +9,7 @@ pub mod actions;
 mod actor;
 pub mod alerting;
 mod api;
+pub mod auditing;
 pub mod context;
 pub mod delivery;
 pub mod error;
@@ -52,6 +53,8 @@ pub struct Control {
     pub in_hand: Option<Arc<dyn InHand>>,
     /// What alerts leave by.
     pub outbound: Arc<delivery::Outbound>,
+    /// What this node knows of its audit log.
+    pub audit: Arc<auditing::Auditing>,
 }
 
 impl Control {
@@ -64,12 +67,14 @@ impl Control {
         master: Arc<MasterKey>,
     ) -> Self {
         let (_, applied) = watch::channel(i64::MAX);
-        let outbound = Arc::default();
-        Self { store, clock, entropy, pepper, master, applied, in_hand: None, outbound }
+        let (outbound, audit) = (Arc::default(), Arc::default());
+        Self { store, clock, entropy, pepper, master, applied, in_hand: None, outbound, audit }
     }
 
-    /// Begins a deed: what is loaded from here on stays true until the commit.
+    /// Begins a deed: what is loaded from here on stays true until the commit. None begins while the audit log cannot be
+    /// kept.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+        self.audit.admits_changes(self.clock.now())?;
         revision::begin_deed(&self.store).await
     }
 
@@ -100,6 +105,7 @@ fn routes() -> Routes {
         .and(api::simulation::routes())
         .and(api::alert_channels::routes())
         .and(api::alerts::routes())
+        .and(api::audit::routes())
         .and(api::mistral::routes())
 }
 

@@ -112,6 +112,7 @@ async fn house_with(outbound: Outbound) -> House {
         applied: seen,
         in_hand: None,
         outbound: Arc::new(outbound),
+        audit: Arc::default(),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {

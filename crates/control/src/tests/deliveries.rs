@@ -401,6 +401,7 @@ async fn an_allowance_that_was_taken_back_holds_at_the_next_attempt() {
         master: Arc::clone(&house.control.master),
         applied: house.control.applied.clone(),
         outbound: Arc::default(),
+        audit: Arc::default(),
     });
     test(&house, &id).await;
     assert_eq!(deliver_due(&strict).await.unwrap(), 1);
