@@ -33,7 +33,8 @@ pub(crate) async fn authenticate(
     request.extensions_mut().insert(actor.clone());
     let response = next.run(request).await;
     // What a path names and is not there counts as a refusal too: it may be somebody else's.
-    let error = response.extensions().get::<Arc<ControlError>>().filter(|error| error.is_refusal()).cloned();
+    let named = asked.route.contains('{');
+    let error = response.extensions().get::<Arc<ControlError>>().filter(|e| e.is_refusal(named)).cloned();
     let action = response.extensions().get::<AskedFor>().map(|asked| asked.0);
     if let Some(error) = error {
         attempts::refused(&control, &actor, action, &error, asked).await;

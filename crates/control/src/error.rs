@@ -143,10 +143,10 @@ impl ControlError {
         if let Self::Lacking(action) = self { Some(*action) } else { None }
     }
 
-    /// Whether it says that the caller may not, or may not know.
-    pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self.status(), StatusCode::FORBIDDEN)
-            || matches!(self, Self::Unseen | Self::NotFound | Self::NotHere(_))
+    /// Whether it says that the caller may not, or may not know; `named` when the path names an object.
+    pub(crate) fn is_refusal(&self, named: bool) -> bool {
+        let may_not = matches!(self, Self::Forbidden(_) | Self::Lacking(_) | Self::Unseen | Self::NotHere(_));
+        may_not || (named && matches!(self, Self::NotFound))
     }
 
     fn status(&self) -> StatusCode {

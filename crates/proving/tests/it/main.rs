@@ -12,6 +12,8 @@ mod contract;
 
 mod alerts;
 mod attacks;
+mod audit;
+mod audit_chain;
 mod budgets;
 mod calls;
 mod doctor;

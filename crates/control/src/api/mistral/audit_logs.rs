@@ -133,6 +133,7 @@ fn read_moment(text: &str) -> Option<Timestamp> {
     Timestamp::parse(&text).or_else(|| {
         let last_year = text.strip_prefix("9999-12-3")?;
         let in_utc = last_year.rsplit_once(['+', '-']).map_or(last_year, |(time, _)| time);
+        let in_utc = in_utc.trim_end_matches('Z');
         Timestamp::parse(&format!("2000-12-3{in_utc}Z")).map(|_| Timestamp::from_micros(i64::MAX))
     })
 }
