@@ -239,7 +239,7 @@ async fn nothing_is_changed_that_cannot_be_written_down_and_calls_go_on() {
         for (method, path, body) in [
             ("POST", "/v1/api-keys", json!({"name": "x"})),
             ("PATCH", "/v1/gateway/organization", json!({"name": "x"})),
-            ("POST", "/v1/gateway/upstreams", json!({"name": "x", "key": "y"})),
+            ("POST", "/v1/gateway/upstreams", json!({"name": "x", "key": "upstream-key-x"})),
         ] {
             let answer = system.admin(method, path, Some(body)).await;
             assert_eq!(answer.status, 503, "{method} {path}: {}", answer.text());
