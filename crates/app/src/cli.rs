@@ -3,6 +3,7 @@
 
 mod admin_keys;
 mod apply;
+mod audit;
 mod dev;
 mod doctor;
 mod export;
@@ -38,6 +39,8 @@ enum Command {
     Simulator(simulator::Simulator),
     /// Make, list and revoke admin keys, offline
     AdminKey(admin_keys::AdminKey),
+    /// Prove the audit log, take it out, show its key
+    Audit(audit::Audit),
     /// Bring the database's schema up to date
     Migrate(Place),
     /// Look over an installation, whether it runs or not, and say what a person must do
@@ -93,6 +96,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Init(command) => init::run(&command, &environment).await,
             Command::Simulator(command) => simulator::run(command).await,
             Command::AdminKey(command) => admin_keys::run(command, &environment).await,
+            Command::Audit(command) => audit::run(command, &environment).await,
             Command::Migrate(place) => migrate(&place, &environment).await,
             Command::Doctor(command) => doctor::run(&command, &environment).await,
             Command::Apply(command) => apply::run(&command, &environment).await,

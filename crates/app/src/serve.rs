@@ -7,6 +7,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use louver_control::Control;
+use louver_control::auditing::{self, Auditing};
 use louver_control::context::RequestContext;
 use louver_domain::entropy::Entropy;
 use louver_domain::id::NodeId;
@@ -108,6 +109,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         in_hand: Some(Arc::clone(&ledger) as Arc<dyn InHand>),
         outbound: Arc::new(outbound::from(config)?),
         max_active_workspaces: config.max_active_workspaces,
+        audit: Arc::new(Auditing::new(config.audit.clone())),
     });
     let outbound = Arc::clone(&control.outbound);
     let site = config.openapi_access.map(openapi::site).transpose()?;
@@ -184,6 +186,7 @@ impl Beside {
         vec![
             tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
+            tokio::spawn(auditing::run(Arc::clone(&control), writer_stopped.clone())),
             tokio::spawn(jobs::tell_rejections(gateway, control, stopped.clone())),
             tokio::spawn(follow),
             tokio::spawn(jobs::write_last_used(

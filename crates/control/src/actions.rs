@@ -6,6 +6,7 @@ pub mod admin_keys;
 mod admins;
 pub mod alert_channels;
 pub mod alerts;
+pub mod audit;
 pub mod budgets;
 pub mod custom_roles;
 mod departures;

@@ -1,14 +1,17 @@
 //! Who is calling: the holder of an admin key, or nobody.
 
 use crate::Control;
+use crate::auditing::attempts::{self, Asked};
+use crate::context::RequestContext;
 use crate::error::ControlError;
-use axum::extract::{Request, State};
+use crate::routes::AskedFor;
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use louver_domain::access::{Actor, Identity, Rights};
-use louver_domain::keys::{AdminHolder, AdminKey, KeyKind, read_public_id, same_fingerprint};
+use louver_domain::keys::{AdminHolder, AdminKey, KeyKind, KeyStatus, read_public_id, same_fingerprint};
 use louver_store::{admin_keys, grants};
 use std::sync::Arc;
 
@@ -20,12 +23,23 @@ pub(crate) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Result<Response, ControlError> {
+    let origin = request.extensions().get::<RequestContext>().copied();
     let actor = match presented(request.headers()) {
-        Some(key) => holder(&control, key).await?,
+        Some(key) => holder(&control, key, origin).await?,
         None => return Err(ControlError::Unauthorized),
     };
-    request.extensions_mut().insert(actor);
-    Ok(next.run(request).await)
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let asked = Asked::new(request.method().as_str(), route, request.uri().path(), origin);
+    request.extensions_mut().insert(actor.clone());
+    let response = next.run(request).await;
+    // What a path names and is not there counts as a refusal too: it may be somebody else's.
+    let named = asked.route.contains('{');
+    let error = response.extensions().get::<Arc<ControlError>>().filter(|e| e.is_refusal(named)).cloned();
+    let action = response.extensions().get::<AskedFor>().map(|asked| asked.0);
+    if let Some(error) = error {
+        attempts::refused(&control, &actor, action, &error, asked).await;
+    }
+    Ok(response)
 }
 
 /// The one key that the headers present; none when there are two that differ, or a header twice.
@@ -54,23 +68,46 @@ fn read_bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key)
 }
 
-async fn holder(control: &Control, key: &str) -> Result<Actor, ControlError> {
+async fn holder(
+    control: &Arc<Control>,
+    key: &str,
+    origin: Option<RequestContext>,
+) -> Result<Actor, ControlError> {
     let public_id = read_public_id(KeyKind::Admin, key).ok_or(ControlError::Unauthorized)?;
     let found = admin_keys::find(&control.store, public_id).await?;
     let fingerprint = control.pepper.fingerprint(key);
     // An unknown id is compared too, so that the time does not tell which ids exist.
     let stored = found.as_ref().map_or([0; 32], |known| known.fingerprint);
     let same = same_fingerprint(&fingerprint, &stored);
-    let known = found.filter(|known| same && known.is_accepted(control.clock.now()));
-    let known = known.ok_or(ControlError::Unauthorized)?;
-    actor_of(control, known).await
+    let Some(known) = found else {
+        let request = origin.map(|origin| origin.request_id.to_string());
+        tracing::info!(request_id = request, "an unknown admin key was shown");
+        return Err(ControlError::Unauthorized);
+    };
+    let reason = match (same, known.status) {
+        (false, _) => Some("wrong_secret"),
+        (true, KeyStatus::Active) if known.is_accepted(control.clock.now()) => None,
+        (true, KeyStatus::Active) => Some("expired"),
+        (true, status) => Some(status.as_str()),
+    };
+    if let Some(reason) = reason {
+        attempts::not_accepted(control, &known, reason, origin);
+        return Err(ControlError::Unauthorized);
+    }
+    let actor = actor_of(control, &known).await;
+    if matches!(actor, Err(ControlError::Unauthorized)) {
+        attempts::not_accepted(control, &known, "holder_is_gone", origin);
+    }
+    actor
 }
 
 /// Who an admin key stands for, with what they may do now. Whoever is gone is nobody.
-async fn actor_of(control: &Control, key: AdminKey) -> Result<Actor, ControlError> {
+async fn actor_of(control: &Control, key: &AdminKey) -> Result<Actor, ControlError> {
     let organization = key.organization_id;
     let (identity, rights) = match key.holder {
-        AdminHolder::Organization => (Identity::AdminKey { id: key.id, name: key.name }, Rights::all()),
+        AdminHolder::Organization => {
+            (Identity::AdminKey { id: key.id, name: key.name.clone() }, Rights::all())
+        }
         AdminHolder::User(id) => {
             let found = grants::rights_of(&control.store, organization, id).await?;
             let (user, rights) = found.ok_or(ControlError::Unauthorized)?;

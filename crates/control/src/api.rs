@@ -3,6 +3,7 @@
 pub(crate) mod admin_keys;
 pub(crate) mod alert_channels;
 pub(crate) mod alerts;
+pub(crate) mod audit;
 pub(crate) mod budgets;
 pub(crate) mod custom_roles;
 pub(crate) mod explain;

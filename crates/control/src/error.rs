@@ -41,6 +41,12 @@ pub enum ControlError {
     /// The caller knows of it, and may not.
     #[error("{0}")]
     Forbidden(String),
+    /// The caller knows of it, and lacks this permission.
+    #[error("this needs the permission {}, which you do not hold here", .0.as_str())]
+    Lacking(Action),
+    /// There, and the caller may not know of it: to the outside as if it were not there.
+    #[error("not found")]
+    Unseen,
     /// Not there, or not in the caller's organization.
     #[error("not found")]
     NotFound,
@@ -62,6 +68,9 @@ pub enum ControlError {
     /// The database does not answer.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The audit log cannot be written, so that nothing is changed.
+    #[error("{0}")]
+    AuditUnavailable(String),
     /// Our own fault; a person must look.
     #[error("{0}")]
     Internal(String),
@@ -136,8 +145,19 @@ impl ControlError {
     }
 
     /// The caller lacks a permission.
-    pub(crate) fn lacking(action: Action) -> Self {
-        Self::Forbidden(format!("this needs the permission {}, which you do not hold here", action.as_str()))
+    pub(crate) const fn lacking(action: Action) -> Self {
+        Self::Lacking(action)
+    }
+
+    /// The permission that was missing, where that is the reason.
+    pub(crate) const fn lacks(&self) -> Option<Action> {
+        if let Self::Lacking(action) = self { Some(*action) } else { None }
+    }
+
+    /// Whether it says that the caller may not, or may not know; `named` when the path names an object.
+    pub(crate) fn is_refusal(&self, named: bool) -> bool {
+        let may_not = matches!(self, Self::Forbidden(_) | Self::Lacking(_) | Self::Unseen | Self::NotHere(_));
+        may_not || (named && matches!(self, Self::NotFound))
     }
 
     fn status(&self) -> StatusCode {
@@ -146,12 +166,12 @@ impl ControlError {
             Self::KeyInQuery | Self::Json(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::NotHere(_) | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Forbidden(_) | Self::Lacking(_) => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::Unseen | Self::NotHere(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::AuditUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -164,12 +184,13 @@ impl ControlError {
             Self::BrokenBody => "broken_body",
             Self::TooLarge => "request_too_large",
             Self::Invalid(_) => "invalid_request",
-            Self::Forbidden(_) => "permission_denied",
-            Self::NotFound | Self::NotHere(_) | Self::NoRoute => "not_found",
+            Self::Forbidden(_) | Self::Lacking(_) => "permission_denied",
+            Self::NotFound | Self::Unseen | Self::NotHere(_) | Self::NoRoute => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict(_) => "conflict",
             Self::PreconditionFailed => "precondition_failed",
             Self::Unavailable(_) => "unavailable",
+            Self::AuditUnavailable(_) => "audit_unavailable",
             Self::Internal(_) => "internal_error",
         }
     }
@@ -178,6 +199,9 @@ impl ControlError {
     fn public_message(&self) -> String {
         match self {
             Self::Unavailable(_) => String::from("the database is not available, try again"),
+            Self::AuditUnavailable(_) => String::from(
+                "nothing was changed, since the audit log cannot be written now; calls to models go on",
+            ),
             Self::Internal(_) => {
                 String::from("something went wrong inside; the log of this request says more")
             }
@@ -188,6 +212,8 @@ impl ControlError {
             | Self::BrokenBody
             | Self::Invalid(_)
             | Self::Forbidden(_)
+            | Self::Lacking(_)
+            | Self::Unseen
             | Self::NotFound
             | Self::NotHere(_)
             | Self::NoRoute
@@ -207,6 +233,8 @@ impl ControlError {
             | Self::TooLarge
             | Self::BrokenBody
             | Self::Forbidden(_)
+            | Self::Lacking(_)
+            | Self::Unseen
             | Self::NotFound
             | Self::NotHere(_)
             | Self::NoRoute
@@ -214,6 +242,7 @@ impl ControlError {
             | Self::Conflict(_)
             | Self::PreconditionFailed
             | Self::Unavailable(_)
+            | Self::AuditUnavailable(_)
             | Self::Internal(_) => Value::String(self.public_message()),
         }
     }
@@ -248,7 +277,7 @@ impl ControlError {
     }
 
     fn log(&self, context: RequestContext) {
-        if let Self::Unavailable(reason) | Self::Internal(reason) = self {
+        if let Self::Unavailable(reason) | Self::AuditUnavailable(reason) | Self::Internal(reason) = self {
             tracing::error!(request_id = %context.request_id, kind = self.kind(), reason, "an admin request failed");
         }
     }
@@ -258,6 +287,7 @@ impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(reason) => Self::Unavailable(reason),
+            StoreError::Audit(reason) => Self::AuditUnavailable(reason),
             StoreError::Conflict => Self::Conflict("something of that name exists already".into()),
             StoreError::Corrupt(reason) | StoreError::Configuration(reason) => Self::Internal(reason),
         }
@@ -267,7 +297,7 @@ impl From<StoreError> for ControlError {
 impl From<Denied> for ControlError {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::Unseen => Self::NotFound,
+            Denied::Unseen => Self::Unseen,
             Denied::Lacks(action) => Self::lacking(action),
             Denied::OwnRights => {
                 Self::Forbidden("nobody changes what they themselves may do: ask another admin".into())

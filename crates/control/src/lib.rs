@@ -9,6 +9,7 @@ pub mod actions;
 mod actor;
 pub mod alerting;
 mod api;
+pub mod auditing;
 pub mod context;
 pub mod delivery;
 pub mod error;
@@ -57,6 +58,8 @@ pub struct Control {
     pub outbound: Arc<delivery::Outbound>,
     /// How many workspaces an organization may have that are not archived.
     pub max_active_workspaces: u64,
+    /// What this node knows of its audit log.
+    pub audit: Arc<auditing::Auditing>,
 }
 
 impl Control {
@@ -69,14 +72,24 @@ impl Control {
         master: Arc<MasterKey>,
     ) -> Self {
         let (_, applied) = watch::channel(i64::MAX);
-        let outbound = Arc::default();
-        let max_active_workspaces = actions::workspaces::DEFAULT_MAX_ACTIVE;
-        let in_hand = None;
-        Self { store, clock, entropy, pepper, master, applied, in_hand, outbound, max_active_workspaces }
+        Self {
+            store,
+            clock,
+            entropy,
+            pepper,
+            master,
+            applied,
+            in_hand: None,
+            outbound: Arc::default(),
+            max_active_workspaces: actions::workspaces::DEFAULT_MAX_ACTIVE,
+            audit: Arc::default(),
+        }
     }
 
-    /// Begins a deed: what is loaded from here on stays true until the commit.
+    /// Begins a deed: what is loaded from here on stays true until the commit. None begins while the audit log cannot be
+    /// kept.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+        self.audit.admits_changes(self.clock.now())?;
         revision::begin_deed(&self.store).await
     }
 
@@ -111,6 +124,7 @@ fn routes() -> Routes {
         .and(api::simulation::routes())
         .and(api::alert_channels::routes())
         .and(api::alerts::routes())
+        .and(api::audit::routes())
         .and(api::mistral::routes())
 }
 

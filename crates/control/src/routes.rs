@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
 use http::Method;
 use louver_domain::access::{Action, Actor};
@@ -179,11 +179,17 @@ impl Routes {
     }
 }
 
+/// The permission that the route of an answer asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedFor(pub(crate) Action);
+
 /// Lets nobody near a route who has nothing there that they may do this to.
 async fn gate(State(action): State<Action>, request: Request, next: Next) -> Result<Response, ControlError> {
     let actor = request.extensions().get::<Actor>().ok_or(ControlError::Unauthorized)?;
-    if !actor.may_somewhere(action) {
-        return Err(ControlError::lacking(action));
-    }
-    Ok(next.run(request).await)
+    let mut response = match actor.may_somewhere(action) {
+        true => next.run(request).await,
+        false => ControlError::lacking(action).into_response(),
+    };
+    response.extensions_mut().insert(AskedFor(action));
+    Ok(response)
 }

@@ -2,6 +2,7 @@
 
 mod alert_channels;
 mod api_keys;
+mod audit;
 mod billing;
 mod custom_roles;
 mod deliveries;
@@ -126,6 +127,7 @@ async fn house_with(outbound: Outbound) -> House {
         in_hand: None,
         outbound: Arc::new(outbound),
         max_active_workspaces: 500,
+        audit: Arc::default(),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {
@@ -188,8 +190,11 @@ impl House {
         answer.json()
     }
 
+    /// What was done, newest first; what was refused has tests of its own.
     async fn audit(&self) -> Vec<StoredEvent> {
-        newest(&self.control.store, self.organization, 1000).await.unwrap()
+        let mut events = newest(&self.control.store, self.organization, 1000).await.unwrap();
+        events.retain(|event| event.action != "admin.refused");
+        events
     }
 
     async fn count_keys(&self) -> usize {

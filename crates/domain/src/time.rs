@@ -37,6 +37,14 @@ impl Timestamp {
         }
     }
 
+    /// RFC 3339 in UTC to the microsecond, whole seconds without a fraction: what is read back is the same time.
+    pub fn rfc3339_exact(self) -> String {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(time) => time.to_string(),
+            Err(_) => self.rfc3339(),
+        }
+    }
+
     /// Reads an RFC 3339 time with an offset or `Z`, or a date (its midnight in UTC).
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(time) = text.parse::<jiff::Timestamp>() {
@@ -81,5 +89,8 @@ mod tests {
         assert_eq!(Timestamp::parse("2026-11-21T03:31:58+01:00").unwrap().seconds(), time.seconds());
         assert_eq!(Timestamp::parse("2026-11-21").unwrap().rfc3339(), "2026-11-21T00:00:00Z");
         assert!(Timestamp::parse("yesterday").is_none());
+        assert_eq!(time.rfc3339_exact(), "2026-11-21T02:31:58.987Z");
+        let odd = Timestamp::from_micros(time.micros() + 1);
+        assert_eq!(Timestamp::parse(&odd.rfc3339_exact()), Some(odd));
     }
 }

@@ -72,16 +72,20 @@ impl Dialect {
         }
     }
 
-    /// `VALUES (…), (…)` with a parameter for each of `rows` × `columns` values. SQLite's go without a number: it
-    /// finds a numbered parameter by walking a list, which many parameters make slow.
-    pub(crate) fn values(self, rows: usize, columns: usize) -> String {
-        let parameter = |number: usize| match self {
+    /// The parameter of that number, the numbers being given in order. SQLite's go without a number: it finds a numbered
+    /// parameter by walking a list, which many parameters make slow.
+    pub(crate) fn parameter(self, number: usize) -> String {
+        match self {
             Self::Sqlite => String::from("?"),
             Self::Postgres => format!("${number}"),
-        };
+        }
+    }
+
+    /// `VALUES (…), (…)` with a parameter for each of `rows` × `columns` values.
+    pub(crate) fn values(self, rows: usize, columns: usize) -> String {
         let row = |r: usize| {
             let first = r.saturating_mul(columns);
-            let marks: Vec<String> = (1..=columns).map(|c| parameter(first.saturating_add(c))).collect();
+            let marks: Vec<String> = (1..=columns).map(|c| self.parameter(first.saturating_add(c))).collect();
             format!("({})", marks.join(","))
         };
         let all: Vec<String> = (0..rows).map(row).collect();

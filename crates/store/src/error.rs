@@ -9,6 +9,9 @@ pub enum StoreError {
     /// Something of that name or id exists already, or is still referred to.
     #[error("it conflicts with what is there")]
     Conflict,
+    /// The audit log cannot be written, and without it nothing is changed.
+    #[error("the audit log cannot be written: {0}")]
+    Audit(String),
     /// A stored value cannot be read: a person must look.
     #[error("a stored value cannot be read: {0}")]
     Corrupt(String),

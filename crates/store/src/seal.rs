@@ -6,6 +6,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest;
 use aws_lc_rs::hmac;
+use louver_domain::audit::checkpoint::SigningKey;
 use louver_domain::entropy::Entropy;
 use louver_domain::id::{AlertChannelId, InvitationId, OrganizationId, UpstreamId};
 use louver_domain::keys::Pepper;
@@ -44,6 +45,15 @@ impl MasterKey {
         let mut bytes = [0; 32];
         bytes.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
         Pepper::new(&bytes)
+    }
+
+    /// The key that signs the checkpoints of the audit log, which follows from the master key. Any seed is one.
+    pub fn audit_key(&self) -> Result<SigningKey, WrongMasterKey> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.bytes.expose());
+        let mut seed = [0; 32];
+        let tag = hmac::sign(&key, b"louver audit checkpoints 1");
+        seed.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+        SigningKey::from_seed(&Secret::new(seed)).ok_or(WrongMasterKey)
     }
 
     /// Seals `secret` for one place.

@@ -1,5 +1,7 @@
 //! `louver doctor`: looks over an installation, whether it runs or not, and says what a person must do.
 
+mod audit;
+
 use super::Place;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, NO_JOURNAL};
@@ -94,6 +96,7 @@ async fn examine(place: &Place, environment: &Environment, report: &mut Report) 
     };
     report.all("settings", config::refuse_unsafe(&config), "complete");
     check_journal(config.journal_dir.as_deref(), report);
+    audit::check_sinks(&config.audit, report);
     let master = match master_key::read(&config.master_key_file) {
         Ok(master) => {
             report.ok("master key", format!("{} can be read", config.master_key_file.display()));
@@ -153,6 +156,7 @@ async fn examine_data(
     }
     check_credentials(store, &organizations, master, needs_credential, report).await?;
     check_books(store, report).await?;
+    audit::check_log(store, master, now, report).await?;
     check_leases(store, now, report).await?;
     check_blocked(store, now, report).await
 }

@@ -31,6 +31,14 @@ impl Params {
         if taken.is_empty() { Ok(last) } else { Err(ControlError::parameter(name, "stands there twice")) }
     }
 
+    /// Takes a parameter out that may stand there any number of times.
+    pub(crate) fn take_all(&mut self, name: &str) -> Vec<String> {
+        let (taken, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.0).into_iter().partition(|(n, _)| n == name);
+        self.0 = rest;
+        taken.into_iter().map(|(_, value)| value).collect()
+    }
+
     /// Takes a whole number in plain digits out.
     pub(crate) fn number(
         &mut self,

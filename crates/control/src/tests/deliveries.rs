@@ -402,6 +402,7 @@ async fn an_allowance_that_was_taken_back_holds_at_the_next_attempt() {
         applied: house.control.applied.clone(),
         outbound: Arc::default(),
         max_active_workspaces: 500,
+        audit: Arc::default(),
     });
     test(&house, &id).await;
     assert_eq!(deliver_due(&strict).await.unwrap(), 1);

@@ -13,6 +13,8 @@ mod contract;
 mod alerts;
 mod apply;
 mod attacks;
+mod audit;
+mod audit_chain;
 mod budgets;
 mod calls;
 mod doctor;

@@ -1,0 +1,201 @@
+//! `/v1/gateway/audit`: the audit log with all that it holds, its newest checkpoint, and the whole of it as lines.
+
+use super::{Answer, Shared};
+use crate::actions::audit as actions;
+use crate::auditing::lines;
+use crate::context::Context;
+use crate::error::ControlError;
+use crate::intake::params::Params;
+use crate::page::{self, Asked};
+use crate::reply;
+use crate::routes::Routes;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use hyper::body::Frame;
+use louver_domain::access::Action;
+use louver_domain::audit::chain::Hash;
+use louver_domain::audit::checkpoint::Word;
+use louver_domain::audit::{AuditRecord, Outcome};
+use louver_domain::id::{EventId, WorkspaceId};
+use louver_domain::time::Timestamp;
+use louver_store::audit::query::{Filter, Page};
+use serde::Serialize;
+use serde_json::Value;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/gateway/audit", Action::ReadAuditLog, list)
+        .get("/v1/gateway/audit/checkpoint", Action::ReadAuditLog, checkpoint)
+        .get("/v1/gateway/audit/export", Action::ExportAuditLog, export)
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: EventId,
+    object: &'static str,
+    place: u64,
+    at: String,
+    actor: Actor,
+    event: String,
+    permission: String,
+    outcome: String,
+    target: Target,
+    workspace_id: Option<WorkspaceId>,
+    before: Option<Value>,
+    after: Option<Value>,
+    request_id: Option<String>,
+    address: Option<String>,
+    hash: String,
+}
+
+#[derive(Serialize)]
+struct Actor {
+    #[serde(rename = "type")]
+    kind: String,
+    identity: String,
+    id: Option<String>,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Target {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+    name: String,
+}
+
+impl From<(AuditRecord, Hash)> for Shown {
+    fn from((record, hash): (AuditRecord, Hash)) -> Self {
+        // What is not JSON, because somebody changed it, is shown as the text that it is.
+        let json = |text: Option<String>| text.map(|t| serde_json::from_str(&t).unwrap_or(Value::String(t)));
+        Self {
+            id: record.id,
+            object: "audit_event",
+            place: record.place,
+            at: record.at.rfc3339_exact(),
+            actor: Actor {
+                kind: record.actor_kind,
+                identity: record.identity,
+                id: Some(record.actor_id).filter(|id| !id.is_empty()),
+                name: record.actor_name,
+            },
+            event: record.event,
+            permission: record.permission,
+            outcome: record.outcome,
+            target: Target { kind: record.target_type, id: record.target_id, name: record.target_name },
+            workspace_id: record.workspace_id,
+            before: json(record.before),
+            after: json(record.after),
+            request_id: record.request_id,
+            address: record.address,
+            hash: hash.to_string(),
+        }
+    }
+}
+
+fn read_filter(params: &mut Params) -> Result<Filter, ControlError> {
+    let time = "an RFC 3339 time or a date";
+    let outcomes = [Outcome::Done, Outcome::Refused].map(Outcome::as_str);
+    let outcome = |text: &str| outcomes.contains(&text).then(|| text.to_owned());
+    let events = params.take_all("event");
+    let known = |event: &String| Action::ALL.iter().any(|action| action.event() == event);
+    if !events.iter().all(known) {
+        return Err(ControlError::parameter("event", "names no event of this log"));
+    }
+    Ok(Filter {
+        events: distinct(events),
+        actor_id: params.take("actor_id")?.map(|id| plain(&id)),
+        target_id: params.take("target_id")?.map(|id| plain(&id)),
+        workspace_id: params.parsed("workspace_id", "the id of a workspace", WorkspaceId::parse)?,
+        outcome: params.parsed("outcome", "done or refused", outcome)?,
+        from: params.parsed("from", time, Timestamp::parse)?,
+        to: params.parsed("to", time, Timestamp::parse)?,
+        ..Filter::default()
+    })
+}
+
+/// Each once: a branch of the query for each.
+pub(super) fn distinct(mut words: Vec<String>) -> Vec<String> {
+    words.sort();
+    words.dedup();
+    words
+}
+
+/// An id as it stands in the log, also where it was asked for with its prefix.
+fn plain(id: &str) -> String {
+    let digits = id.rsplit_once('_').map_or(id, |(_, digits)| digits);
+    Uuid::try_parse(digits).map_or_else(|_| id.to_owned(), |uuid| uuid.to_string())
+}
+
+async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
+    let filter = read_filter(&mut params)?;
+    let asked = Asked::read(&mut params)?;
+    params.done()?;
+    let wrong = || ControlError::parameter("after", "names no event of this log");
+    let beyond = match &asked.after {
+        None => None,
+        Some(text) => {
+            let id = EventId::parse(text).ok_or_else(wrong)?;
+            Some(actions::find(&control, &context, id).await?.ok_or_else(wrong)?)
+        }
+    };
+    let page = Page { beyond, ascending: false, limit: asked.limit.saturating_add(1) };
+    let records = actions::list(&control, &context, &filter, page).await?;
+    Ok(reply::ok(&page::Page::of_one_more(records, asked.limit).map(Shown::from)))
+}
+
+async fn checkpoint(State(control): Shared, context: Context, params: Params) -> Answer {
+    params.done()?;
+    let (signed, key) = actions::checkpoint(&control, &context).await?;
+    Ok(reply::ok(&lines::checkpoint(Word::Checkpoint, &signed, &key)))
+}
+
+async fn export(State(control): Shared, context: Context, mut params: Params) -> Answer {
+    let filter = read_filter(&mut params)?;
+    params.done()?;
+    let mut export = actions::export(&control, &context, filter).await?;
+    let (lines, stream) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            let piece = match export.next().await {
+                Ok(None) => return,
+                Ok(Some(text)) => Ok(Bytes::from(text)),
+                // The answer breaks off, so that nobody takes it for the whole.
+                Err(error) => Err(std::io::Error::other(error.to_string())),
+            };
+            let failed = piece.is_err();
+            if lines.send(piece).await.is_err() || failed {
+                return;
+            }
+        }
+    });
+    let mut response = Response::new(Body::new(Pieces(stream)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"audit.jsonl\""));
+    Ok(response)
+}
+
+/// A body that is made while it is sent.
+struct Pieces(mpsc::Receiver<Result<Bytes, std::io::Error>>);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(task).map(|piece| piece.map(|bytes| bytes.map(Frame::data)))
+    }
+}
