@@ -33,7 +33,7 @@ CREATE INDEX audit_events_by_time ON audit_events (organization_id, at, place);
 CREATE INDEX audit_events_by_event ON audit_events (organization_id, event, at, place);
 CREATE INDEX audit_events_by_kind ON audit_events (organization_id, event, actor_kind, at, place);
 CREATE INDEX audit_events_by_actor ON audit_events (organization_id, actor_id, at, place);
-CREATE INDEX audit_events_by_deed ON audit_events (organization_id, actor_id, event, at, place);
+CREATE INDEX audit_events_by_deed ON audit_events (organization_id, actor_id, actor_kind, event, at, place);
 CREATE INDEX audit_events_by_target ON audit_events (organization_id, target_id, at, place);
 CREATE INDEX audit_events_by_workspace ON audit_events (organization_id, workspace_id, at, place);
 CREATE INDEX audit_events_by_outcome ON audit_events (organization_id, outcome, at, place);

@@ -204,7 +204,7 @@ impl<'a> Reading<'a> {
                 });
             }
         }
-        if !self.is_part && self.ended != self.last.map(|(place, _)| place) {
+        if !self.is_part && (self.ended.is_none() || self.ended != self.last.map(|(place, _)| place)) {
             let place = self.last.map_or(0, |(place, _)| place);
             let message =
                 "the file does not end with a signed checkpoint of its last record: its tail may be cut off";
