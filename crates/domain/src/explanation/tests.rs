@@ -47,6 +47,29 @@ fn model(id: &str, endpoint: EndpointKind) -> Model {
     }
 }
 
+fn key(at: Timestamp) -> ApiKey {
+    ApiKey {
+        id: KeyId::from_bytes([5; 16]),
+        organization_id: OrganizationId::from_bytes([1; 16]),
+        workspace_id: WorkspaceId::from_bytes([2; 16]),
+        owner: Owner::User(UserId::from_bytes([3; 16])),
+        name: "first".into(),
+        description: None,
+        public_id: PublicId::parse("abcdefABCDEF").unwrap(),
+        fingerprint: [6; 32],
+        last_four: "wxyz".into(),
+        limits: Limits::default(),
+        role: None,
+        allowed_endpoints: None,
+        allowed_cidrs: None,
+        created_at: at,
+        expires_at: None,
+        last_used_at: None,
+        created_by: None,
+        status: KeyStatus::Active,
+    }
+}
+
 impl World {
     fn new() -> Self {
         let at = now();
@@ -91,26 +114,7 @@ impl World {
                 daily_token_budget: None,
                 builtin: false,
             }],
-            key: ApiKey {
-                id: KeyId::from_bytes([5; 16]),
-                organization_id,
-                workspace_id,
-                owner: Owner::User(user_id),
-                name: "first".into(),
-                description: None,
-                public_id: PublicId::parse("abcdefABCDEF").unwrap(),
-                fingerprint: [6; 32],
-                last_four: "wxyz".into(),
-                limits: Limits::default(),
-                role: None,
-                allowed_endpoints: None,
-                allowed_cidrs: None,
-                created_at: at,
-                expires_at: None,
-                last_used_at: None,
-                created_by: None,
-                status: KeyStatus::Active,
-            },
+            key: key(at),
             catalogue: Catalogue::new(vec![
                 model("small", EndpointKind::Chat),
                 model("large", EndpointKind::Chat),
