@@ -83,9 +83,11 @@ impl Deed {
 
     /// Its audit event.
     pub(crate) fn event(self, control: &Control, context: &Context) -> AuditEvent {
+        // The time of the deed, under the lock that orders deeds: a body may have taken its time.
+        let at = control.clock.now();
         AuditEvent {
-            id: EventId::new(context.now, &*control.entropy),
-            at: context.now,
+            id: EventId::new(at, &*control.entropy),
+            at,
             actor: context.actor.clone(),
             permit: self.permit,
             outcome: Outcome::Done,

@@ -2,7 +2,7 @@
 
 use crate::Control;
 use crate::auditing::attempts::{self, Asked};
-use crate::context::RequestContext;
+use crate::context::{Context, RequestContext};
 use crate::error::ControlError;
 use crate::routes::AskedFor;
 use axum::extract::{MatchedPath, Request, State};
@@ -11,11 +11,16 @@ use axum::response::Response;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use louver_domain::access::{Actor, Identity, Rights};
+use louver_domain::id::AdminKeyId;
 use louver_domain::keys::{AdminHolder, AdminKey, KeyKind, KeyStatus, read_public_id, same_fingerprint};
-use louver_store::{admin_keys, grants};
+use louver_store::{Tx, admin_keys, grants};
 use std::sync::Arc;
 
 const API_KEY_HEADER: &str = "x-api-key";
+
+/// The admin key that a request came with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Credential(pub(crate) AdminKeyId);
 
 /// Lets a request through with its [`Actor`] among the extensions, before its body is read; all failures look alike.
 pub(crate) async fn authenticate(
@@ -24,13 +29,14 @@ pub(crate) async fn authenticate(
     next: Next,
 ) -> Result<Response, ControlError> {
     let origin = request.extensions().get::<RequestContext>().copied();
-    let actor = match presented(request.headers()) {
+    let (actor, credential) = match presented(request.headers()) {
         Some(key) => holder(&control, key, origin).await?,
         None => return Err(ControlError::Unauthorized),
     };
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let asked = Asked::new(request.method().as_str(), route, request.uri().path(), origin);
     request.extensions_mut().insert(actor.clone());
+    request.extensions_mut().insert(credential);
     let response = next.run(request).await;
     // What a path names and is not there counts as a refusal too: it may be somebody else's.
     let named = asked.route.contains('{');
@@ -72,7 +78,7 @@ async fn holder(
     control: &Arc<Control>,
     key: &str,
     origin: Option<RequestContext>,
-) -> Result<Actor, ControlError> {
+) -> Result<(Actor, Credential), ControlError> {
     let public_id = read_public_id(KeyKind::Admin, key).ok_or(ControlError::Unauthorized)?;
     let found = admin_keys::find(&control.store, public_id).await?;
     let fingerprint = control.pepper.fingerprint(key);
@@ -98,7 +104,32 @@ async fn holder(
     if matches!(actor, Err(ControlError::Unauthorized)) {
         attempts::not_accepted(control, &known, "holder_is_gone", origin);
     }
-    actor
+    actor.map(|actor| (actor, Credential(known.id)))
+}
+
+/// Inside a deed's transaction: the key of the request is still accepted, and whoever it stands for may do what they could
+/// when the request came. Between the two a body may have taken its time.
+pub(crate) async fn must_be_unchanged(
+    control: &Control,
+    context: &Context,
+    tx: &mut Tx,
+) -> Result<(), ControlError> {
+    let Some(id) = context.credential else { return Ok(()) };
+    let organization = context.organization_id();
+    let key = admin_keys::load(tx, organization, id).await?;
+    let key = key.filter(|key| key.is_accepted(control.clock.now())).ok_or(ControlError::Unauthorized)?;
+    let rights = match key.holder {
+        AdminHolder::Organization => Some(Rights::all()),
+        AdminHolder::User(id) => grants::load_rights_of(tx, organization, id).await?.map(|found| found.1),
+        AdminHolder::ServiceAccount(id) => {
+            grants::load_rights_of_account(tx, organization, id).await?.map(|found| found.1)
+        }
+    };
+    if rights.ok_or(ControlError::Unauthorized)? == *context.actor.rights() {
+        return Ok(());
+    }
+    let sentence = "what you may do has changed while the request was on its way: send it again";
+    Err(ControlError::Conflict(sentence.into()))
 }
 
 /// Who an admin key stands for, with what they may do now. Whoever is gone is nobody.

@@ -1,13 +1,14 @@
 //! Who asks, from where, when, and under which condition: what every action is given.
 
 use crate::Control;
+use crate::actor::Credential;
 use crate::error::ControlError;
 use crate::reply;
 use axum::extract::FromRequestParts;
 use http::header::IF_MATCH;
 use http::request::Parts;
 use louver_domain::access::Actor;
-use louver_domain::id::{OrganizationId, RequestId};
+use louver_domain::id::{AdminKeyId, OrganizationId, RequestId};
 use louver_domain::time::Timestamp;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -31,6 +32,8 @@ pub struct Context {
     pub origin: Option<RequestContext>,
     /// When.
     pub now: Timestamp,
+    /// The admin key that the request came with; none when the program acts by itself.
+    pub credential: Option<AdminKeyId>,
     /// The value of `If-Match`: change only what still looks like that.
     pub if_match: Option<String>,
 }
@@ -38,7 +41,7 @@ pub struct Context {
 impl Context {
     /// For the program itself, on the machine that holds the data.
     pub fn system(organization_id: OrganizationId, now: Timestamp) -> Self {
-        Self { actor: Actor::system(organization_id), origin: None, now, if_match: None }
+        Self { actor: Actor::system(organization_id), origin: None, now, credential: None, if_match: None }
     }
 
     /// The organization that bounds everything.
@@ -67,6 +70,7 @@ impl FromRequestParts<Arc<Control>> for Context {
             actor,
             origin: parts.extensions.get::<RequestContext>().copied(),
             now: control.clock.now(),
+            credential: parts.extensions.get::<Credential>().map(|credential| credential.0),
             if_match: parts.headers.contains_key(IF_MATCH).then_some(if_match),
         })
     }

@@ -21,6 +21,8 @@ mod reply;
 pub mod routes;
 mod visible;
 
+use crate::context::Context;
+use crate::error::ControlError;
 use axum::Router;
 use axum::middleware;
 use louver_domain::entropy::Entropy;
@@ -29,7 +31,7 @@ use louver_domain::ledger::InHand;
 use louver_domain::time::Clock;
 use louver_store::revision;
 use louver_store::seal::MasterKey;
-use louver_store::{Store, StoreError, Tx};
+use louver_store::{Store, Tx};
 use routes::{Operation, Routes};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,11 +88,13 @@ impl Control {
         }
     }
 
-    /// Begins a deed: what is loaded from here on stays true until the commit. None begins while the audit log cannot be
-    /// kept.
-    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+    /// Begins a deed: what is loaded from here on stays true until the commit, and so does what the actor may do. None
+    /// begins while the audit log cannot be kept.
+    pub(crate) async fn begin(&self, context: &Context) -> Result<Tx, ControlError> {
         self.audit.admits_changes(self.clock.now())?;
-        revision::begin_deed(&self.store).await
+        let mut tx = revision::begin_deed(&self.store).await?;
+        actor::must_be_unchanged(self, context, &mut tx).await?;
+        Ok(tx)
     }
 
     /// Waits until the gateway beside us decides by `revision`, so that the caller's next request meets the change.

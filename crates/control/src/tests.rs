@@ -11,6 +11,7 @@ mod explain;
 mod groups;
 mod invitations;
 mod keys;
+mod lately;
 mod matrix;
 mod me;
 mod members;

@@ -57,7 +57,7 @@ pub struct Grants {
 }
 
 /// What somebody may do, and where.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// Everything, everywhere in the organization.
     all: bool,

@@ -17,10 +17,20 @@ pub async fn rights_of(
     id: UserId,
 ) -> Result<Option<(User, Rights)>, StoreError> {
     let mut tx = store.begin_read().await?;
-    let Some(user) = users::load(&mut tx, organization, id).await? else { return Ok(None) };
-    let grants = of(&mut tx, &user).await?;
-    let roles = custom_roles::load(&mut tx, organization).await?;
+    let found = load_rights_of(&mut tx, organization, id).await?;
     tx.commit_plain().await?;
+    Ok(found)
+}
+
+/// The same inside a transaction.
+pub async fn load_rights_of(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: UserId,
+) -> Result<Option<(User, Rights)>, StoreError> {
+    let Some(user) = users::load(tx, organization, id).await? else { return Ok(None) };
+    let grants = of(tx, &user).await?;
+    let roles = custom_roles::load(tx, organization).await?;
     let rights = Rights::of(Some(user.id), &grants, &roles);
     Ok(Some((user, rights)))
 }
@@ -32,9 +42,19 @@ pub async fn rights_of_account(
     id: ServiceAccountId,
 ) -> Result<Option<(ServiceAccount, Rights)>, StoreError> {
     let mut tx = store.begin_read().await?;
-    let Some(account) = service_accounts::load(&mut tx, organization, id).await? else { return Ok(None) };
-    let roles = custom_roles::load(&mut tx, organization).await?;
+    let found = load_rights_of_account(&mut tx, organization, id).await?;
     tx.commit_plain().await?;
+    Ok(found)
+}
+
+/// The same inside a transaction.
+pub async fn load_rights_of_account(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: ServiceAccountId,
+) -> Result<Option<(ServiceAccount, Rights)>, StoreError> {
+    let Some(account) = service_accounts::load(tx, organization, id).await? else { return Ok(None) };
+    let roles = custom_roles::load(tx, organization).await?;
     let grants =
         Grants { workspaces: vec![(account.workspace_id, account.roles.clone())], ..Grants::default() };
     let rights = Rights::of(None, &grants, &roles);

@@ -38,7 +38,7 @@ pub async fn create_for(
     if expires_at.is_some_and(|end| end <= context.now) {
         return Err(ControlError::field("expires_at", "must be in the future"));
     }
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let organization = context.organization_id();
     let there = match holder {
         AdminHolder::Organization => true,
@@ -83,7 +83,7 @@ pub(crate) async fn add(
 
 /// Revokes an admin key for good. What is revoked already stays so.
 pub async fn revoke(control: &Control, context: &Context, id: AdminKeyId) -> Result<AdminKey, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let before = store::load(&mut tx, context.organization_id(), id).await?.ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::RevokeAdminKey, before.organization_id)?;
     if before.status == KeyStatus::Revoked {

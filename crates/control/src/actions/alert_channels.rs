@@ -107,7 +107,7 @@ pub async fn create(control: &Control, context: &Context, new: NewChannel) -> Re
         }
     }
     refuse("to", new.kind != ChannelKind::Email && new.to.is_some(), "belongs to mail")?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     if store::list(&control.store, organization).await?.len() >= MOST_CHANNELS {
         return Err(ControlError::Conflict("there are 100 alert channels already".into()));
     }
@@ -124,7 +124,7 @@ pub async fn update(
     id: AlertChannelId,
     patch: ChannelPatch,
 ) -> Result<AlertChannel, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, mut channel) = load(&mut tx, context, id, Action::UpdateAlertChannel).await?;
     let before = Shown::of(&channel);
     context.must_match(control, &before)?;
@@ -155,7 +155,7 @@ pub(crate) async fn disable(
     context: &Context,
     id: AlertChannelId,
 ) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, mut channel) = load(&mut tx, context, id, Action::UpdateAlertChannel).await?;
     if !channel.enabled {
         return Ok(());
@@ -181,7 +181,7 @@ async fn save(
 
 /// Removes an alert channel, and what was still to be sent there.
 pub async fn delete(control: &Control, context: &Context, id: AlertChannelId) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, channel) = load(&mut tx, context, id, Action::DeleteAlertChannel).await?;
     store::delete(&mut tx, &permit, id).await?;
     let deed = Deed::on(permit, channel.id, &channel.name).from(&Shown::of(&channel))?;
@@ -190,7 +190,7 @@ pub async fn delete(control: &Control, context: &Context, id: AlertChannelId) ->
 
 /// Sends a test message to an alert channel, through the outbox like any alert; answers the alert.
 pub async fn test(control: &Control, context: &Context, id: AlertChannelId) -> Result<Alert, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, channel) = load(&mut tx, context, id, Action::TestAlertChannel).await?;
     let alert = Alert::test(channel.organization_id, id, &channel.name, context.now, &*control.entropy);
     alerts::raise_to(&mut tx, &permit, &alert, id).await?;

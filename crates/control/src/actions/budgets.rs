@@ -236,7 +236,7 @@ async fn stand(
 /// Lets a budget be given out again that a bill above its bound had blocked.
 pub async fn unblock(control: &Control, context: &Context, id: BudgetId) -> Result<(), ControlError> {
     let permit = decide(&context.actor, Action::UnblockBudget, context.organization_id())?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     if !standings::unblock(&mut tx, &permit, id).await? {
         return Err(ControlError::NotFound);
     }
@@ -285,7 +285,7 @@ pub async fn release(
     fence: Fence,
 ) -> Result<Released, ControlError> {
     let permit = decide(&context.actor, Action::ReleaseStranded, context.organization_id())?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let leases = recovery::release(&mut tx, &permit, budget).await?;
     let shown = leases.iter().map(|lease| ReleasedLease {
         budget_id: lease.budget,

@@ -52,7 +52,7 @@ pub async fn create(control: &Control, context: &Context, new: NewRole) -> Resul
     names::check_description(Some(&new.description))?;
     let actions = read_permissions(new.level, &new.permissions)?;
     may_grant(&context.actor, None, actions, None)?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let role = CustomRole {
         id: RoleId::new(context.now, &*control.entropy),
         name: new.name,
@@ -74,7 +74,7 @@ pub async fn update(
     id: RoleId,
     patch: RolePatch,
 ) -> Result<CustomRole, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let before = load(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::UpdateRole, context.organization_id())?;
     must_be_of_others(&mut tx, context, id).await?;
@@ -98,7 +98,7 @@ pub async fn update(
 
 /// Deletes a role that nobody has.
 pub async fn delete(control: &Control, context: &Context, id: RoleId) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let role = load(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::DeleteRole, context.organization_id())?;
     if store::is_given(&mut tx, context.organization_id(), id).await? {

@@ -112,7 +112,7 @@ pub async fn create(control: &Control, context: &Context, new: NewGroup) -> Resu
     let permit = decide(&context.actor, Action::CreateGroup, context.organization_id())?;
     names::check("name", &new.name)?;
     names::check_description(new.description.as_deref())?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let before = Reach::load(&mut tx, context.organization_id()).await?;
     let parents = load_others(&mut tx, context, new.parents).await?;
     let group = Group {
@@ -142,7 +142,7 @@ pub async fn update(
     id: GroupId,
     patch: GroupPatch,
 ) -> Result<Placed, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let group = load_own(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::UpdateGroup, group.organization_id)?;
     let (reach, admins) = state(&mut tx, context).await?;
@@ -189,7 +189,7 @@ fn with(
 
 /// Deletes a group: its members lose what it gave them.
 pub async fn delete(control: &Control, context: &Context, id: GroupId) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let group = load_own(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::DeleteGroup, group.organization_id)?;
     let before = state(&mut tx, context).await?;
@@ -216,7 +216,7 @@ pub async fn set_nested(
     id: GroupId,
     children: Vec<GroupId>,
 ) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let group = load_own(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::UpdateGroup, group.organization_id)?;
     let children = load_others(&mut tx, context, children).await?;

@@ -61,7 +61,7 @@ pub async fn send(
     new: NewInvitations,
 ) -> Result<Invited, ControlError> {
     let permit = decide(&context.actor, Action::SendInvitation, context.organization_id())?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let place = Place::load(control, context, &mut tx).await?;
     let roles = if new.roles.is_empty() { vec![MEMBER] } else { new.roles };
     may_give(context, &place.roles, &roles, &new.workspaces)?;
@@ -171,7 +171,7 @@ async fn invite(
 
 /// Takes an invitation back.
 pub async fn revoke(control: &Control, context: &Context, id: InvitationId) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let stored = store::load(&mut tx, context.organization_id(), id).await?.ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::RevokeInvitation, stored.invitation.organization_id)?;
     let names = custom_roles::load(&mut tx, context.organization_id()).await?;

@@ -160,7 +160,7 @@ pub async fn get(control: &Control, context: &Context, id: KeyId) -> Result<ApiK
 pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result<CreatedKey, ControlError> {
     names::check("name", &new.name)?;
     names::check_description(new.description.as_deref())?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let place = rules::place_of(&mut tx, context, new.workspace_id).await?;
     let (permit, new) = own::may_create(context, &place, new)?;
     rules::must_be_active(&place)?;
@@ -209,7 +209,7 @@ pub async fn update(
     id: KeyId,
     patch: KeyPatch,
 ) -> Result<ApiKey, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let before = find(&mut tx, context, id).await?;
     let permit = own::may_update(context, &before, &patch)?;
     if before.status == KeyStatus::Revoked {
@@ -248,7 +248,7 @@ pub async fn update_limits(
     id: KeyId,
     patch: LimitsPatch,
 ) -> Result<ApiKey, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, before) = load(&mut tx, context, id, Action::UpdateApiKey).await?;
     if before.status == KeyStatus::Revoked {
         return Err(ControlError::Conflict("a revoked key cannot be changed".into()));
@@ -288,7 +288,7 @@ async fn turn(
     action: Action,
     status: KeyStatus,
 ) -> Result<ApiKey, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, before) = load(&mut tx, context, id, action).await?;
     if before.status == status {
         return Ok(before);

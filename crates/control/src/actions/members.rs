@@ -66,7 +66,7 @@ async fn place(
     placed: Vec<Placed>,
     action: Action,
 ) -> Result<Counted, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let workspace = workspaces::load_active(&mut tx, context, id).await?;
     decide(&context.actor, action, workspaces::resource(&workspace))?;
     let roles = custom_roles::load(&mut tx, workspace.organization_id).await?;
@@ -101,7 +101,7 @@ pub async fn remove(
     id: WorkspaceId,
     people: Vec<UserId>,
 ) -> Result<(u64, Vec<UserId>), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let workspace = workspaces::load_active(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::RemoveMember, workspaces::resource(&workspace))?;
     let roles = custom_roles::load(&mut tx, workspace.organization_id).await?;

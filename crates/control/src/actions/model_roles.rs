@@ -90,7 +90,7 @@ pub async fn create(
         daily_token_budget: new.daily_token_budget,
         builtin: false,
     };
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     check(&mut tx, &role).await?;
     if store::load(&mut tx, context.organization_id(), &role.name).await?.is_some() {
         return Err(ControlError::Conflict("a model role of that name exists already".into()));
@@ -108,7 +108,7 @@ pub async fn update(
     name: &str,
     patch: ModelRolePatch,
 ) -> Result<ModelRole, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, before) = load(&mut tx, context, name, Action::UpdateModelRole).await?;
     context.must_match(control, &Shown::of(&before))?;
     if let Some(entries) = &patch.allowed_models {
@@ -121,7 +121,7 @@ pub async fn update(
 
 /// Sets a built-in model role back to what Louver brought along.
 pub async fn restore(control: &Control, context: &Context, name: &str) -> Result<ModelRole, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, before) = load(&mut tx, context, name, Action::UpdateModelRole).await?;
     let original = builtin().into_iter().find(|role| before.builtin && role.name == name);
     let original =
@@ -131,7 +131,7 @@ pub async fn restore(control: &Control, context: &Context, name: &str) -> Result
 
 /// Deletes a model role that is not built in and that nobody has.
 pub async fn delete(control: &Control, context: &Context, name: &str) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, role) = load(&mut tx, context, name, Action::DeleteModelRole).await?;
     if role.builtin {
         return Err(ControlError::Conflict(

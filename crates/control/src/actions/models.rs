@@ -38,7 +38,7 @@ pub async fn replace(
 ) -> Result<Vec<PricedModel>, ControlError> {
     let permit = decide(&context.actor, Action::UpdateModel, context.organization_id())?;
     check(&catalogue)?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let before = store::load(&mut tx).await?;
     store::replace(&mut tx, &permit, &catalogue).await?;
     let deed = Deed::on(permit, "catalogue", "catalogue").from(&before)?.to(&catalogue)?;

@@ -45,7 +45,7 @@ pub async fn update(
     context: &Context,
     patch: OrganizationPatch,
 ) -> Result<Organization, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let found = store::load(&mut tx, context.organization_id()).await?;
     let mut organization = found.ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::UpdateOrganization, organization.id)?;

@@ -92,7 +92,7 @@ pub async fn create(
         decided => decided?,
     };
     names::check("name", &new.name)?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let found = workspaces::load(&mut tx, context.organization_id(), new.workspace_id).await?;
     let workspace = found.filter(|w| w.archived_at.is_none()).ok_or_else(nowhere)?;
     if new.role.is_some() {
@@ -121,7 +121,7 @@ pub async fn update(
     id: ServiceAccountId,
     patch: ServiceAccountPatch,
 ) -> Result<ServiceAccount, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let mut account = load(&mut tx, context, id).await?;
     decide(&context.actor, Action::UpdateServiceAccount, resource(&account))?;
     spaces::load_active(&mut tx, context, account.workspace_id).await?;
@@ -204,7 +204,7 @@ pub async fn assign_role(
     id: ServiceAccountId,
     role: Option<String>,
 ) -> Result<ServiceAccount, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let account = load(&mut tx, context, id).await?;
     spaces::load_active(&mut tx, context, workspace).await?;
     if account.workspace_id != workspace {
@@ -221,7 +221,7 @@ pub async fn assign_role(
 
 /// Deletes a service account for good. Its API keys and its admin keys are refused from then on.
 pub async fn delete(control: &Control, context: &Context, id: ServiceAccountId) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let account = load(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::DeleteServiceAccount, resource(&account))?;
     must_be_another(context, account.id)?;

@@ -30,11 +30,11 @@ pub struct Founded {
 /// organization already.
 pub async fn found(control: &Control, name: &str, now: Timestamp) -> Result<Founded, ControlError> {
     names::check("name", name)?;
-    let mut tx = control.begin().await?;
+    let context = Context::system(OrganizationId::new(now, &*control.entropy), now);
+    let mut tx = control.begin(&context).await?;
     if !organizations::list(&control.store).await?.is_empty() {
         return Err(ControlError::Conflict("there is an organization already".into()));
     }
-    let context = Context::system(OrganizationId::new(now, &*control.entropy), now);
     let (workspace, mut deeds) = add_organization(control, &context, &mut tx, name).await?;
     deeds.extend(add_catalogue(&context, &mut tx).await?);
     let key = (AdminHolder::Organization, "first");

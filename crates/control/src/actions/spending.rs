@@ -44,7 +44,7 @@ pub async fn set(
     context: &Context,
     limit: Option<Money>,
 ) -> Result<Spending, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let found = organizations::load(&mut tx, context.organization_id()).await?;
     let before = found.ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::UpdateMonthlyLimit, before.id)?;

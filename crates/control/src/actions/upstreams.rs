@@ -47,7 +47,7 @@ pub async fn create(
     let organization = context.organization_id();
     let permit = decide(&context.actor, Action::CreateUpstream, organization)?;
     names::check("name", &new.name)?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     if let Some(workspace) = new.workspace_id {
         let found =
             workspaces::load(&mut tx, organization, workspace).await?.filter(|w| w.archived_at.is_none());
@@ -76,7 +76,7 @@ pub async fn update(
     id: UpstreamId,
     patch: UpstreamPatch,
 ) -> Result<Upstream, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, mut upstream) = load(&mut tx, context, id, Action::UpdateUpstream).await?;
     let before = Shown::of(&upstream);
     if let Some(name) = patch.name {
@@ -95,7 +95,7 @@ pub async fn update(
 
 /// Removes an upstream credential.
 pub async fn delete(control: &Control, context: &Context, id: UpstreamId) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (permit, upstream) = load(&mut tx, context, id, Action::DeleteUpstream).await?;
     store::delete(&mut tx, &permit, id).await?;
     let deed = Deed::on(permit, upstream.id, &upstream.name).from(&Shown::of(&upstream))?;

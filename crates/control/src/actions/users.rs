@@ -127,7 +127,7 @@ pub async fn by_email(
 ) -> Result<Option<User>, ControlError> {
     decide(&context.actor, Action::ReadUsers, context.organization_id())?;
     let email = names::read_email("email", email)?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let found = store::load_by_email(&mut tx, context.organization_id(), &email).await?;
     Ok(found.filter(|user| user.removed_at.is_none()))
 }
@@ -158,7 +158,7 @@ async fn create_where_possible(
     all: bool,
 ) -> Result<Added, ControlError> {
     let permit = decide(&context.actor, Action::CreateUser, context.organization_id())?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let place = joining::Place::load(control, context, &mut tx).await?;
     let (mut added, mut deeds, mut seen) = (Added::default(), vec![], BTreeSet::new());
     for person in new {
@@ -199,7 +199,7 @@ pub async fn update_limits(
     id: UserId,
     patch: LimitsPatch,
 ) -> Result<User, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let mut user =
         store::load(&mut tx, context.organization_id(), id).await?.ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::UpdateUserLimits, user.organization_id)?;
@@ -227,7 +227,7 @@ pub async fn assign_role(
     user: UserId,
     role: Option<String>,
 ) -> Result<Membership, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let user = store::load(&mut tx, context.organization_id(), user).await?.ok_or(ControlError::NotFound)?;
     let (membership, deed) = put(context, &mut tx, workspace, &user, role).await?;
     commit(control, context, tx, deed).await?;

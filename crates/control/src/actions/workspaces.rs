@@ -112,7 +112,7 @@ pub async fn create(
     names::check("name", &new.name)?;
     names::check_description(new.description.as_deref())?;
     names::check_icon(new.icon.as_deref())?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let parent =
         organizations::load(&mut tx, context.organization_id()).await?.ok_or(ControlError::NotFound)?;
     limits::check(&mut tx, &new.limits, &[("organization", &parent.limits)], limits::nested).await?;
@@ -151,7 +151,7 @@ pub async fn update(
     id: WorkspaceId,
     patch: WorkspacePatch,
 ) -> Result<Workspace, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let mut workspace = load_active(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::UpdateWorkspace, resource(&workspace))?;
     let before = Shown::of(&workspace);
@@ -175,7 +175,7 @@ pub async fn update(
 
 /// Archives a workspace for good: from then on its keys are refused.
 pub async fn archive(control: &Control, context: &Context, id: WorkspaceId) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let mut workspace = load_active(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::ArchiveWorkspace, resource(&workspace))?;
     if workspace.is_default {
@@ -195,7 +195,7 @@ pub async fn update_limits(
     id: WorkspaceId,
     patch: LimitsPatch,
 ) -> Result<Workspace, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let mut workspace = load_active(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::UpdateWorkspaceLimits, resource(&workspace))?;
     context.must_match(control, &workspace.limits)?;

@@ -54,7 +54,7 @@ async fn change(
     people: Vec<UserId>,
     action: Action,
 ) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let group = load_own(&mut tx, context, id).await?;
     let permit = decide(&context.actor, action, group.organization_id)?;
     let before = state(&mut tx, context).await?;

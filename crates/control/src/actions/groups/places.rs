@@ -40,7 +40,7 @@ pub async fn assign(
     asked: Option<Vec<RoleId>>,
 ) -> Result<(), ControlError> {
     decide(&context.actor, Action::ProvisionGroup, context.organization_id())?;
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (group, was) = load_place(&mut tx, context, id, workspace).await?;
     let roles = match (asked, &was) {
         (Some(roles), _) => roles,
@@ -60,7 +60,7 @@ pub async fn update_workspace(
     workspace: WorkspaceId,
     asked: Option<Vec<RoleId>>,
 ) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (group, was) = load_place(&mut tx, context, id, workspace).await?;
     let permit = decide(&context.actor, Action::UpdateGroupWorkspace, group.organization_id)?;
     let was = was.ok_or(ControlError::NotFound)?;
@@ -106,7 +106,7 @@ pub async fn withdraw(
     id: GroupId,
     workspace: WorkspaceId,
 ) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let (group, was) = load_place(&mut tx, context, id, workspace).await?;
     let permit = decide(&context.actor, Action::DeprovisionGroup, group.organization_id)?;
     let was = was.ok_or(ControlError::NotFound)?;
@@ -124,7 +124,7 @@ pub async fn set_organization_role(
     id: GroupId,
     role: RoleId,
 ) -> Result<(), ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let group = load(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::UpdateGroup, group.organization_id)?;
     if group.organization_role == Some(role) {
@@ -148,7 +148,7 @@ pub async fn set_model_role(
     id: GroupId,
     role: Option<String>,
 ) -> Result<GroupWorkspace, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let space = spaces::load_active(&mut tx, context, workspace).await?;
     let permit = decide(&context.actor, Action::AssignModelRole, spaces::resource(&space))?;
     let (group, was) = load_place(&mut tx, context, id, workspace).await?;

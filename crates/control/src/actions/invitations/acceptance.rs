@@ -34,15 +34,14 @@ pub async fn accept(
 ) -> Result<(User, Organization), ControlError> {
     let print = fingerprint(&control.pepper, &acceptance.token).ok_or(ControlError::NotFound)?;
     // Looked up before the lock of deeds is taken, so that strangers cannot hold it.
-    store::find_by_token(&control.store, &print).await?.ok_or(ControlError::NotFound)?;
-    let mut tx = control.begin().await?;
-    let now = control.clock.now();
+    let seen = store::find_by_token(&control.store, &print).await?.ok_or(ControlError::NotFound)?;
+    let (id, now) = (seen.invitation.organization_id, control.clock.now());
+    // The link is the right to do this: nobody holds these permissions.
+    let context = Context { origin: Some(origin), ..Context::system(id, now) };
+    let mut tx = control.begin(&context).await?;
     let stored = store::load_by_token(&mut tx, &print).await?;
     let stored = stored.filter(|stored| !stored.invitation.is_expired(now)).ok_or(ControlError::NotFound)?;
     let invitation = &stored.invitation;
-    let id = invitation.organization_id;
-    // The link is the right to do this: nobody holds these permissions.
-    let context = Context { origin: Some(origin), ..Context::system(id, now) };
     let place = Place::load(control, &context, &mut tx).await?;
     let permit = decide(&context.actor, Action::AcceptInvitation, id)?;
     store::delete(&mut tx, &permit, invitation.id).await?;

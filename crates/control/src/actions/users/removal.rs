@@ -14,7 +14,7 @@ use louver_store::{Tx, custom_roles, grants, users as store};
 /// Removes a person: their keys are disabled and their admin keys revoked at once, their memberships end. Keys of service
 /// accounts stay, and so does what the person did, under their name.
 pub async fn remove(control: &Control, context: &Context, id: UserId) -> Result<User, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let organization = context.organization_id();
     let before = store::load(&mut tx, organization, id).await?.ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::RemoveUser, organization)?;

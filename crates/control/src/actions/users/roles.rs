@@ -19,7 +19,7 @@ pub async fn replace(
     id: UserId,
     roles: Vec<RoleId>,
 ) -> Result<User, ControlError> {
-    let mut tx = control.begin().await?;
+    let mut tx = control.begin(context).await?;
     let organization = context.organization_id();
     let before = store::load(&mut tx, organization, id).await?.ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::UpdateUserRole, organization)?;
