@@ -9,6 +9,7 @@ use crate::master_key;
 use clap::{Args, Subcommand};
 use louver_control::actions::audit as actions;
 use louver_control::auditing::files;
+use louver_control::auditing::sinks::Sink;
 use louver_control::context::Context;
 use louver_domain::audit::checkpoint::{PublicKey, Signed};
 use louver_domain::id::OrganizationId;
@@ -46,7 +47,8 @@ enum Action {
 struct Verify {
     #[command(flatten)]
     place: Place,
-    /// The file that a sink wrote checkpoints to: finds a tail that was written anew or cut off
+    /// The file that a sink wrote checkpoints to: finds a tail that was written anew or cut off. Without it, the file of
+    /// the settings is taken
     #[arg(long)]
     checkpoints: Option<PathBuf>,
     /// The key to check signatures with, 64 hexadecimal digits; else it is made from the master key
@@ -106,8 +108,8 @@ fn key(command: &Verify, environment: &Environment) -> Result<PublicKey, Vec<Str
 async fn verify(command: &Verify, environment: &Environment) -> Result<(), Vec<String>> {
     let key = key(command, environment)?;
     let mut report = Report::default();
-    let outside = match &command.checkpoints {
-        Some(path) => kept_outside(path, &mut report).map_err(|error| vec![error])?,
+    let outside = match checkpoints_of(command, environment)? {
+        Some(path) => kept_outside(&path, &mut report).map_err(|error| vec![error])?,
         None => vec![],
     };
     match &command.file {
@@ -129,6 +131,19 @@ async fn verify(command: &Verify, environment: &Environment) -> Result<(), Vec<S
     }
 }
 
+/// The file that was named, else the one that the settings have checkpoints written to, where it is there.
+fn checkpoints_of(command: &Verify, environment: &Environment) -> Result<Option<PathBuf>, Vec<String>> {
+    if command.checkpoints.is_some() || command.file.is_some() {
+        return Ok(command.checkpoints.clone());
+    }
+    let sinks = command.place.config(environment)?.audit.sinks;
+    let files = sinks.into_iter().filter_map(|sink| match sink {
+        Sink::File(path) => Some(path),
+        Sink::Unix(_) | Sink::Udp(_) => None,
+    });
+    Ok(files.into_iter().find(|path| path.exists()))
+}
+
 fn open(path: &Path) -> Result<BufReader<File>, String> {
     File::open(path).map(BufReader::new).map_err(|error| format!("{}: {error}", path.display()))
 }
@@ -138,6 +153,9 @@ fn kept_outside(path: &Path, report: &mut Report) -> Result<Vec<Signed>, String>
         files::checkpoints(open(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
     for number in unread {
         report.unreadable(format!("line {number} of {} holds no checkpoint", path.display()));
+    }
+    if outside.is_empty() {
+        report.unreadable(format!("{} holds no checkpoint at all", path.display()));
     }
     Ok(outside)
 }

@@ -33,19 +33,19 @@ pub(super) struct Dev {
 /// The file in the data directory that keeps what `dev` prints, since secrets are not in the database.
 const HANDOUT: &str = "dev.json";
 
-/// The settings of a data directory: SQLite and the master key in it, the rest from the environment.
+/// The settings of a data directory: SQLite and the master key in it, whatever the environment says of another place; the
+/// rest from the environment.
 pub(super) fn config(
     folder: &Path,
     listen: Option<&str>,
     environment: &Environment,
 ) -> Result<Config, Vec<String>> {
     let mut environment = environment.clone();
-    let mut default = |name: &str, value: String| {
-        environment.entry(name.to_owned()).or_insert(value);
-    };
-    default("LOUVER_DATABASE_URL", format!("sqlite:{}", folder.join("louver.db").display()));
-    default("LOUVER_MASTER_KEY_FILE", folder.join("master.key").display().to_string());
-    default("LOUVER_LOG", "warn".into());
+    let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
+    set("LOUVER_DATABASE_URL", format!("sqlite:{}", folder.join("louver.db").display()));
+    set("LOUVER_MASTER_KEY_FILE", folder.join("master.key").display().to_string());
+    environment.remove("LOUVER_JOURNAL_DIR");
+    environment.entry("LOUVER_LOG".to_owned()).or_insert("warn".into());
     if let Some(listen) = listen {
         environment.insert("LOUVER_LISTEN".into(), listen.to_owned());
     }

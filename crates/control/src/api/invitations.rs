@@ -176,6 +176,9 @@ async fn answer(
         first_name: trimmed(Some(&given.first_name)),
         last_name: trimmed(Some(&given.last_name)),
     };
+    if acceptance.first_name.is_none() {
+        return Ok(page::form(StatusCode::UNPROCESSABLE_ENTITY, Some("Please enter your first name.")));
+    }
     match acceptance::accept(&control, origin, acceptance).await {
         Ok((user, organization)) => Ok(page::done(&user.email, &organization.name)),
         Err(ControlError::NotFound) => Ok(page::gone()),

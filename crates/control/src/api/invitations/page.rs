@@ -14,7 +14,7 @@ pub(super) fn form(status: StatusCode, fault: Option<&str>) -> Response {
     let fault = fault.map(|text| format!("<p role=\"alert\">{}</p>\n", escaped(text))).unwrap_or_default();
     let text = format!(
         "<h1>You are invited to Louver</h1>\n{fault}<form method=\"post\">\n\
-         <p><label>First name<br><input name=\"first_name\" maxlength=\"255\" autocomplete=\"given-name\"></label></p>\n\
+         <p><label>First name<br><input name=\"first_name\" required maxlength=\"255\" autocomplete=\"given-name\"></label></p>\n\
          <p><label>Last name<br><input name=\"last_name\" maxlength=\"255\" autocomplete=\"family-name\"></label></p>\n\
          <p><button>Accept the invitation</button></p>\n</form>\n"
     );
