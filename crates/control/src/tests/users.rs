@@ -52,7 +52,10 @@ async fn people_are_added_one_by_one() {
     assert_eq!(house.audit().await.iter().filter(|event| event.action == "user.create").count(), 2);
     for (bad, status) in [
         (r#"[{"email":"c@example.org","first_name":"","last_name":"","roles":[]}]"#, 422),
-        (r#"[{"email":"c@example.org","first_name":"","last_name":"","roles":["A"],"role_name":"AAA"}]"#, 404),
+        (
+            r#"[{"email":"c@example.org","first_name":"","last_name":"","roles":["A"],"role_name":"AAA"}]"#,
+            404,
+        ),
         (
             r#"[{"email":"c@example.org","first_name":"","last_name":"","roles":["A"],"role_names":["member"]}]"#,
             422,
