@@ -73,8 +73,6 @@ def record(name, value):
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
     """Writes down what the document says in words only. It may add demands on requests; answers stay as strict."""
-    for schema in objects(raw_schema):
-        exclude(schema)
     if FOREIGN:
         for schema in objects(raw_schema):
             # Unknown fields are refused, and answers have none: strict clients would break.
@@ -84,6 +82,9 @@ def before_load_schema(context, raw_schema):
         for path, methods in raw_schema["paths"].items():
             for method, operation in methods.items():
                 follow_guides(path, method, operation)
+    # At the end: what it adds has properties too, and would hold for nothing if it forbade all others.
+    for schema in list(objects(raw_schema)):
+        exclude(schema)
 
 
 @schemathesis.hook

@@ -17,21 +17,31 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::{Transform, transform_subschemas};
 use serde_json::{Map, Value, json};
 
+/// How bodies come: mostly so, and out of a page's form like that.
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// The paths in Mistral's own shapes.
-const MISTRAL: &str = "/v1/admin/";
+const MISTRAL: [&str; 2] = ["/v1/admin/", "/v1/users/me"];
 
 /// The chapters of the admin side, in their order.
-const CHAPTERS: [(&str, &str); 14] = [
+const CHAPTERS: [(&str, &str); 17] = [
     ("api-keys", "API keys, the short way."),
     ("gateway.organization", "The organization."),
-    ("gateway.workspaces", "Workspaces."),
+    ("gateway.workspaces", "Workspaces, and who belongs to them."),
     ("gateway.users", "People."),
+    ("gateway.invitations", "Invitations, and the links by which people accept them."),
+    (
+        "gateway.custom-roles",
+        "Roles of the organization's own, and the permissions that they are composed of.",
+    ),
     ("gateway.service-accounts", "Accounts of machines."),
     ("gateway.limits", "Limits of workspaces, people and keys."),
     ("gateway.model-roles", "Which models people may use, and how much of them."),
     ("gateway.policy", "What the rules say to a call, and what other rules would have said."),
     ("gateway.budgets", "Budgets and how they stand."),
     ("gateway.usage", "What was used."),
+    ("gateway.audit", "The audit log with all that it holds."),
     ("gateway.alerts", "What was raised."),
     ("gateway.alert-channels", "Where alerts are sent."),
     ("gateway.models", "The models and what they cost."),
@@ -209,10 +219,8 @@ impl Writer {
         }
         if let Some(body) = about.body {
             let schema = tidied(body(&mut self.requests));
-            put(
-                "requestBody",
-                json!({"required": true, "content": {"application/json": {"schema": schema}}}),
-            );
+            let kind = if about.form { FORM } else { JSON };
+            put("requestBody", json!({"required": true, "content": {kind: {"schema": schema}}}));
         }
         put("responses", self.responses(operation, about).into());
         value
@@ -241,6 +249,11 @@ impl Writer {
             }
             responses.insert(status.to_string(), response);
         }
+        for (status, kind) in &about.texts_out {
+            let content = json!({*kind: {"schema": {"type": "string"}}});
+            let response = json!({"description": refusals::meaning(*status), "content": content});
+            responses.insert(status.to_string(), response);
+        }
         responses
     }
 }
@@ -251,6 +264,11 @@ fn security(access: Needs) -> Value {
         Needs::ApiKey => json!([{"ApiKeyHeader": []}, {"ApiKey": []}]),
         Needs::Link | Needs::Open => json!([]),
     }
+}
+
+/// Whether a path is answered in Mistral's own shapes.
+fn is_mistrals(path: &str) -> bool {
+    MISTRAL.iter().any(|start| path.starts_with(start))
 }
 
 /// The names in braces in a path.
@@ -266,7 +284,7 @@ fn parameters(operation: &Operation, about: &About) -> Vec<Value> {
             "in": "query",
             "required": parameter.required,
             "description": parameter.description,
-            "schema": parameter.kind.schema(),
+            "schema": parameter.schema(),
         })
     });
     let mut parameters: Vec<Value> = of_path.chain(of_query).collect();
@@ -286,7 +304,7 @@ fn path_parameter(path: &str, name: &str, about: &About) -> Value {
     let text = about.texts.iter().find(|(parameter, _)| *parameter == name);
     let (kind, description) = match text {
         Some((_, description)) => (Kind::Text, *description),
-        None if path.starts_with(MISTRAL) => (Kind::Uuid, meaning_of(name)),
+        None if is_mistrals(path) => (Kind::Uuid, meaning_of(name)),
         None => (Kind::Id, meaning_of(name)),
     };
     json!({"name": name, "in": "path", "required": true, "description": description, "schema": kind.schema()})
@@ -297,7 +315,8 @@ fn meaning_of(parameter: &str) -> &'static str {
         "workspace" | "workspace_uuid" => "The workspace's id.",
         "user" | "user_id" => "The person's id.",
         "account" => "The service account's id.",
-        "group_uuid" => "The group's id.",
+        "role" => "The role's id.",
+        "group" | "group_uuid" => "The group's id.",
         "invite_uuid" => "The invitation's id.",
         "key_id" => "The key's id.",
         "run_id" => "The run's id.",

@@ -130,6 +130,16 @@ impl Routes {
         self.with(|about| about.answers::<T>(200))
     }
 
+    /// What the last route answers in another media type than JSON.
+    pub(crate) fn answers_as(self, status: u16, kind: &'static str) -> Self {
+        self.with(|about| about.answers_as(status, kind))
+    }
+
+    /// The last route reads a form of a page.
+    pub(crate) fn takes_form<T: JsonSchema>(self) -> Self {
+        self.with(About::takes_form::<T>)
+    }
+
     /// The last route also answers in CSV.
     pub(crate) fn csv(self) -> Self {
         self.with(About::csv)

@@ -272,6 +272,22 @@ pub async fn workspaces(
     Ok((rows.iter().map(place).collect::<Result<_, StoreError>>()?, total))
 }
 
+/// At most `limit` of the groups with roles in a workspace, with their names, in the order of their ids, from behind
+/// `after`.
+pub async fn in_workspace(
+    store: &Store,
+    workspace: WorkspaceId,
+    after: Option<GroupId>,
+    limit: u64,
+) -> Result<Vec<(GroupWorkspace, String)>, StoreError> {
+    let sql = "SELECT gw.group_id, gw.workspace_id, gw.roles, gw.model_role, gw.created_at, g.name \
+         FROM user_group_workspaces gw JOIN user_groups g ON g.id = gw.group_id \
+         WHERE gw.workspace_id = $1 AND gw.group_id > $2 ORDER BY gw.group_id LIMIT $3";
+    let after = after.map(|id| id.bytes()).unwrap_or_default();
+    let rows = store.fetch(sql, vec![workspace.bytes().into(), after.into(), limit.into()]).await?;
+    rows.iter().map(|row| Ok((read_workspace(row)?, row.text(5)?))).collect()
+}
+
 /// Where the groups of an organization have roles, inside a transaction.
 pub async fn all_workspaces(
     tx: &mut Tx,

@@ -47,6 +47,9 @@ pub struct Filter {
     pub offset: u64,
 }
 
+/// More than are left out at the front by anybody; a limit added to it is still a number of 64 bits.
+const FURTHEST: u64 = 1 << 62;
+
 /// The page of `ids`, which an index finds alone, in their order.
 macro_rules! page {
     ($ids:expr) => {
@@ -187,7 +190,7 @@ fn unfiltered(
         organization.bytes().into(),
         filter.after.map(|k| k.bytes()).unwrap_or_default().into(),
         i64::from(limit).into(),
-        filter.offset.into(),
+        filter.offset.min(FURTHEST).into(),
     ];
     // Every text holds the empty one.
     let Some(text) = filter.search.as_deref().map(folded).filter(|text| !text.is_empty()) else {
@@ -226,7 +229,7 @@ fn filtered(
         filter.search.as_deref().map(|text| dialect::holding(&folded(text))).unwrap_or_default().into(),
         filter.search.as_deref().map(folded).unwrap_or_default().into(),
         filter.search.is_some().into(),
-        filter.offset.into(),
+        filter.offset.min(FURTHEST).into(),
         stored.unwrap_or_default().into(),
     ];
     (filter.statement(), values)

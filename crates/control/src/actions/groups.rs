@@ -5,7 +5,9 @@ mod places;
 mod reach;
 
 pub use people::{Member, add_members, members, remove_members};
-pub use places::{assign, set_model_role, set_organization_role, update_workspace, withdraw, workspaces};
+pub use places::{
+    assign, in_workspace, set_model_role, set_organization_role, update_workspace, withdraw, workspaces,
+};
 
 use super::{Deed, admins, commit_all, names};
 use crate::Control;

@@ -6,6 +6,8 @@ use crate::auditing::lines;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
+use crate::openapi::about::{Kind, PAGE, Parameter};
+use crate::openapi::shapes;
 use crate::page::{self, Asked};
 use crate::reply;
 use crate::routes::Routes;
@@ -23,40 +25,84 @@ use louver_domain::audit::{AuditRecord, Outcome};
 use louver_domain::id::{EventId, WorkspaceId};
 use louver_domain::time::Timestamp;
 use louver_store::audit::query::{Filter, Page};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+const FILTERS: &[Parameter] = &[
+    Parameter::new("event", Kind::SomeOf(events), "Only these events."),
+    Parameter::new("actor_id", Kind::Text, "Only what this person, account or key did."),
+    Parameter::new("target_id", Kind::Text, "Only what was done to this object."),
+    Parameter::new("workspace_id", Kind::Id, "Only what was done in this workspace."),
+    Parameter::new("outcome", Kind::OneOf(&["done", "refused"]), "Only what was done, or what was refused."),
+    Parameter::new("from", Kind::Moment, "Only events from then on."),
+    Parameter::new("to", Kind::Moment, "Only events before then."),
+];
+
+/// The names of all events, each once.
+fn events() -> Vec<&'static str> {
+    let all: BTreeSet<&str> = Action::ALL.iter().map(|action| action.event()).collect();
+    all.into_iter().collect()
+}
+
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/audit", Action::ReadAuditLog, list)
+        .named("list_audit_events", "The audit log, newest first")
+        .query(PAGE)
+        .query(FILTERS)
+        .answers::<page::Page<Shown>>()
         .get("/v1/gateway/audit/checkpoint", Action::ReadAuditLog, checkpoint)
+        .named("get_audit_checkpoint", "The newest signed checkpoint of the audit log")
+        .answers::<shapes::AuditCheckpoint>()
+        .refuses(&[404])
         .get("/v1/gateway/audit/export", Action::ExportAuditLog, export)
+        .named("export_audit_log", "The audit log as lines of JSON, oldest first")
+        .saying("An answer that breaks off is not the whole. `louver audit verify` checks the lines.")
+        .query(FILTERS)
+        .answers_as(200, "application/x-ndjson")
+        .tagged("gateway.audit")
 }
 
-#[derive(Serialize)]
+/// An event of the audit log as shown.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditEvent")]
 struct Shown {
+    #[schemars(with = "shapes::Id")]
     id: EventId,
+    #[schemars(extend("const" = "audit_event"))]
     object: &'static str,
+    /// Its number in the log, from 1, without gaps.
     place: u64,
+    #[schemars(with = "shapes::Time")]
     at: String,
     actor: Actor,
     event: String,
+    /// The permission that it needed.
     permission: String,
+    #[schemars(extend("enum" = ["done", "refused"]))]
     outcome: String,
     target: Target,
+    #[schemars(with = "Option<shapes::Id>")]
     workspace_id: Option<WorkspaceId>,
+    /// What the object was like before.
     before: Option<Value>,
+    /// And afterwards.
     after: Option<Value>,
     request_id: Option<String>,
     address: Option<String>,
+    /// The hash over this event and the one before.
     hash: String,
 }
 
-#[derive(Serialize)]
+/// Who did it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditActor")]
 struct Actor {
     #[serde(rename = "type")]
     kind: String,
@@ -65,7 +111,9 @@ struct Actor {
     name: String,
 }
 
-#[derive(Serialize)]
+/// What it was done to.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditTarget")]
 struct Target {
     #[serde(rename = "type")]
     kind: String,

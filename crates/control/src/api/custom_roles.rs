@@ -7,6 +7,7 @@ use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::intake::values::present;
 use crate::intake::{Body, Named, Object};
+use crate::openapi::shapes;
 use crate::page::Page;
 use crate::reply;
 use crate::routes::Routes;
@@ -15,28 +16,56 @@ use louver_domain::access::Action;
 use louver_domain::id::RoleId;
 use louver_domain::roles::{BUILTIN, Builtin, CustomRole, RoleLevel};
 use louver_domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/permissions", Action::ReadRoles, permissions)
+        .named(
+            "list_permissions",
+            "The permissions that roles are composed of, and which built-in roles hold them",
+        )
+        .answers::<Page<Permission>>()
         .get("/v1/gateway/custom-roles", Action::ReadRoles, list)
+        .named("list_custom_roles", "Custom roles")
+        .answers::<Page<Shown>>()
         .post("/v1/gateway/custom-roles", Action::CreateRole, create)
+        .named("create_custom_role", "Make a custom role")
+        .takes::<RoleIn>()
+        .answers::<Shown>()
+        .refuses(&[409])
         .get("/v1/gateway/custom-roles/{role}", Action::ReadRoles, one)
+        .named("get_custom_role", "One custom role")
+        .answers::<Shown>()
         .patch("/v1/gateway/custom-roles/{role}", Action::UpdateRole, update)
+        .named("update_custom_role", "Change a custom role, and so what everybody who has it may do")
+        .takes::<PatchIn>()
+        .answers::<Shown>()
+        .refuses(&[409])
         .delete("/v1/gateway/custom-roles/{role}", Action::DeleteRole, delete)
+        .named("delete_custom_role", "Delete a custom role that nobody has")
+        .answers::<shapes::Deleted>()
+        .refuses(&[409])
+        .tagged("gateway.custom-roles")
 }
 
 /// A custom role as shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CustomRole")]
 pub(crate) struct Shown {
+    #[schemars(with = "shapes::Id")]
     id: RoleId,
+    #[schemars(extend("const" = "custom_role"))]
     object: &'static str,
     name: String,
     description: String,
+    #[schemars(with = "shapes::LevelOfRole")]
     level: RoleLevel,
+    /// By their names, as in the list of permissions.
     permissions: Vec<&'static str>,
+    #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
 }
 
@@ -55,13 +84,18 @@ impl Shown {
 }
 
 /// A permission as shown: where it can be held, and which built-in roles hold it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Permission {
+    #[schemars(extend("const" = "permission"))]
     object: &'static str,
     name: &'static str,
+    /// The kind of object that it is about.
     target: &'static str,
+    #[schemars(with = "shapes::LevelOfRole")]
     level: RoleLevel,
+    /// Everybody holds it on what is their own.
     own: bool,
+    /// The built-in roles that hold it.
     roles: Vec<&'static str>,
 }
 
@@ -97,13 +131,16 @@ async fn one(State(control): Shared, context: Context, Named(id): Named<String>)
     Ok(reply::ok(&Shown::of(&actions::get(&control, &context, read_id(&id)?).await?)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "NewCustomRole")]
 #[serde(deny_unknown_fields)]
 struct RoleIn {
     name: String,
     #[serde(default)]
     description: String,
+    #[schemars(with = "shapes::LevelOfRole")]
     level: RoleLevel,
+    /// By their names; each must be one that can be held at that level.
     permissions: Vec<String>,
 }
 
@@ -121,14 +158,19 @@ async fn create(
     Ok(reply::ok(&Shown::of(&actions::create(&control, &context, new).await?)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "CustomRolePatch")]
 #[serde(deny_unknown_fields)]
 struct PatchIn {
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String")]
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String")]
     description: Option<String>,
+    /// All that it shall hold.
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Vec<String>")]
     permissions: Option<Vec<String>>,
 }
 

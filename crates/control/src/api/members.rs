@@ -7,6 +7,8 @@ use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::Named;
 use crate::intake::params::Params;
+use crate::openapi::about::PAGE;
+use crate::openapi::shapes;
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
@@ -15,22 +17,34 @@ use louver_domain::access::Action;
 use louver_domain::id::{GroupId, RoleId, UserId};
 use louver_domain::roles::Roles;
 use louver_store::members::Member;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().get("/v1/gateway/workspaces/{workspace}/members", Action::ReadMembers, list)
+    Routes::new()
+        .get("/v1/gateway/workspaces/{workspace}/members", Action::ReadMembers, list)
+        .named("list_workspace_members", "Who belongs to a workspace, by themselves or through groups")
+        .query(PAGE)
+        .answers::<Page<Shown>>()
+        .tagged("gateway.workspaces")
 }
 
 /// A member as shown. The roles are those they have by themselves; each group gives more.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "WorkspaceMember")]
 struct Shown {
+    #[schemars(extend("const" = "member"))]
     object: &'static str,
+    #[schemars(with = "shapes::Id")]
     user_id: UserId,
     email: String,
     name: Option<String>,
+    #[schemars(with = "Vec<shapes::Id>")]
     roles: Vec<RoleId>,
     role_names: Vec<String>,
     model_role: Option<String>,
+    /// The groups with roles there that they are in, themselves or through groups within.
+    #[schemars(with = "Vec<shapes::Id>")]
     via_groups: Vec<GroupId>,
 }
 

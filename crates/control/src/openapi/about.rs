@@ -26,6 +26,10 @@ pub struct About {
     pub body: Option<SchemaOf>,
     /// What it answers when all is well, or in a way of its own.
     pub answers: Vec<(u16, Option<SchemaOf>)>,
+    /// Answers that are no JSON, with their media types. A refusal may be one of them.
+    pub texts_out: Vec<(u16, &'static str)>,
+    /// Its body is that of a form in a page, and no JSON.
+    pub form: bool,
     /// Its 200 comes as CSV too.
     pub csv: bool,
     /// It shows an `ETag`, and writes heed `If-Match`.
@@ -87,6 +91,19 @@ impl About {
         self
     }
 
+    /// With an answer of that media type, which is no JSON.
+    #[must_use]
+    pub fn answers_as(mut self, status: u16, kind: &'static str) -> Self {
+        self.texts_out.push((status, kind));
+        self
+    }
+
+    /// With the body of a form in a page.
+    #[must_use]
+    pub fn takes_form<T: JsonSchema>(self) -> Self {
+        Self { form: true, ..self.takes::<T>() }
+    }
+
     /// With a 200 in CSV too.
     #[must_use]
     pub fn csv(self) -> Self {
@@ -118,18 +135,34 @@ pub struct Parameter {
     pub description: &'static str,
     /// Whether it must be there.
     pub required: bool,
+    /// Whether the text `null` is as if it were not there.
+    pub nullable: bool,
 }
 
 impl Parameter {
     /// One that may be absent.
     pub const fn new(name: &'static str, kind: Kind, description: &'static str) -> Self {
-        Self { name, kind, description, required: false }
+        Self { name, kind, description, required: false, nullable: false }
     }
 
     /// The same, but it must be there.
     #[must_use]
     pub const fn required(self) -> Self {
         Self { required: true, ..self }
+    }
+
+    /// The same, but it may be `null`.
+    #[must_use]
+    pub const fn nullable(self) -> Self {
+        Self { nullable: true, ..self }
+    }
+
+    /// As a schema.
+    pub fn schema(&self) -> Value {
+        match self.nullable {
+            true => json!({"anyOf": [self.kind.schema(), {"type": "null"}]}),
+            false => self.kind.schema(),
+        }
     }
 }
 
@@ -142,6 +175,8 @@ pub enum Kind {
     Id,
     /// A UUID, as Mistral has it.
     Uuid,
+    /// A text of this form.
+    Form(&'static str),
     /// A time or a date.
     Moment,
     /// A time with an offset, as Mistral has it.
@@ -174,6 +209,7 @@ impl Kind {
             Self::Text => json!({"type": "string"}),
             Self::Id => json!({"type": "string", "pattern": ID}),
             Self::Uuid => json!({"type": "string", "format": "uuid"}),
+            Self::Form(pattern) => json!({"type": "string", "pattern": pattern}),
             Self::Moment => {
                 json!({"type": "string", "examples": ["2026-11-01", "2026-11-21T02:31:58Z"]})
             }

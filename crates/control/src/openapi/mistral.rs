@@ -302,7 +302,7 @@ const OFFSETS: &[Parameter] = &[
     Parameter::new("limit", Kind::Between(1, 100, 100), "At most so many."),
 ];
 const ORGANIZATION: &[Parameter] =
-    &[Parameter::new("organization_id", Kind::Uuid, "Only workspaces of this organization.")];
+    &[Parameter::new("organization_id", Kind::Uuid, "Only workspaces of this organization.").nullable()];
 
 fn myself() -> Vec<Row> {
     chapter(

@@ -1,7 +1,7 @@
 //! Refusals in the description: which operation has which, and their two shapes.
 
 use super::about::About;
-use super::{MISTRAL, names_in};
+use super::{is_mistrals, names_in};
 use crate::routes::{Access, Operation};
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 /// The refusals of an operation: those that follow from what it is, and those that it names.
 pub(super) fn of(operation: &Operation, about: &About) -> Map<String, Value> {
-    let mistral = operation.path.starts_with(MISTRAL);
+    let mistral = is_mistrals(operation.path);
     let mut statuses = BTreeSet::from([400, 503]);
     statuses.extend(&about.refuses);
     if matches!(operation.access, Access::Admin(_) | Access::ApiKey) {

@@ -4,6 +4,7 @@ use louver_domain::alert_channels::ChannelKind;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::limits::{KeyCreation, Mode};
 use louver_domain::models::ModelStatus;
+use louver_domain::roles::RoleLevel;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -79,6 +80,8 @@ words! {
     LimitMode "LimitMode" "Calls beyond a limit are refused, or only counted." [Mode::Enforce, Mode::Shadow];
     StatusOfModel "ModelStatus" "Where a model is in its life."
         [ModelStatus::Active, ModelStatus::Deprecated, ModelStatus::Retired];
+    LevelOfRole "RoleLevel" "Where a role or a permission is held: in the whole organization, or in one workspace."
+        [RoleLevel::Organization, RoleLevel::Workspace];
     KindOfChannel "AlertChannelKind" "What an alert channel is."
         [ChannelKind::Webhook, ChannelKind::Slack, ChannelKind::Email];
 }
@@ -192,6 +195,27 @@ pub(crate) struct DeletedModelRole {
     /// Always true.
     #[schemars(extend("const" = true))]
     deleted: bool,
+}
+
+/// A signed word on how far the audit log goes, which can be checked without trust in the program.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct AuditCheckpoint {
+    /// What it is.
+    #[schemars(extend("const" = "audit.checkpoint"))]
+    object: String,
+    /// Whose log.
+    organization_id: Id,
+    /// The place of the last record that it covers.
+    place: u64,
+    /// The hash of that record, which covers all before it.
+    hash: String,
+    /// When it was signed.
+    at: Time,
+    /// The signature over the above.
+    signature: String,
+    /// The key that it was signed with.
+    public_key: String,
 }
 
 /// A line of usage. What it was not grouped by is absent; what it was grouped by and is not known is `null`.

@@ -71,6 +71,7 @@ async fn a_key_is_made_listed_and_deleted() {
         ("limit=0", vec![]),
         ("limit=-7", vec![]),
         ("offset=99999999999999999999999999", vec![]),
+        ("offset=99999999999999999999999999&name=last", vec![]),
     ] {
         assert_eq!(listed(&house, query).await, names, "{query}");
     }

@@ -1,9 +1,11 @@
 //! The audit log over HTTP: refusals are in it, nobody can forge who and whence, and it is read as Mistral's and as ours.
 
+use super::openapi::{fields, printed};
 use super::{House, holds, house};
 use crate::auditing::keeper::Keeper;
 use crate::auditing::sinks::Sink;
 use crate::auditing::{Auditing, Settings, files};
+use crate::openapi::shapes;
 use crate::{Control, router};
 use axum::body::Body;
 use louver_domain::access::{Action, Actor, decide};
@@ -214,7 +216,7 @@ async fn the_log_is_read_as_mistrals() {
         ("?limit=1000000000000000000000000000000", all.len()),
         ("?actor_user_uuid=kitten", 0),
         (
-            "?actor_user_uuid=null&event_type=null&actor_type=null&after=null&before=&target_type=null",
+            "?actor_user_uuid=null&event_type=null&actor_type=null&after=null&before=null&target_type=null",
             all.len(),
         ),
         ("?event_type=le_chat.conversation.deleted", 0),
@@ -227,6 +229,8 @@ async fn the_log_is_read_as_mistrals() {
         "?sort=up",
         "?limit=x",
         "?after=yesterday",
+        "?before=",
+        "?event_type=",
         "?actor_type=ROBOT",
         "?page=1",
     ] {
@@ -356,6 +360,8 @@ async fn checkpoints_come_each_minute_and_old_records_are_cut_with_a_signature()
     house.pass_seconds(1);
     keeper.round(&house.control, false).await.unwrap();
     assert_eq!(place(&house).await, first + 1);
+    let checkpoint = house.get("/v1/gateway/audit/checkpoint").await.json();
+    assert_eq!(fields::<shapes::AuditCheckpoint>(), printed(&checkpoint), "the mirror in the description");
     house.pass_days(29);
     house.make("/v1/api-keys", r#"{"name":"b"}"#).await;
     keeper.round(&house.control, false).await.unwrap();

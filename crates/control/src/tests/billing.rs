@@ -46,7 +46,12 @@ async fn the_monthly_limit_is_set_and_stands_against_what_was_spent() {
     assert_eq!(house.get("/v1/gateway/organization").await.json()["limits"]["monthly_budget_usd"], json!(75));
     let refused = set(r#"{"amount":-1}"#).await;
     assert_eq!((refused.status.as_u16(), refused.json()["detail"].is_string()), (409, true));
-    assert_eq!(set(r#"{"amount":9000000000000000000}"#).await.status, 200);
+    for large in ["9000000000000000000", "18446744073709551615", "100000000000000000000000000000000"] {
+        let answer = set(&format!("{{\"amount\":{large}}}")).await;
+        let limit = answer.json()["limits"]["completion"]["usage_limit"].clone();
+        assert_eq!((answer.status.as_u16(), limit), (200, json!(9_223_372_036.0)), "{large}");
+    }
+    assert_eq!(set(r#"{"amount":-100000000000000000000000000000000}"#).await.status, 409);
     for bad in ["{}", r#"{"amount":1.5}"#, r#"{"amount":"1"}"#, r#"{"amount":1,"x":1}"#, "[1,true]"] {
         assert_eq!(set(bad).await.status, 422, "{bad}");
     }
@@ -117,7 +122,10 @@ async fn usage_of_a_month_is_filed_by_model() {
         ("month=kitten", 422, "expected a month from 1 to 12"),
         ("year=kitten", 422, "expected a year"),
         ("year=0", 422, "expected a year"),
+        ("month=", 422, "expected a month from 1 to 12"),
         ("workspace_id=x", 422, "expected a UUID"),
+        ("workspace_id=", 422, "expected a UUID"),
+        ("api_zone=", 422, "expected global, us or eu"),
         ("api_zone=mars", 422, "expected global, us or eu"),
         ("workspace_id=11111111-1111-4111-8111-111111111111", 404, ""),
     ] {
@@ -149,7 +157,7 @@ async fn analytics_are_empty_but_for_the_tokens() {
         }
     }
     let by_time = format!("{base}/work/usage/by_time_stats?{window}&granularity=");
-    for (granularity, status) in [("week", 200), ("null", 200), ("year", 422)] {
+    for (granularity, status) in [("week", 200), ("null", 200), ("year", 422), ("", 422)] {
         assert_eq!(house.get(&format!("{by_time}{granularity}")).await.status, status);
     }
     let by_workspace = format!("{base}/code/usage/by_workspace?{window}");

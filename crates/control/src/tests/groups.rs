@@ -121,6 +121,42 @@ async fn what_a_group_gives_answers_in_mistrals_shapes() {
 }
 
 #[tokio::test]
+async fn the_groups_of_a_workspace_are_listed_with_their_model_roles() {
+    let house = house().await;
+    let [ann, ben] = [person(&house, "ann").await, person(&house, "ben").await];
+    let team = workspace(&house, "team", &ann).await;
+    let ids = [group(&house, "one", &[]).await, group(&house, "two", &[]).await];
+    for (id, roles) in ids.iter().zip([json!(["dev"]), json!(["user", "billing"])]) {
+        let place = json!({"workspace_uuid": team, "role_names": roles});
+        done(&house, "POST", &format!("{id}/workspaces"), place).await;
+    }
+    group(&house, "nowhere", &[]).await;
+    let path = format!("/v1/gateway/workspaces/{team}/groups");
+    let given = house.call("PUT", &format!("{path}/{}/model-role", ids[0]), r#"{"role":"analyst"}"#).await;
+    let list = house.get(&path).await.json();
+    assert_eq!((&list["object"], &list["has_more"]), (&json!("list"), &json!(false)));
+    assert_eq!(list["data"][0], given.json(), "as it was shown when it was given");
+    assert_eq!(
+        list["data"][0],
+        json!({"object": "group_membership", "workspace_id": team, "group_id": ids[0], "name": "one",
+            "roles": ["578584f1-4319-4c88-9948-38a5184483b6"], "role_names": ["dev"], "role": "analyst"})
+    );
+    let two = &list["data"][1];
+    assert_eq!((&two["role_names"], &two["role"]), (&json!(["user", "billing"]), &json!(null)));
+    assert_eq!(list["data"].as_array().unwrap().len(), 2);
+    let first = house.get(&format!("{path}?limit=1")).await.json();
+    assert_eq!((&first["data"][0]["group_id"], &first["has_more"]), (&json!(ids[0]), &json!(true)));
+    let rest = house.get(&format!("{path}?limit=1&after={}", ids[0])).await.json();
+    assert_eq!((&rest["data"][0]["group_id"], &rest["has_more"]), (&json!(ids[1]), &json!(false)));
+    assert_eq!(house.get(&format!("{path}?after=x")).await.status, 422);
+    assert_eq!(house.get(&format!("{path}?page=1")).await.status, 422);
+    let status = async |who: &str| house.call_as(who, "GET", &path, "").await.status.as_u16();
+    assert_eq!(status(&key_of(&house, &ann).await).await, 200, "who administers the workspace");
+    assert!(matches!(status(&key_of(&house, &ben).await).await, 403 | 404), "who is not in it");
+    assert_eq!(house.get("/v1/gateway/workspaces/x/groups").await.status, 404);
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_refused_and_changes_nothing() {
     let house = house().await;
     let ann = person(&house, "ann").await;

@@ -54,7 +54,9 @@ async fn a_key_tells_whose_it_is_and_where() {
     assert_eq!(list(&format!("organization_id={}", house.organization)).await, 2);
     assert_eq!(list("organization_id=null").await, 2);
     assert_eq!(list(&format!("organization_id={other}")).await, 0);
-    for bad in ["limit=0", "limit=101", "limit=x", "offset=-1", "organization_id=x", "page=1"] {
+    for bad in
+        ["limit=0", "limit=101", "limit=x", "offset=-1", "organization_id=x", "organization_id=", "page=1"]
+    {
         assert_eq!(list(bad).await, 422, "{bad}");
     }
 

@@ -17,12 +17,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-fn fields<T: JsonSchema>() -> BTreeSet<String> {
+/// The fields of a schema.
+pub fn fields<T: JsonSchema>() -> BTreeSet<String> {
     let schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>();
     schema.get("properties").unwrap().as_object().unwrap().keys().cloned().collect()
 }
 
-fn printed<T: Serialize>(value: &T) -> BTreeSet<String> {
+/// The fields of what is printed.
+pub fn printed<T: Serialize>(value: &T) -> BTreeSet<String> {
     serde_json::to_value(value).unwrap().as_object().unwrap().keys().cloned().collect()
 }
 

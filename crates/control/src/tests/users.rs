@@ -53,6 +53,10 @@ async fn people_are_added_one_by_one() {
     for (bad, status) in [
         (r#"[{"email":"c@example.org","first_name":"","last_name":"","roles":[]}]"#, 422),
         (
+            r#"[{"email":"c@example.org","first_name":"","last_name":"","roles":["A"],"role_name":"AAA"}]"#,
+            404,
+        ),
+        (
             r#"[{"email":"c@example.org","first_name":"","last_name":"","roles":["A"],"role_names":["member"]}]"#,
             422,
         ),

@@ -92,7 +92,12 @@ async fn a_workspace_is_renamed_and_archived_for_good() {
         (&json!("crew"), &json!("🦊"), &json!(1))
     );
     assert_eq!(patch(json!({})).await.json()["icon"], "🦊");
-    assert!(patch(json!({"icon": ""})).await.json()["icon"].is_null());
+    assert_eq!(patch(json!({"icon": ""})).await.json()["icon"], "");
+    let bare = json!({"name": "bare", "admin_user_id": ann}).to_string();
+    let bare = house.make("/v1/admin/workspaces", &bare).await;
+    assert_eq!((&bare["description"], &bare["icon"]), (&json!(""), &json!("")), "as the document says");
+    let bare = format!("/v1/admin/workspaces/{}", bare["uuid"].as_str().unwrap());
+    assert_eq!(house.call("DELETE", &bare, "").await.status, 204);
     assert_eq!(patch(json!({"name": "default"})).await.status, 409);
     assert_eq!(patch(json!({"limits": {}})).await.status, 422);
     let default = format!("/v1/admin/workspaces/{}", house.workspace);
@@ -112,7 +117,7 @@ async fn a_workspace_is_renamed_and_archived_for_good() {
         assert_eq!(house.call(method, &path, &body.to_string()).await.status, 404, "{method} {path}");
     }
     assert_eq!(listed(&house, "").await, (1, vec!["default".into()]));
-    assert_eq!(listed(&house, "is_archived=true").await.0, 2);
+    assert_eq!(listed(&house, "is_archived=true").await.0, 3);
     let shown = house.get("/v1/gateway/workspaces").await.json()["data"].clone();
     assert!(shown.as_array().unwrap().iter().any(|w| w["name"] == "crew" && w["archived_at"].is_string()));
 }

@@ -142,6 +142,7 @@ impl<Reason: JsonSchema> JsonSchema for Action<Reason> {
 #[serde(deny_unknown_fields)]
 pub struct AdminCreateAPIKeyIN {
     /// Its name.
+    #[schemars(length(min = 1))]
     pub name: Option<Text<255>>,
     /// The day it shall expire.
     pub expiration: Option<Date>,

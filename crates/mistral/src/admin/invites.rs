@@ -32,20 +32,20 @@ words! {
     }
 }
 
-/// The body of `POST /v1/admin/users-invite`. The four fields of roles exclude each other.
+/// The body of `POST /v1/admin/users-invite`. A list of roles wins over a single one.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrganizationInviteIN {
-    /// Names of roles.
+    /// Names of roles. Mutually exclusive with 'roles'.
     #[schemars(length(min = 1))]
     pub role_names: Option<Vec<String>>,
-    /// Letters or ids of roles.
+    /// Letters or ids of roles. Mutually exclusive with 'role_names'.
     #[schemars(length(min = 1))]
     pub roles: Option<Vec<RoleValue<UserRole>>>,
-    /// One role's name; deprecated.
+    /// One role's name; deprecated. Mutually exclusive with 'role'.
     #[schemars(extend("deprecated" = true))]
     pub role_name: Option<String>,
-    /// One role's letter or id; deprecated.
+    /// One role's letter or id; deprecated. Mutually exclusive with 'role_name'.
     #[schemars(extend("deprecated" = true))]
     pub role: Option<RoleValue<UserRole>>,
     /// E-mail addresses, separated by commas or line breaks.

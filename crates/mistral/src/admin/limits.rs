@@ -1,6 +1,6 @@
 //! The organization's limits: `/v1/admin/rate-limit` and `/v1/admin/spend-limit`.
 
-use super::values::Amount;
+use super::values::{Amount, whole};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -69,7 +69,9 @@ pub struct UsageLimits {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUsageLimitIN {
-    /// The most to spend in a month, in whole units of the currency. The document names no bounds.
+    /// The most to spend in a month, in whole units of the currency. The document names no bounds: what is more or less
+    /// than 64 bits hold is read as the most or the least that they do.
+    #[serde(deserialize_with = "whole")]
     pub amount: i64,
     /// Takes the limit away.
     #[serde(default)]

@@ -259,14 +259,29 @@ impl<T: AsksRoles> AsksRoles for Vec<T> {
     }
 }
 
+/// The roles that a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedRoles {
+    /// Those to give.
+    pub chosen: Vec<RoleRef>,
+    /// A single value beside a list, which wins over it. It is still to be a role that there is.
+    pub passed_over: Vec<RoleRef>,
+}
+
+impl From<Vec<RoleRef>> for AskedRoles {
+    fn from(chosen: Vec<RoleRef>) -> Self {
+        Self { chosen, passed_over: vec![] }
+    }
+}
+
 /// What all fields together ask for: `None` if none of them is given. Lists exclude each other, and so do single values;
 /// a list wins over a single value, which is the older form.
 pub(super) fn asked<const N: usize>(
     fields: [(&'static str, Option<Vec<RoleRef>>); N],
-) -> Result<Option<Vec<RoleRef>>, RolesFault> {
+) -> Result<Option<AskedRoles>, RolesFault> {
     let given = fields.into_iter().filter_map(|(field, roles)| Some((field, roles?)));
     let (lists, singles): (Vec<_>, Vec<_>) = given.partition(|(field, _)| field.ends_with('s'));
-    let mut chosen = None;
+    let mut chosen: Option<AskedRoles> = None;
     for form in [singles, lists] {
         let mut form = form.into_iter();
         let Some((field, roles)) = form.next() else { continue };
@@ -276,7 +291,8 @@ pub(super) fn asked<const N: usize>(
         if roles.is_empty() {
             return Err(RolesFault::Empty { field });
         }
-        chosen = Some(roles);
+        let passed_over = chosen.map(|single| single.chosen).unwrap_or_default();
+        chosen = Some(AskedRoles { chosen: roles, passed_over });
     }
     Ok(chosen)
 }
@@ -292,7 +308,7 @@ macro_rules! asks_roles {
             /// Two of the fields are given, or a list is empty.
             pub fn asked_roles(
                 &self,
-            ) -> Result<Option<Vec<$crate::admin::roles::RoleRef>>, $crate::admin::roles::RolesFault> {
+            ) -> Result<Option<$crate::admin::roles::AskedRoles>, $crate::admin::roles::RolesFault> {
                 use $crate::admin::roles::AsksRoles as _;
                 $crate::admin::roles::asked([
                     $((stringify!($field), self.$field.as_ref().map(|field| field.refs())),)+

@@ -1,6 +1,6 @@
 //! Groups of users, what they belong to and what belongs to them: `/v1/admin/user-groups*`.
 
-use super::roles::{RoleRef, RoleValue, WorkspaceRole, asks_roles};
+use super::roles::{RoleRef, RoleValue, UserRole, WorkspaceRole, asks_roles};
 use super::values::{Text, Time};
 use super::words::words;
 use schemars::JsonSchema;
@@ -60,6 +60,7 @@ pub struct AdminUserGroupOut {
 #[serde(deny_unknown_fields)]
 pub struct AdminUserGroupIn {
     /// Its name.
+    #[schemars(length(min = 1))]
     pub name: Text<255>,
     /// What it is for.
     pub description: Option<Text<255>>,
@@ -75,6 +76,7 @@ pub struct AdminUserGroupIn {
 #[serde(deny_unknown_fields)]
 pub struct AdminUpdateUserGroupIn {
     /// Its name.
+    #[schemars(length(min = 1))]
     pub name: Option<Text<255>>,
     /// What it is for.
     pub description: Option<Text<255>>,
@@ -92,9 +94,9 @@ pub struct AdminProvisionGroupToWorkspaceIn {
     pub user_group_uuid: Uuid,
     /// The workspace's id.
     pub workspace_uuid: Uuid,
-    /// A role's letter or id.
+    /// A role's letter or id. Mutually exclusive with 'workspace_role_name'.
     pub workspace_role: Option<RoleValue<WorkspaceRole>>,
-    /// A role's name.
+    /// A role's name. Mutually exclusive with 'workspace_role'.
     pub workspace_role_name: Option<String>,
 }
 asks_roles!(AdminProvisionGroupToWorkspaceIn { workspace_role, workspace_role_name });
@@ -176,10 +178,10 @@ pub struct WorkspaceRoleRef {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssignGroupToWorkspaceIn {
-    /// Names of roles.
+    /// Names of roles. Mutually exclusive with 'roles'.
     #[schemars(length(min = 1))]
     pub role_names: Option<Vec<String>>,
-    /// Letters or ids of roles.
+    /// Letters or ids of roles. Mutually exclusive with 'role_names'.
     #[schemars(length(min = 1))]
     pub roles: Option<Vec<RoleValue<WorkspaceRole>>>,
     /// One role's letter or id; deprecated.
@@ -194,10 +196,10 @@ asks_roles!(AssignGroupToWorkspaceIn { role_names, roles, role });
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateGroupWorkspaceAssignmentIn {
-    /// Names of roles.
+    /// Names of roles. Mutually exclusive with 'roles'.
     #[schemars(length(min = 1))]
     pub role_names: Option<Vec<String>>,
-    /// Letters or ids of roles.
+    /// Letters or ids of roles. Mutually exclusive with 'role_names'.
     #[schemars(length(min = 1))]
     pub roles: Option<Vec<RoleValue<WorkspaceRole>>>,
     /// One role's letter or id; deprecated.
@@ -211,6 +213,7 @@ asks_roles!(UpdateGroupWorkspaceAssignmentIn { role_names, roles, role });
 #[serde(deny_unknown_fields)]
 pub struct UpdateUserGroupOrganizationRoleIn {
     /// The role's letter, id or name. The document has no names here, but Mistral's guide sends one.
+    #[schemars(with = "RoleValue<UserRole>")]
     pub organization_role: RoleRef,
 }
 

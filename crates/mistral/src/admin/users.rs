@@ -182,20 +182,20 @@ pub struct OrganizationMembersCreate(
     pub Vec<OrganizationMemberCreate>,
 );
 
-/// A user to make. The four fields of roles exclude each other.
+/// A user to make. A list of roles wins over a single one.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrganizationMemberCreate {
-    /// Names of roles.
+    /// Names of roles. Mutually exclusive with 'roles'.
     #[schemars(length(min = 1))]
     pub role_names: Option<Vec<String>>,
-    /// Letters or ids of roles.
+    /// Letters or ids of roles. Mutually exclusive with 'role_names'.
     #[schemars(length(min = 1))]
     pub roles: Option<Vec<RoleValue<UserRole>>>,
-    /// One role's name; deprecated.
+    /// One role's name; deprecated. Mutually exclusive with 'role'.
     #[schemars(extend("deprecated" = true))]
     pub role_name: Option<String>,
-    /// One role's letter or id; deprecated.
+    /// One role's letter or id; deprecated. Mutually exclusive with 'role_name'.
     #[schemars(extend("deprecated" = true))]
     pub role: Option<RoleValue<UserRole>>,
     /// The e-mail address.
@@ -218,20 +218,20 @@ pub struct OrganizationUsersCreateOUT {
     pub email_to_user_id: BTreeMap<String, String>,
 }
 
-/// The body of `PATCH /v1/admin/users/{user_id}`. The four fields of roles exclude each other.
+/// The body of `PATCH /v1/admin/users/{user_id}`. A list of roles wins over a single one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdminOrganizationMemberUpdate {
-    /// Names of roles.
+    /// Names of roles. Mutually exclusive with 'roles'.
     #[schemars(length(min = 1))]
     pub role_names: Option<Vec<String>>,
-    /// Letters or ids of roles.
+    /// Letters or ids of roles. Mutually exclusive with 'role_names'.
     #[schemars(length(min = 1))]
     pub roles: Option<Vec<RoleValue<UserRole>>>,
-    /// One role's name; deprecated.
+    /// One role's name; deprecated. Mutually exclusive with 'role'.
     #[schemars(extend("deprecated" = true))]
     pub role_name: Option<String>,
-    /// One role's letter or id; deprecated.
+    /// One role's letter or id; deprecated. Mutually exclusive with 'role_name'.
     #[schemars(extend("deprecated" = true))]
     pub role: Option<RoleValue<UserRole>>,
     /// The products the member shall have a seat of.

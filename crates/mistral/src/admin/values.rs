@@ -229,6 +229,36 @@ where
     Ok(objects.map(|list| list.into_iter().map(|Object(value)| value).collect()))
 }
 
+/// A whole number, as near to what was written as 64 bits are.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    struct Whole;
+    impl Visitor<'_> for Whole {
+        type Value = i64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number")
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<i64, E> {
+            Ok(number)
+        }
+
+        fn visit_u64<E>(self, number: u64) -> Result<i64, E> {
+            Ok(i64::try_from(number).unwrap_or(i64::MAX))
+        }
+
+        /// Integers of more than 64 bits come so, and those with a point and nothing behind it.
+        fn visit_f64<E: Error>(self, number: f64) -> Result<i64, E> {
+            if number.fract() != 0.0 {
+                return Err(E::invalid_type(serde::de::Unexpected::Float(number), &self));
+            }
+            let furthest = if number < 0.0 { i64::MIN } else { i64::MAX };
+            Ok(format!("{number:.0}").parse().unwrap_or(furthest))
+        }
+    }
+    deserializer.deserialize_any(Whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

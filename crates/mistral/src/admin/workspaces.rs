@@ -92,6 +92,7 @@ pub struct WorkspaceEnrichedOUT {
 #[serde(deny_unknown_fields)]
 pub struct AdminWorkspaceIn {
     /// Its name.
+    #[schemars(length(min = 1))]
     pub name: Text<255>,
     /// What it is for.
     #[serde(default)]
@@ -111,6 +112,7 @@ pub struct AdminWorkspaceIn {
 #[serde(deny_unknown_fields)]
 pub struct UpdateWorkspaceIN {
     /// Its name.
+    #[schemars(length(min = 1))]
     pub name: Option<Text<255>>,
     /// What it is for.
     pub description: Option<Text<255>>,
@@ -127,20 +129,20 @@ pub struct WorkspaceMemberIN {
     pub members: Option<Vec<WorkspaceMemberSingleIN>>,
 }
 
-/// A member to add or to change. The four fields of roles exclude each other.
+/// A member to add or to change. A list of roles wins over a single one.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceMemberSingleIN {
-    /// Names of roles.
+    /// Names of roles. Mutually exclusive with 'roles'.
     #[schemars(length(min = 1))]
     pub role_names: Option<Vec<String>>,
-    /// Letters or ids of roles.
+    /// Letters or ids of roles. Mutually exclusive with 'role_names'.
     #[schemars(length(min = 1))]
     pub roles: Option<Vec<RoleValue<WorkspaceRole>>>,
-    /// One role's name; deprecated.
+    /// One role's name; deprecated. Mutually exclusive with 'role'.
     #[schemars(extend("deprecated" = true))]
     pub role_name: Option<String>,
-    /// One role's letter or id; deprecated.
+    /// One role's letter or id; deprecated. Mutually exclusive with 'role_name'.
     #[schemars(extend("deprecated" = true))]
     pub role: Option<RoleValue<WorkspaceRole>>,
     /// The user's id.

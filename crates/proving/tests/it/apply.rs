@@ -123,7 +123,7 @@ async fn an_export_changes_nothing_when_it_is_applied() {
     let file = bench.run(&["export", sections]).await.well();
     assert_eq!(bench.apply(&file, &["--prune"]).await.well(), "No changes.\n");
     assert!(!file.contains("lvr_"), "{file}");
-    let workspaces = bench.run(&["export", "--only", "workspaces"]).await.out;
+    let workspaces = bench.run(&["export", "--only", "workspaces"]).await.well();
     assert_eq!(bench.apply(&workspaces, &[]).await.well(), "No changes.\n");
     let json = bench.run(&["export", sections, "--json"]).await.well();
     assert!(serde_json::from_str::<Value>(&json).is_ok());

@@ -135,6 +135,16 @@ async fn groups_read_back_as_written(store: Store) {
     let page = groups::workspaces(&store, changed.id, 0, 10).await.unwrap();
     assert_eq!(page, (vec![(other, "default".to_owned())], 1));
     assert_eq!(groups::workspaces(&store, changed.id, 1, 10).await.unwrap(), (vec![], 1));
+    let there = async |after: Option<GroupId>, limit: u64| {
+        let found = groups::in_workspace(&store, f.workspace.id, after, limit).await.unwrap();
+        found.into_iter().map(|(place, name)| (place.group_id, name, place.model_role)).collect::<Vec<_>>()
+    };
+    let all = there(None, 10).await;
+    assert_eq!(all[0], (changed.id, changed.name.clone(), Some("analyst".to_owned())));
+    assert_eq!(
+        (there(None, 1).await, there(Some(changed.id), 10).await),
+        (all[..1].to_vec(), all[1..].to_vec())
+    );
 
     let mut tx = store.begin().await.unwrap();
     groups::delete(&mut tx, &permit, two).await.unwrap();

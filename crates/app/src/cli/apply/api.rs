@@ -39,7 +39,7 @@ pub(in crate::cli) enum List<'a> {
     GroupMembers(&'a str),
     /// Of a group: the workspaces it is in, and its roles there.
     GroupWorkspaces(&'a str),
-    /// Of a workspace: the model roles of the groups that are in it.
+    /// Of a workspace: the groups that have roles in it, with their model roles there as `role`.
     GroupModelRoles(&'a str),
     /// Of a workspace.
     WorkspaceMembers(&'a str),

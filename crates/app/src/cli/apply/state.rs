@@ -327,7 +327,8 @@ impl State {
             let Some(group) = self.name(Noun::Group, &text(&value, "group_id")?) else { continue };
             let place = self.present.items.get_mut(&Id::within(Noun::WorkspaceGroup, workspace, &group));
             if let Some(place) = place {
-                place.fields.extend(fields(&value, &["model_role"]));
+                let role = value.get("role").unwrap_or(&Value::Null);
+                place.fields.insert("model_role".to_owned(), normal("model_role", role));
             }
         }
         Ok(())

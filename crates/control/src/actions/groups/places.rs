@@ -31,6 +31,19 @@ pub async fn workspaces(
     Ok(store::workspaces(&control.store, group.id, offset, limit).await?)
 }
 
+/// At most `limit` of the groups that have roles in a workspace, with their names, from behind `after`.
+pub async fn in_workspace(
+    control: &Control,
+    context: &Context,
+    workspace: WorkspaceId,
+    after: Option<GroupId>,
+    limit: u64,
+) -> Result<Vec<(GroupWorkspace, String)>, ControlError> {
+    let space = spaces::get(control, context, workspace).await?;
+    decide(&context.actor, Action::ReadMembers, spaces::resource(&space))?;
+    Ok(store::in_workspace(&control.store, space.id, after, limit).await?)
+}
+
 /// Gives a group roles in a workspace: those asked for, else those that it has there, else the usual one.
 pub async fn assign(
     control: &Control,
@@ -140,14 +153,15 @@ pub async fn set_organization_role(
     finish(control, context, tx, vec![deed.to(&Shown::of(&changed, &parents))?], before).await
 }
 
-/// Gives the members of a group a model role in a workspace where the group has roles, or takes it.
+/// Gives the members of a group a model role in a workspace where the group has roles, or takes it. Answers what the
+/// group has there, and its name.
 pub async fn set_model_role(
     control: &Control,
     context: &Context,
     workspace: WorkspaceId,
     id: GroupId,
     role: Option<String>,
-) -> Result<GroupWorkspace, ControlError> {
+) -> Result<(GroupWorkspace, String), ControlError> {
     let mut tx = control.begin(context).await?;
     let space = spaces::load_active(&mut tx, context, workspace).await?;
     let permit = decide(&context.actor, Action::AssignModelRole, spaces::resource(&space))?;
@@ -163,7 +177,7 @@ pub async fn set_model_role(
     let deed = Deed::on(permit, id, &group.name).inside(workspace);
     let deed = deed.from(&shown(&was))?.to(&shown(&place))?;
     finish(control, context, tx, vec![deed], before).await?;
-    Ok(place)
+    Ok((place, group.name))
 }
 
 /// A group, and what it has in a workspace that is not archived.

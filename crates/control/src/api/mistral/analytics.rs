@@ -1,6 +1,6 @@
 //! `/v1/admin/analytics`: the series that have no meaning here are empty; tokens by workspace are real.
 
-use super::paging::{nullable, whole};
+use super::paging::{free, nullable, whole};
 use super::{Answer, Shared};
 use crate::Control;
 use crate::actions::usage::{self, Asked};
@@ -84,7 +84,7 @@ async fn by_organization(mut params: Params) -> Answer {
 
 async fn by_workspace(State(control): Shared, context: Context, mut params: Params) -> Answer {
     let span = Span::read(&mut params)?;
-    let workspace = nullable(&mut params, "workspace_id")?;
+    let workspace = free(&mut params, "workspace_id")?;
     params.done()?;
     let tokens = match workspace.as_deref().map(WorkspaceId::parse) {
         // What is no id is the id of nothing.

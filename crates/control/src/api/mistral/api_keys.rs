@@ -1,6 +1,6 @@
 //! `/v1/admin/api-keys`: API keys.
 
-use super::paging::{nullable, whole};
+use super::paging::{free, whole};
 use super::{Answer, Shared};
 use crate::actions::keys::{self as actions, NewKey};
 use crate::actions::workspaces;
@@ -43,7 +43,7 @@ async fn list(State(control): Shared, context: Context, mut params: Params) -> A
     let limit =
         whole(&mut params, "limit")?.map_or(admin::API_KEYS_LIMIT, |n| n.clamp(0, MOST).unsigned_abs());
     let offset = whole(&mut params, "offset")?.unwrap_or(0).max(0).unsigned_abs();
-    let search = nullable(&mut params, "name")?;
+    let search = free(&mut params, "name")?;
     params.done()?;
     let filter = Filter { search, offset, ..Filter::default() };
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);

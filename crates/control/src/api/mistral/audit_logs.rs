@@ -1,6 +1,6 @@
 //! `/v1/admin/audit-logs`: the audit log, as far as Mistral has names for it.
 
-use super::paging::{nullable, whole};
+use super::paging::{free, nullable, whole};
 use super::{Answer, Shared};
 use crate::actions::audit as actions;
 use crate::api::audit::distinct;
@@ -65,7 +65,7 @@ impl Asked {
             kinds: words(params, "actor_type", ACTOR_TYPES)?,
             events: words(params, "event_type", EVENT_TYPES)?,
             targets: words(params, "target_type", TARGET_TYPES)?,
-            actor: nullable(params, "actor_user_uuid")?,
+            actor: free(params, "actor_user_uuid")?,
             ascending,
             after: moment(params, "after")?,
             before: moment(params, "before")?,
@@ -100,10 +100,10 @@ impl Asked {
     }
 }
 
-/// A list that may repeat; `null` and nothing are as if it were not there.
+/// A list that may repeat; `null` is as if it were not there.
 fn words(params: &mut Params, name: &str, known: &[&str]) -> Result<Vec<String>, ControlError> {
     let given = params.take_all(name);
-    let given: Vec<String> = given.into_iter().filter(|word| !word.is_empty() && word != "null").collect();
+    let given: Vec<String> = given.into_iter().filter(|word| word != "null").collect();
     match given.iter().all(|word| known.contains(&word.as_str())) {
         true => Ok(distinct(given)),
         false => Err(ControlError::parameter(name, "is none of the words that are known here")),

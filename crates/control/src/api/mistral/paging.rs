@@ -67,7 +67,12 @@ pub(super) fn whole(params: &mut Params, name: &str) -> Result<Option<i64>, Cont
     Ok(Some(text.parse().unwrap_or(furthest)))
 }
 
-/// A parameter that may be `null`: that, and an empty text, is as if it were not there.
+/// A parameter that may be `null`: that is as if it were not there. An empty text is there, and is none of its values.
 pub(super) fn nullable(params: &mut Params, name: &str) -> Result<Option<String>, ControlError> {
-    Ok(params.take(name)?.filter(|text| !text.is_empty() && text != "null"))
+    Ok(params.take(name)?.filter(|text| text != "null"))
+}
+
+/// A free text that may be `null`: that, and an empty text, is as if it were not there.
+pub(super) fn free(params: &mut Params, name: &str) -> Result<Option<String>, ControlError> {
+    Ok(nullable(params, name)?.filter(|text| !text.is_empty()))
 }

@@ -11,7 +11,7 @@ use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::id::RoleId;
 use louver_domain::roles::{BUILTIN, Builtin, RoleLevel, Roles};
-use louver_mistral::admin::roles::{RoleOut, RoleRef, RolesFault, RolesOut, UserRole};
+use louver_mistral::admin::roles::{AskedRoles, RoleOut, RoleRef, RolesFault, RolesOut, UserRole};
 use uuid::Uuid;
 
 pub(crate) fn routes() -> Routes {
@@ -40,19 +40,25 @@ async fn list(State(control): Shared, context: Context, params: Params) -> Answe
     Ok(reply::ok(&RolesOut { workspace_roles, organization_roles }))
 }
 
-/// The roles that a request names, each once; `None` when it names none.
+/// The roles that a request asks for, each once; `None` when it asks for none. All that it names must be there.
 pub(super) fn resolve(
     roles: &Roles,
     level: RoleLevel,
-    asked: Result<Option<Vec<RoleRef>>, RolesFault>,
+    asked: Result<Option<AskedRoles>, RolesFault>,
 ) -> Result<Option<Vec<RoleId>>, ControlError> {
     let asked = asked.map_err(|fault| ControlError::field(fault.field(), fault.to_string()))?;
     let Some(asked) = asked else { return Ok(None) };
-    let mut ids: Vec<RoleId> = Vec::new();
-    for one in &asked {
-        let id = find(roles, level, one).ok_or_else(|| {
+    let there = |one: &RoleRef| {
+        find(roles, level, one).ok_or_else(|| {
             ControlError::NotHere(format!("there is no role {} for the {}", written(one), level.as_str()))
-        })?;
+        })
+    };
+    for one in &asked.passed_over {
+        there(one)?;
+    }
+    let mut ids: Vec<RoleId> = Vec::new();
+    for one in &asked.chosen {
+        let id = there(one)?;
         if !ids.contains(&id) {
             ids.push(id);
         }

@@ -1,6 +1,6 @@
 //! `/v1/admin/user-groups`: groups, their members, nesting and roles.
 
-use super::paging::{Numbered, nullable};
+use super::paging::{Numbered, free};
 use super::roles::resolve;
 use super::workspaces::malformed;
 use super::{Answer, Shared};
@@ -100,7 +100,7 @@ fn out((group, parents): &actions::Placed) -> wire::AdminUserGroupOut {
 
 async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
     let numbered = Numbered::read_up_to(&mut params, Some(MAX_GROUP_PAGE_SIZE))?;
-    let search = nullable(&mut params, "search")?.unwrap_or_default();
+    let search = free(&mut params, "search")?.unwrap_or_default();
     params.done()?;
     let (offset, size) = (numbered.offset(), numbered.size);
     let (page, total) = actions::page(&control, &context, &search, offset, size).await?;
@@ -276,7 +276,7 @@ async fn set_organization_role(
 ) -> Answer {
     let id = read_id(&id)?;
     let roles = actions::roles(&control, &context).await?;
-    let asked = resolve(&roles, RoleLevel::Organization, Ok(Some(vec![read.organization_role])))?;
+    let asked = resolve(&roles, RoleLevel::Organization, Ok(Some(vec![read.organization_role].into())))?;
     let role: RoleId = asked.and_then(|ids| ids.first().copied()).ok_or(ControlError::NotFound)?;
     actions::set_organization_role(&control, &context, id, role).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -1,6 +1,6 @@
 //! `/v1/admin/users`: people and their roles in the organization.
 
-use super::paging::{Numbered, nullable};
+use super::paging::{Numbered, free};
 use super::roles::{raw, resolve};
 use super::{Answer, Shared};
 use crate::actions::custom_roles;
@@ -93,7 +93,7 @@ fn invite_out(stored: &StoredInvitation, now: Timestamp) -> OrganizationInviteOU
 
 async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
     let numbered = Numbered::read(&mut params)?;
-    let email = nullable(&mut params, "email")?.unwrap_or_default().to_lowercase();
+    let email = free(&mut params, "email")?.unwrap_or_default().to_lowercase();
     params.done()?;
     let filter = Filter { email, offset: numbered.offset(), limit: numbered.size };
     let listed = users::page(&control, &context, &filter).await?;

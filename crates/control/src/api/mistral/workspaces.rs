@@ -50,8 +50,9 @@ fn out(workspace: &Workspace, members: u64) -> wire::WorkspaceOUT {
     wire::WorkspaceOUT {
         uuid: Uuid::from_bytes(workspace.id.bytes()),
         name: workspace.name.clone(),
-        description: workspace.description.clone(),
-        icon: workspace.icon.clone(),
+        // What is not given is empty in Mistral's document.
+        description: Some(workspace.description.clone().unwrap_or_default()),
+        icon: Some(workspace.icon.clone().unwrap_or_default()),
         members_count: Some(members),
         spend_limit: Some(wire::WorkspaceSpendLimitOUT {
             value: limit.map(|money| Amount::from_nanos(money.nanos())),

@@ -1,7 +1,7 @@
 //! Groups in Mistral's shapes, as the description tells of them.
 
 use super::super::about::{Kind, Parameter};
-use super::{FIRST, PAGES, Row, SEARCH, SIZE, Telling, chapter, row};
+use super::{FIRST, Row, SEARCH, SIZE, Telling, chapter, row};
 use http::Method;
 use louver_mistral::admin::{MAX_GROUP_PAGE_SIZE, user_groups as wire};
 
@@ -15,6 +15,11 @@ const MOST: i64 = MAX_GROUP_PAGE_SIZE.cast_signed();
 const SHORT_PAGES: &[Parameter] = &[
     Parameter::new("page", Kind::From(1, FIRST), "Which page; the first is 1."),
     Parameter::new("page_size", Kind::Between(1, MOST, SIZE), "At most so many items on a page."),
+];
+
+const ANY_PAGES: &[Parameter] = &[
+    Parameter::new("page", Kind::Whole(Some(FIRST)), "Which page; the first is 1, and so is what is less."),
+    Parameter::new("page_size", Kind::Whole(Some(SIZE)), "At most so many items on a page, and at least 1."),
 ];
 
 pub(super) fn rows() -> Vec<Row> {
@@ -48,7 +53,7 @@ pub(super) fn rows() -> Vec<Row> {
                 "users_api_admin_user_groups_get_user_group_members",
                 "The members of a group",
             )
-            .told(|a| a.query(PAGES).answers::<wire::AdminUserGroupMembersOut>(200)),
+            .told(|a| a.query(ANY_PAGES).answers::<wire::AdminUserGroupMembersOut>(200)),
             row(
                 Method::POST,
                 MEMBERS,

@@ -5,11 +5,18 @@ use super::{Row, Telling, chapter, row};
 use http::Method;
 use louver_mistral::admin::{analytics, audit_logs, usage};
 
+/// Of one to four digits, and not zero.
+const YEAR: &str = "^(0{0,3}[1-9]|0{0,2}[1-9][0-9]|0?[1-9][0-9]{2}|[1-9][0-9]{3})$";
 const MONTH: &[Parameter] = &[
-    Parameter::new("month", Kind::Text, "The month, from 1 to 12; absent is the current one."),
-    Parameter::new("year", Kind::Text, "Its year; absent is the current one."),
-    Parameter::new("workspace_id", Kind::Uuid, "Only usage of this workspace."),
-    Parameter::new("api_zone", Kind::OneOf(usage::ApiZone::WORDS), "Only usage of this zone."),
+    Parameter::new(
+        "month",
+        Kind::Form("^(0?[1-9]|1[0-2])$"),
+        "The month, from 1 to 12; absent is the current one.",
+    )
+    .nullable(),
+    Parameter::new("year", Kind::Form(YEAR), "Its year; absent is the current one.").nullable(),
+    Parameter::new("workspace_id", Kind::Uuid, "Only usage of this workspace.").nullable(),
+    Parameter::new("api_zone", Kind::OneOf(usage::ApiZone::WORDS), "Only usage of this zone.").nullable(),
 ];
 
 const EVENTS: &[Parameter] = &[
@@ -17,21 +24,24 @@ const EVENTS: &[Parameter] = &[
         "actor_type",
         Kind::SomeOf(|| audit_logs::ACTOR_TYPES.to_vec()),
         "Only events of such actors.",
-    ),
+    )
+    .nullable(),
     Parameter::new(
         "event_type",
         Kind::SomeOf(|| audit_logs::EVENT_TYPES.to_vec()),
         "Only events of these kinds.",
-    ),
+    )
+    .nullable(),
     Parameter::new(
         "target_type",
         Kind::SomeOf(|| audit_logs::TARGET_TYPES.to_vec()),
         "Only events on such objects.",
-    ),
-    Parameter::new("actor_user_uuid", Kind::Text, "Only events of this person."),
+    )
+    .nullable(),
+    Parameter::new("actor_user_uuid", Kind::Text, "Only events of this person.").nullable(),
     Parameter::new("sort", Kind::OneOf(&["ascending", "descending"]), "By time; absent is `descending`."),
-    Parameter::new("after", Kind::DateTime, "Only events after then."),
-    Parameter::new("before", Kind::DateTime, "Only events before then."),
+    Parameter::new("after", Kind::DateTime, "Only events after then.").nullable(),
+    Parameter::new("before", Kind::DateTime, "Only events before then.").nullable(),
     Parameter::new("limit", Kind::Whole(Some(20)), "At most so many events."),
 ];
 
@@ -41,9 +51,10 @@ const WINDOW: &[Parameter] = &[
     Parameter::new("end_time", Kind::Whole(None), "Where the window ends, in seconds since 1970.").required(),
 ];
 const GRANULARITY: &[Parameter] =
-    &[Parameter::new("granularity", Kind::OneOf(&["hour", "day", "week", "month"]), "One row a period.")];
+    &[Parameter::new("granularity", Kind::OneOf(&["hour", "day", "week", "month"]), "One row a period.")
+        .nullable()];
 const WORKSPACE: &[Parameter] =
-    &[Parameter::new("workspace_id", Kind::Text, "Only usage of this workspace.")];
+    &[Parameter::new("workspace_id", Kind::Text, "Only usage of this workspace.").nullable()];
 
 pub(super) fn rows() -> Vec<Row> {
     let usage = row(
@@ -52,7 +63,7 @@ pub(super) fn rows() -> Vec<Row> {
         "users_api_admin_usage_get_usage",
         "Usage and cost of a month by category and model",
     )
-    .told(|a| a.query(MONTH).answers::<usage::UsageOUTJSON>(200));
+    .told(|a| a.query(MONTH).answers::<usage::UsageOUTJSON>(200).refuses(&[404]));
     let log = row(
         Method::GET,
         "/v1/admin/audit-logs",

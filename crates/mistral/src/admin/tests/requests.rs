@@ -91,7 +91,8 @@ fn users_to_make_come_as_a_list_of_objects() {
 
 #[test]
 fn roles_are_asked_for_in_one_way_only() {
-    let asked = |body: Value| takes::<AdminOrganizationMemberUpdate>(body).asked_roles();
+    let all = |body: Value| takes::<AdminOrganizationMemberUpdate>(body).asked_roles();
+    let asked = |body: Value| all(body).map(|asked| asked.map(|asked| asked.chosen));
     let id = RoleRef::Id(ID);
     assert_eq!(asked(json!({})), Ok(None));
     assert_eq!(asked(json!({ "role": null, "role_names": null })), Ok(None));
@@ -112,13 +113,15 @@ fn roles_are_asked_for_in_one_way_only() {
         assert_eq!((fault, fault.field()), (RolesFault::Both { field, other }, field));
     }
     let member = vec![name("member")];
-    assert_eq!(asked(json!({ "role_names": names, "role": "A" })), Ok(Some(member)), "a list wins");
+    let both = json!({ "role_names": names, "role": "A" });
+    assert_eq!(asked(both.clone()), Ok(Some(member)), "a list wins");
+    assert_eq!(all(both).unwrap().unwrap().passed_over, [RoleRef::Letter(UserRole::Admin)]);
 }
 
 #[test]
 fn roles_of_workspaces_have_no_letter_of_billing() {
     let member = json!({ "user_uuid": ID, "roles": ["A", "M", WorkspaceRoleName::Dev.uuid()] });
-    let asked = takes::<WorkspaceMemberSingleIN>(member.clone()).asked_roles().unwrap().unwrap();
+    let asked = takes::<WorkspaceMemberSingleIN>(member.clone()).asked_roles().unwrap().unwrap().chosen;
     assert_eq!(asked[1], RoleRef::Letter(UserRole::Member));
     assert_eq!(asked[2], RoleRef::Id(uuid!("578584f1-4319-4c88-9948-38a5184483b6")));
     refuses::<WorkspaceMemberSingleIN>(
@@ -128,7 +131,7 @@ fn roles_of_workspaces_have_no_letter_of_billing() {
     );
     let both = json!({ "workspace_uuid": ID, "role": "A", "role_names": ["dev"] });
     let dev = RoleRef::Name("dev".into());
-    assert_eq!(takes::<AssignGroupToWorkspaceIn>(both.clone()).asked_roles(), Ok(Some(vec![dev])));
+    assert_eq!(takes::<AssignGroupToWorkspaceIn>(both.clone()).asked_roles(), Ok(Some(vec![dev].into())));
     refuses::<AssignGroupToWorkspaceIn>(&both, &[("role_name", json!("dev"))], &["workspace_uuid"]);
     let role = json!({ "roles": [ID] });
     assert!(takes::<UpdateGroupWorkspaceAssignmentIn>(role).asked_roles().unwrap().is_some());

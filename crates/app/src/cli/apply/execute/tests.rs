@@ -298,7 +298,7 @@ fn lists((_, path, _): &Seen) -> (u16, Value) {
             ]}),
         ),
         "/v1/admin/user-groups/g2/workspaces" => (200, json!({"total": 0, "items": []})),
-        "/v1/gateway/workspaces/ws/groups" => list(json!([{"group_id": "g1", "model_role": "analyst"}])),
+        "/v1/gateway/workspaces/ws/groups" => list(json!([{"group_id": "g1", "role": "analyst"}])),
         "/v1/gateway/custom-roles" => list(json!([
             {"id": "role", "name": "keys", "level": "workspace", "permissions": ["b", "a"], "description": ""},
         ])),
