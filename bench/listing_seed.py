@@ -4,6 +4,7 @@ One entry of `TABLES` for each table: its columns, and a function that makes its
 here. Values are integers, text, bytes or None, as the store knows no others.
 """
 
+import hashlib
 import json
 import random
 import sqlite3
@@ -24,21 +25,39 @@ NO_LIMITS = json.dumps(
 )  # fmt: skip
 MEMBER = '["0d48f530-095c-43fe-8aea-6673bcacabe6"]'
 CONTRIBUTOR = '["b23cd6e0-91cd-4a8a-9869-b30366bf3966"]'
+WORKSPACE_ADMIN = '["731eb2be-a74f-4070-b797-35bf7009e553"]'
+ORGANIZATION_ADMIN = '["7bde5959-d676-47d2-b779-35b64323d278"]'
 TEAMS = ["backend", "search", "billing", "mobile", "données", "Übersetzung", "研究", "support"]
 EVENTS = ["api_key.create"] * 60 + ["api_key.delete"] * 20 + ["user.create"] * 12 + ["workspace.update"] * 8
 # One event in a thousand: what a person looks for is seldom.
 SELDOM = "organization.invite.revoked"
+# The kind of target of each, and whether it is in a workspace.
+TARGETS = {
+    "api_key.create": "API_KEY",
+    "api_key.delete": "API_KEY",
+    "user.create": "USER",
+    "workspace.update": "WORKSPACE",
+    SELDOM: "ORGANIZATION",
+}
+# This person is an organization admin, and the next one an admin of some workspaces only.
+ADMIN, LEAD = 0, 1
+LED_WORKSPACES = 20
+# The first group has everybody in it, and roles in the first workspaces.
+EVERYBODY_WORKSPACES = 3
+GROUP_MEMBERS = 50
+ADDRESS = "203.0.113.7"
 LETTERS = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 class Organization:
-    """How large it is, and what of it the pages ask for."""
+    """How large it is, and what of it the pages ask for. `head` is the end of its audit log so far."""
 
-    def __init__(self, id, now, sizes):
-        self.id, self.now, self.sizes = id, now, sizes
+    def __init__(self, id, head, now, sizes):
+        self.id, self.head, self.now, self.sizes = id, head, now, sizes
         self.dice = random.Random(7)
         self.workspaces = [self.new_id() for _ in range(sizes["workspaces"] - 1)]
         self.users = [self.new_id() for _ in range(sizes["users"])]
+        self.groups = [self.new_id() for _ in range(sizes["groups"])]
         self.keys = [self.new_id() for _ in range(sizes["keys"])]
         self.last_four = ["".join(self.dice.choices(LETTERS, k=4)) for _ in self.keys]
 
@@ -71,7 +90,8 @@ def folded(text):
 def users(org):
     for number, id in enumerate(org.users):
         names = (f"User {number:05}", "User", f"{number:05}")
-        yield (id, org.id, email(number), *names, NO_LIMITS, MEMBER, org.moment(number, len(org.users)), None)
+        roles = ORGANIZATION_ADMIN if number == ADMIN else MEMBER
+        yield (id, org.id, email(number), *names, NO_LIMITS, roles, org.moment(number, len(org.users)), None)
 
 
 def workspaces(org):
@@ -82,8 +102,48 @@ def workspaces(org):
 
 def memberships(org):
     for number, user in enumerate(org.users):
-        for workspace in {number % len(org.workspaces), number * 7 % len(org.workspaces)}:
-            yield (org.workspaces[workspace], user, None, CONTRIBUTOR)
+        places = {number % len(org.workspaces), number * 7 % len(org.workspaces)}
+        if number == LEAD:
+            places = set(range(min(LED_WORKSPACES, len(org.workspaces))))
+        for workspace in sorted(places):
+            roles = WORKSPACE_ADMIN if number == LEAD else CONTRIBUTOR
+            yield (org.workspaces[workspace], user, None, roles)
+
+
+def user_groups(org):
+    for number, id in enumerate(org.groups):
+        name = f"{TEAMS[number % len(TEAMS)]}{' 50%' if number % 50 == 0 else ''} group {number:03}"
+        made = org.moment(number, len(org.groups))
+        yield (id, org.id, name, folded(name), None, None, None, 0, made)
+
+
+def user_group_parents(org):
+    """Each lies in another, up to seven deep; the first one in none and none in it."""
+    for number in range(2, len(org.groups)):
+        yield (org.groups[number], org.groups[number // 2])
+
+
+def user_group_members(org):
+    for user in org.users:
+        yield (org.groups[0], user)
+    for number, group in enumerate(org.groups[1:]):
+        for member in range(min(GROUP_MEMBERS, len(org.users))):
+            yield (group, org.users[(number * 37 + member) % len(org.users)])
+
+
+def user_group_workspaces(org):
+    for number, group in enumerate(org.groups):
+        first = 0 if number == 0 else number * 2
+        for workspace in range(first, first + EVERYBODY_WORKSPACES):
+            place = org.workspaces[workspace % len(org.workspaces)]
+            yield (group, place, CONTRIBUTOR, None, org.moment(number, len(org.groups)))
+
+
+def invitations(org):
+    for number in range(org.sizes["invitations"]):
+        made = org.moment(number, org.sizes["invitations"])
+        proof = (org.dice.randbytes(32), org.dice.randbytes(60))
+        yield (org.new_id(), org.id, f"new{number:05}@example.com", MEMBER, "[]", *proof, made, org.now, None, 0, 0, None)
 
 
 def api_keys(org):
@@ -91,23 +151,51 @@ def api_keys(org):
         name, made = key_name(number), org.moment(number, len(org.keys))
         workspace, user = org.workspaces[number % len(org.workspaces)], org.users[number % len(org.users)]
         used = made if number % 3 else None
+        ends = org.now - 1 if number % 1000 == 3 else None
         secret = (f"k{number:011}", org.dice.randbytes(32), org.last_four[number])
         status = "revoked" if number % 20 == 0 else "active"
-        yield (id, org.id, workspace, user, name, folded(name), *secret, NO_LIMITS, made, None, used, status, email(1))
+        yield (id, org.id, workspace, user, name, folded(name), *secret, NO_LIMITS, made, ends, used, status, email(1))
+
+
+def event_id(number):
+    """Its bytes come from the number, so that no two are equal."""
+    return number.to_bytes(6, "big") + b"\x70\x00\x80" + bytes(3) + number.to_bytes(4, "big")
 
 
 def audit_events(org):
-    count = org.sizes["events"]
+    """The chain goes on where `louver init` left it."""
+    count, (place, hash) = org.sizes["events"], org.head
     actors = [str(uuid.UUID(bytes=user)) for user in org.users]
     for number in range(count):
-        action = SELDOM if number % 1000 == 0 else EVENTS[number % len(EVENTS)]
+        event = SELDOM if number % 1000 == 0 else EVENTS[number % len(EVENTS)]
         actor = number % len(actors)
         target = str(uuid.UUID(bytes=org.keys[number % len(org.keys)]))
-        # The bytes of the id come from the number, so that no two are equal.
-        id = number.to_bytes(6, "big") + b"\x70\x00\x80" + bytes(3) + number.to_bytes(4, "big")
-        who = ("user", actors[actor], email(actor))
+        id = event_id(number)
+        who = ("HUMAN", "user", actors[actor], email(actor))
+        what = (event, event, TARGETS[event], target, "a key")
+        where = org.workspaces[number % len(org.workspaces)] if event.startswith("api_key") else None
+        outcome = "refused" if number % 500 == 1 else "done"
         state = '{"name":"key","status":"active"}'
-        yield (id, org.id, org.moment(number, count), *who, action, target, "a key", None, state, None, "203.0.113.7")
+        place += 1
+        record = (org.id, place, id, org.moment(number, count), *who, *what, where, outcome, None, state, None, ADDRESS)
+        hash = link(hash, record)
+        yield (*record, hash)
+    org.head = (place, hash)
+
+
+def link(previous, record):
+    """The hash of a record, as `domain/audit/chain.rs` reckons it."""
+    org, place, id, at, kind, identity, actor, name, event, permission, target, *rest = record
+    target_id, target_name, workspace, outcome, before, after, request, address = rest
+    numbers = (org, place.to_bytes(8, "big"), id, at.to_bytes(8, "big"))
+    words = (kind, identity, actor, name, event, permission, target, target_id, target_name, outcome)
+    parts = [b"\x01", previous]
+    for field in (*numbers, *map(str.encode, words)):
+        parts += (len(field).to_bytes(8, "big"), field)
+    for field in (workspace, *(text and text.encode() for text in (before, after, request, address))):
+        given, field = bytes([field is not None]), field or b""
+        parts += (b"\0\0\0\0\0\0\0\x01", given, len(field).to_bytes(8, "big"), field)
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 TABLES = [
@@ -129,13 +217,26 @@ TABLES = [
         api_keys,
     ),
     (
+        "user_groups",
+        "id, organization_id, name, folded, description, target, organization_role, externally_managed, created_at",
+        user_groups,
+    ),
+    ("user_group_parents", "child_id, parent_id", user_group_parents),
+    ("user_group_members", "group_id, user_id", user_group_members),
+    ("user_group_workspaces", "group_id, workspace_id, roles, model_role, created_at", user_group_workspaces),
+    (
+        "invitations",
+        "id, organization_id, email, roles, workspaces, fingerprint, sealed_token, created_at, expires_at, "
+        "mail_state, mail_attempts, mail_next_at, mail_error",
+        invitations,
+    ),
+    (
         "audit_events",
-        "id, organization_id, at, actor_kind, actor_id, actor_name, action, target_id, target_name, before_state, "
-        "after_state, request_id, address",
+        "organization_id, place, id, at, actor_kind, identity, actor_id, actor_name, event, permission, target_type, "
+        "target_id, target_name, workspace_id, outcome, before_state, after_state, request_id, address, hash",
         audit_events,
     ),
 ]
-
 
 class Sqlite:
     """The file of one node."""
@@ -144,9 +245,10 @@ class Sqlite:
         self.path = path
 
     def organization(self):
-        """The id of the one organization."""
+        """The id of the one organization, and the end of its audit log."""
         with sqlite3.connect(self.path) as database:
-            return database.execute("SELECT id FROM organizations").fetchone()[0]
+            (id,) = database.execute("SELECT id FROM organizations").fetchone()
+            return id, database.execute("SELECT place, hash FROM audit_heads").fetchone()
 
     def fill(self, organization):
         """Writes all rows, in one transaction."""
@@ -155,6 +257,7 @@ class Sqlite:
             for table, columns, rows in TABLES:
                 marks = ", ".join("?" * len(columns.split(",")))
                 database.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows(organization))
+            database.execute("UPDATE audit_heads SET place = ?, hash = ?", organization.head)
         database.execute("ANALYZE")
         database.close()
 
@@ -166,8 +269,10 @@ class Postgres:
         self.url = url
 
     def organization(self):
-        """The id of the one organization."""
-        return bytes.fromhex(psql(self.url, "SELECT encode(id, 'hex') FROM organizations"))
+        """The id of the one organization, and the end of its audit log."""
+        id = psql(self.url, "SELECT encode(id, 'hex') FROM organizations")
+        place, hash = psql(self.url, "SELECT place, encode(hash, 'hex') FROM audit_heads").split("|")
+        return bytes.fromhex(id), (int(place), bytes.fromhex(hash))
 
     def fill(self, organization):
         """Copies all rows, one table after the other."""
@@ -179,6 +284,8 @@ class Postgres:
                     copy.stdin.write("\t".join(map(copied, row)) + "\n")
             if copy.returncode:
                 raise SystemExit(f"psql could not copy {table}")
+        place, hash = organization.head
+        psql(self.url, f"UPDATE audit_heads SET place = {place}, hash = '\\x{hash.hex()}'")
         psql(self.url, "VACUUM ANALYZE")
 
 

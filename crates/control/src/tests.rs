@@ -17,6 +17,7 @@ mod me;
 mod members;
 mod openapi;
 mod own_keys;
+mod pages;
 mod people;
 mod resources;
 mod simulation;

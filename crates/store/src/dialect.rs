@@ -1,5 +1,7 @@
 //! What differs between the two engines, side by side.
 
+use crate::db::Value;
+
 /// The engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -90,6 +92,35 @@ impl Dialect {
         };
         let all: Vec<String> = (0..rows).map(row).collect();
         format!("VALUES {}", all.join(","))
+    }
+}
+
+/// A statement that is put together out of this crate's texts, and values.
+pub(crate) struct Made {
+    dialect: Dialect,
+    /// The text so far.
+    pub(crate) sql: String,
+    /// The values of its parameters.
+    pub(crate) values: Vec<Value>,
+}
+
+impl Made {
+    /// Begins with that text.
+    pub(crate) fn new(dialect: Dialect, text: &'static str) -> Self {
+        Self { dialect, sql: text.to_owned(), values: Vec::new() }
+    }
+
+    /// More text.
+    pub(crate) fn put(&mut self, text: &'static str) {
+        self.sql.push_str(text);
+    }
+
+    /// More text, with a value at its end.
+    pub(crate) fn is(&mut self, text: &'static str, value: impl Into<Value>) {
+        self.values.push(value.into());
+        self.put(text);
+        let parameter = self.dialect.parameter(self.values.len());
+        self.sql.push_str(&parameter);
     }
 }
 

@@ -121,14 +121,13 @@ pub async fn places_of(store: &Store, users: &[UserId]) -> Result<BTreeMap<UserI
     if users.is_empty() {
         return Ok(places);
     }
-    let marks: Vec<String> = (1..=users.len()).map(|number| format!("${number}")).collect();
-    let marks = marks.join(",");
+    let asked = store.dialect().values(users.len(), 1);
     let sql = format!(
-        "WITH RECURSIVE mine (user_id, id) AS ( \
-           SELECT user_id, group_id FROM user_group_members WHERE user_id IN ({marks}) \
+        "WITH RECURSIVE asked (id) AS ({asked}), mine (user_id, id) AS ( \
+           SELECT user_id, group_id FROM user_group_members WHERE user_id IN (SELECT id FROM asked) \
            UNION SELECT mine.user_id, p.parent_id FROM user_group_parents p JOIN mine ON p.child_id = mine.id) \
          SELECT p.user_id, w.id, w.name, w.is_default, p.roles FROM ( \
-           SELECT user_id, workspace_id, roles, 0 AS step FROM memberships WHERE user_id IN ({marks}) \
+           SELECT user_id, workspace_id, roles, 0 AS step FROM memberships WHERE user_id IN (SELECT id FROM asked) \
            UNION ALL SELECT mine.user_id, g.workspace_id, g.roles, 1 AS step FROM mine \
              JOIN user_group_workspaces g ON g.group_id = mine.id) AS p \
          JOIN workspaces w ON w.id = p.workspace_id WHERE w.archived_at IS NULL \

@@ -191,7 +191,7 @@ pub async fn empty(tx: &mut Tx, _permit: &Permit, parent: GroupId) -> Result<(),
     Ok(())
 }
 
-/// One page of who is in a group itself (id, name, mail address), by mail address, and how many they are.
+/// One page of who is in a group itself (id, name, mail address), in the order of ids, and how many they are.
 pub async fn members(
     store: &Store,
     id: GroupId,
@@ -201,8 +201,9 @@ pub async fn members(
     let count = "SELECT COUNT(*) FROM user_group_members WHERE group_id = $1";
     let total = store.fetch(count, vec![id.bytes().into()]).await?;
     let total = total.first().map_or(Ok(0), |row| row.count(0))?;
-    let sql = "SELECT u.id, u.name, u.email FROM user_group_members m JOIN users u ON u.id = m.user_id \
-         WHERE m.group_id = $1 ORDER BY u.email LIMIT $2 OFFSET $3";
+    // The way to a far page is along the group's index alone.
+    let sql = "SELECT u.id, u.name, u.email FROM (SELECT user_id FROM user_group_members WHERE group_id = $1 \
+         ORDER BY user_id LIMIT $2 OFFSET $3) AS m JOIN users u ON u.id = m.user_id ORDER BY u.id";
     let rows = store.fetch(sql, vec![id.bytes().into(), limit.into(), offset.into()]).await?;
     let member = |row: &Row| Ok((UserId::from_bytes(row.id(0)?), row.opt_text(1)?, row.text(2)?));
     Ok((rows.iter().map(member).collect::<Result<_, StoreError>>()?, total))

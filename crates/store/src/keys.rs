@@ -1,7 +1,7 @@
 //! API keys in the database: everything but their secrets.
 
 use crate::db::{Row, Store, Tx, Value};
-use crate::dialect;
+use crate::dialect::{Dialect, Made};
 use crate::error::StoreError;
 use crate::organizations::{read_json, write_json};
 use louver_domain::access::Permit;
@@ -89,57 +89,6 @@ macro_rules! holding_or_ending {
     };
 }
 
-/// With every other filter. Each has a flag beside it, so that one text serves them all; but the one that narrows most
-/// stands without, for the planner to see which index fits.
-macro_rules! filtered {
-    ($user:literal, $workspace:literal, $name:literal, $status:literal) => {
-        page!(concat!(
-            $user,
-            " AND ",
-            $workspace,
-            " AND ",
-            $name,
-            " AND ",
-            $status,
-            " AND CASE WHEN $7 = 0 THEN status <> 'revoked' \
-             ELSE $6 = CASE WHEN status = 'active' AND expires_at <= $10 THEN 'expired' ELSE status END END \
-             AND COALESCE(last_used_at, created_at) < $8 AND id > $9 \
-             AND (folded LIKE $14 ESCAPE '\\' OR lower(last_four) = $15 OR $16 = 0) ORDER BY id LIMIT $11 OFFSET $17"
-        ))
-    };
-}
-
-const OF_USER: &str = filtered!(
-    "user_id = $12 AND $13 = 1",
-    "(workspace_id = $2 OR $3 = 0)",
-    "(name = $4 OR $5 = 0)",
-    "(status = $18 OR $7 = 0)"
-);
-const OF_WORKSPACE: &str = filtered!(
-    "(user_id = $12 OR $13 = 0)",
-    "workspace_id = $2 AND $3 = 1",
-    "(name = $4 OR $5 = 0)",
-    "(status = $18 OR $7 = 0)"
-);
-const OF_NAME: &str = filtered!(
-    "(user_id = $12 OR $13 = 0)",
-    "(workspace_id = $2 OR $3 = 0)",
-    "name = $4 AND $5 = 1",
-    "(status = $18 OR $7 = 0)"
-);
-const OF_STATUS: &str = filtered!(
-    "(user_id = $12 OR $13 = 0)",
-    "(workspace_id = $2 OR $3 = 0)",
-    "(name = $4 OR $5 = 0)",
-    "status = $18 AND $7 = 1"
-);
-const OF_ANY: &str = filtered!(
-    "(user_id = $12 OR $13 = 0)",
-    "(workspace_id = $2 OR $3 = 0)",
-    "(name = $4 OR $5 = 0)",
-    "(status = $18 OR $7 = 0)"
-);
-
 /// The characters of the end of a secret that are kept.
 const LAST: usize = 4;
 
@@ -152,11 +101,14 @@ pub async fn list(
     limit: u32,
     now: Timestamp,
 ) -> Result<Vec<ApiKey>, StoreError> {
-    let (sql, values) = match filter.narrows() {
-        true => filtered(organization, &filter, limit, now),
-        false => unfiltered(store, organization, &filter, limit),
+    let rows = if filter.narrows() {
+        let made = narrowed(store.dialect(), organization, &filter, limit, now);
+        store.fetch_made(made.sql, made.values).await?
+    } else {
+        let (sql, values) = unfiltered(store, organization, &filter, limit);
+        store.fetch(sql, values).await?
     };
-    store.fetch(sql, values).await?.iter().map(read).collect()
+    rows.iter().map(read).collect()
 }
 
 impl Filter {
@@ -167,16 +119,6 @@ impl Filter {
             || self.status.is_some()
             || self.unused_since.is_some()
             || self.owner.is_some()
-    }
-
-    const fn statement(&self) -> &'static str {
-        match (self.owner, self.workspace, &self.name, &self.status) {
-            (Some(_), _, _, _) => OF_USER,
-            (None, Some(_), _, _) => OF_WORKSPACE,
-            (None, None, Some(_), _) => OF_NAME,
-            (None, None, None, Some(_)) => OF_STATUS,
-            (None, None, None, None) => OF_ANY,
-        }
     }
 }
 
@@ -204,35 +146,55 @@ fn unfiltered(
     (sql, values)
 }
 
-fn filtered(
+/// A statement that asks only what the filter names, for the planner to see which index fits: walked in the order of ids,
+/// each holds what may be asked besides, so that a page without a match reads no row.
+fn narrowed(
+    dialect: Dialect,
     organization: OrganizationId,
     filter: &Filter,
     limit: u32,
     now: Timestamp,
-) -> (&'static str, Vec<Value>) {
-    // What has expired is stored as active.
-    let stored = filter.status.as_deref().map(|s| if s == "expired" { "active" } else { s });
-    let values: Vec<Value> = vec![
-        organization.bytes().into(),
-        filter.workspace.map(|w| w.bytes()).unwrap_or_default().into(),
-        filter.workspace.is_some().into(),
-        filter.name.clone().unwrap_or_default().into(),
-        filter.name.is_some().into(),
-        filter.status.clone().unwrap_or_default().into(),
-        filter.status.is_some().into(),
-        filter.unused_since.map_or(i64::MAX, Timestamp::micros).into(),
-        filter.after.map(|k| k.bytes()).unwrap_or_default().into(),
-        now.micros().into(),
-        i64::from(limit).into(),
-        filter.owner.map(|u| u.bytes()).unwrap_or_default().into(),
-        filter.owner.is_some().into(),
-        filter.search.as_deref().map(|text| dialect::holding(&folded(text))).unwrap_or_default().into(),
-        filter.search.as_deref().map(folded).unwrap_or_default().into(),
-        filter.search.is_some().into(),
-        filter.offset.min(FURTHEST).into(),
-        stored.unwrap_or_default().into(),
-    ];
-    (filter.statement(), values)
+) -> Made {
+    let mut made = Made::new(dialect, select!("WHERE id IN (SELECT id FROM api_keys WHERE "));
+    made.is("organization_id = ", organization.bytes());
+    if let Some(user) = filter.owner {
+        made.is(" AND user_id = ", user.bytes());
+    }
+    if let Some(workspace) = filter.workspace {
+        made.is(" AND workspace_id = ", workspace.bytes());
+    }
+    if let Some(name) = &filter.name {
+        made.is(" AND name = ", name.as_str());
+    }
+    narrow_status(&mut made, filter.status.as_deref(), now);
+    if let Some(since) = filter.unused_since {
+        made.is(" AND COALESCE(last_used_at, created_at) < ", since.micros());
+    }
+    if let Some(text) = filter.search.as_deref().map(folded).filter(|text| !text.is_empty()) {
+        made.is(dialect.pick(" AND (instr(folded, ", " AND (strpos(folded, "), text.as_str());
+        made.is(") > 0 OR lower(last_four) = ", text.as_str());
+        made.put(")");
+    }
+    if let Some(after) = filter.after {
+        made.is(" AND id > ", after.bytes());
+    }
+    made.is(" ORDER BY id LIMIT ", i64::from(limit));
+    made.is(" OFFSET ", filter.offset.min(FURTHEST));
+    made.put(") ORDER BY id");
+    made
+}
+
+/// What has expired is stored as active.
+fn narrow_status(made: &mut Made, status: Option<&str>, now: Timestamp) {
+    match status {
+        None => made.put(" AND status <> 'revoked'"),
+        Some("expired") => made.is(" AND status = 'active' AND expires_at <= ", now.micros()),
+        Some("active") => {
+            made.is(" AND status = 'active' AND (expires_at IS NULL OR expires_at > ", now.micros());
+            made.put(")");
+        }
+        Some(other) => made.is(" AND status = ", other),
+    }
 }
 
 /// The names of all keys of an organization, revoked ones too: what was used is shown with them.

@@ -32,20 +32,81 @@ pub async fn count(
         return Ok(HashMap::new());
     }
     let asked = store.dialect().values(workspaces.len(), 1);
-    // Counted for each workspace by itself: nothing is sorted but the people of one.
+    let ids =
+        store.dialect().pick("group_concat(hex(user_id), '')", "string_agg(encode(user_id, 'hex'), '')");
+    // Each group and each workspace with all its people in one value: thousands of them are counted here sooner than
+    // they are sorted there for each workspace anew.
     let sql = format!(
         "WITH RECURSIVE asked (id) AS ({asked}), places (workspace_id, group_id) AS ( \
            SELECT workspace_id, group_id FROM user_group_workspaces WHERE workspace_id IN (SELECT id FROM asked) \
            UNION SELECT p.workspace_id, c.child_id FROM user_group_parents c JOIN places p \
              ON c.parent_id = p.group_id) \
-         SELECT a.id, (SELECT COUNT(*) FROM memberships m WHERE m.workspace_id = a.id) \
-           + (SELECT COUNT(DISTINCT g.user_id) FROM places p JOIN user_group_members g ON g.group_id = p.group_id \
-             WHERE p.workspace_id = a.id AND NOT EXISTS (SELECT 1 FROM memberships m \
-               WHERE m.workspace_id = a.id AND m.user_id = g.user_id)) FROM asked a"
+         SELECT workspace_id, group_id, '' FROM places \
+         UNION ALL SELECT NULL, group_id, {ids} FROM user_group_members \
+           WHERE group_id IN (SELECT group_id FROM places) GROUP BY group_id \
+         UNION ALL SELECT workspace_id, NULL, {ids} FROM memberships \
+           WHERE workspace_id IN (SELECT id FROM asked) GROUP BY workspace_id"
     );
     let values = workspaces.iter().map(|id| Value::from(id.bytes())).collect();
-    let counted = |row: &Row| Ok((WorkspaceId::from_bytes(row.id(0)?), row.count(1)?));
-    store.fetch_made(sql, values).await?.iter().map(counted).collect()
+    let mut people = People::default();
+    for row in &store.fetch_made(sql, values).await? {
+        people.take(row)?;
+    }
+    Ok(workspaces.iter().map(|id| (*id, people.count(*id))).collect())
+}
+
+/// The hexadecimal digits of a person's id.
+const DIGITS: usize = 32;
+
+/// The people of workspaces and groups, each person by a number.
+#[derive(Default)]
+struct People {
+    numbers: HashMap<[u8; DIGITS], usize>,
+    own: HashMap<WorkspaceId, Vec<usize>>,
+    in_group: HashMap<GroupId, Vec<usize>>,
+    groups: HashMap<WorkspaceId, Vec<GroupId>>,
+}
+
+impl People {
+    fn take(&mut self, row: &Row) -> Result<(), StoreError> {
+        let workspace = row.opt_id(0)?.map(WorkspaceId::from_bytes);
+        let group = row.opt_id(1)?.map(GroupId::from_bytes);
+        match (workspace, group) {
+            (Some(workspace), Some(group)) => self.groups.entry(workspace).or_default().push(group),
+            (Some(workspace), None) => {
+                let people = self.numbered(&row.text(2)?);
+                self.own.insert(workspace, people);
+            }
+            (None, Some(group)) => {
+                let people = self.numbered(&row.text(2)?);
+                self.in_group.insert(group, people);
+            }
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    fn numbered(&mut self, ids: &str) -> Vec<usize> {
+        let (people, _) = ids.as_bytes().as_chunks::<DIGITS>();
+        let number = |id: &[u8; DIGITS]| {
+            let next = self.numbers.len();
+            *self.numbers.entry(*id).or_insert(next)
+        };
+        people.iter().map(number).collect()
+    }
+
+    fn count(&self, workspace: WorkspaceId) -> u64 {
+        let groups = self.groups.get(&workspace).into_iter().flatten();
+        let through = groups.filter_map(|group| self.in_group.get(group)).flatten();
+        let mut seen = vec![false; self.numbers.len()];
+        for number in self.own.get(&workspace).into_iter().flatten().chain(through) {
+            if let Some(seen) = seen.get_mut(*number) {
+                *seen = true;
+            }
+        }
+        let count = seen.into_iter().filter(|seen| *seen).count();
+        u64::try_from(count).unwrap_or(u64::MAX)
+    }
 }
 
 macro_rules! with_places {

@@ -203,7 +203,11 @@ async fn the_page_changes_nothing_until_it_is_posted() {
     assert_eq!(open(&house, "POST", &path, false, "{}").await.status, 422);
     assert_eq!(open(&house, "POST", "/invitations/wrong", true, "first_name=A").await.status, 404);
     let nameless = open(&house, "POST", &path, true, "first_name=&last_name=L").await;
-    assert_eq!((nameless.status.as_u16(), nameless.text.contains("<form")), (422, true), "the link is still good");
+    assert_eq!(
+        (nameless.status.as_u16(), nameless.text.contains("<form")),
+        (422, true),
+        "the link is still good"
+    );
     assert_eq!(open(&house, "DELETE", &path, false, "").await.status, 405);
 
     let done = open(&house, "POST", &path, true, "first_name=+Ann+&last_name=L%C3%A9e&more=1").await;

@@ -19,6 +19,7 @@ contract! {
     members_are_paged_in_the_order_of_their_ids
     what_groups_give_reaches_everybody_within
     workspaces_are_paged_for_who_sees_few
+    what_is_searched_for_is_text
 }
 
 async fn fresh(url: &str) -> Store {
@@ -232,6 +233,46 @@ async fn workspaces_are_paged_for_who_sees_few(store: Store) {
     }
     assert_eq!(names(Some(vec![72]), "", true, 0).await, (vec!["zoo".into()], 1));
     assert_eq!(names(Some(vec![]), "", true, 0).await, (vec![], 0));
+}
+
+async fn what_is_searched_for_is_text(store: Store) {
+    let f = Fixture::write(&store).await;
+    let id = f.organization.id;
+    let permit = permit(id, Action::CreateGroup);
+    let mut tx = store.begin().await.unwrap();
+    for (number, name) in [(70, "a%b"), (71, "a_b"), (72, "a\\b"), (73, "axb")] {
+        groups::insert(&mut tx, &permit, &group(&f, number, name)).await.unwrap();
+        let workspace = WorkspaceId::from_bytes([number; 16]);
+        let workspace =
+            Workspace { id: workspace, name: name.into(), is_default: false, ..f.workspace.clone() };
+        workspaces::insert(&mut tx, &permit, &workspace).await.unwrap();
+        let email = format!("{name}@example.com");
+        users::insert(&mut tx, &permit, &User { email, ..person(&f, number) }).await.unwrap();
+    }
+    tx.commit(&f.event(permit, 40)).await.unwrap();
+    for (word, wanted) in [
+        ("%", "a%b"),
+        ("A%B", "a%b"),
+        ("_", "a_b"),
+        ("\\", "a\\b"),
+        ("a\\b", "a\\b"),
+        ("%%", ""),
+        ("\\%", ""),
+    ] {
+        let wanted: Vec<String> =
+            Some(wanted.to_owned()).filter(|name| !name.is_empty()).into_iter().collect();
+        let (found, total) = groups::page(&store, id, word, 0, 9).await.unwrap();
+        assert_eq!(found.into_iter().map(|group| group.name).collect::<Vec<_>>(), wanted, "{word}");
+        assert_eq!(total, wanted.len() as u64);
+        let filter =
+            workspaces::Filter { archived: false, search: word.into(), among: None, offset: 0, limit: 9 };
+        let (found, _) = workspaces::page(&store, id, &filter).await.unwrap();
+        assert_eq!(found.into_iter().map(|place| place.name).collect::<Vec<_>>(), wanted, "{word}");
+        let filter = users::Filter { email: word.to_lowercase(), offset: 0, limit: 9 };
+        let (found, _) = users::page(&store, id, &filter).await.unwrap();
+        let names = found.into_iter().map(|user| user.email.replace("@example.com", ""));
+        assert_eq!(names.collect::<Vec<_>>(), wanted, "{word}");
+    }
 }
 
 async fn user(system: &System, name: &str) -> String {
