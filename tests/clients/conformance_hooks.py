@@ -145,8 +145,8 @@ def follow_guides(path, method, operation):
         refusals |= {"400": TEXT, "413": TEXT, "415": TEXT}
     if "{" in path:
         refusals["404"] = {"anyOf": [TEXT, NO_ROUTE]}
-    elif body:
-        # The body may name an object that is not there.
+    elif body or any(each.get("name") in IDS for each in operation.get("parameters", [])):
+        # The body or the query may name an object that is not there.
         refusals["404"] = TEXT
     if method in WRITES:
         refusals["409"] = TEXT

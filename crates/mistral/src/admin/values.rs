@@ -229,6 +229,9 @@ where
     Ok(objects.map(|list| list.into_iter().map(|Object(value)| value).collect()))
 }
 
+/// One more than the largest of 64 bits.
+const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+
 /// A whole number, as near to what was written as 64 bits are.
 pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     struct Whole;
@@ -247,13 +250,12 @@ pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D
             Ok(i64::try_from(number).unwrap_or(i64::MAX))
         }
 
-        /// Integers of more than 64 bits come so, and those with a point and nothing behind it.
+        /// Integers of more than 64 bits come so. What is less was written with a point.
         fn visit_f64<E: Error>(self, number: f64) -> Result<i64, E> {
-            if number.fract() != 0.0 {
+            if number.abs() < BEYOND {
                 return Err(E::invalid_type(serde::de::Unexpected::Float(number), &self));
             }
-            let furthest = if number < 0.0 { i64::MIN } else { i64::MAX };
-            Ok(format!("{number:.0}").parse().unwrap_or(furthest))
+            Ok(if number < 0.0 { i64::MIN } else { i64::MAX })
         }
     }
     deserializer.deserialize_any(Whole)

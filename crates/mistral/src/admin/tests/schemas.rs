@@ -402,7 +402,7 @@ fn values_have_their_forms() {
     };
     let workspace = schema::<AdminWorkspaceIn>(&mut made);
     for (field, wanted) in [
-        ("name", json!({ "type": "string", "maxLength": 255 })),
+        ("name", json!({ "type": "string", "minLength": 1, "maxLength": 255 })),
         ("description", json!({ "type": "string", "maxLength": 255, "default": "" })),
         ("icon", json!({ "type": "string", "maxLength": 2, "default": "" })),
         ("add_all_org_members", json!({ "type": "boolean", "default": false })),
@@ -412,7 +412,7 @@ fn values_have_their_forms() {
     }
     let key = schema::<AdminCreateAPIKeyIN>(&mut made);
     assert_eq!(at(key.clone(), "expiration"), json!({ "type": ["string", "null"], "format": "date" }));
-    assert_eq!(at(key, "name"), json!({ "type": ["string", "null"], "maxLength": 255 }));
+    assert_eq!(at(key, "name"), json!({ "type": ["string", "null"], "minLength": 1, "maxLength": 255 }));
     let invite = schema::<OrganizationInviteIN>(&mut made);
     let letter = json!({ "anyOf": [
         { "$ref": "#/components/schemas/UserRole" },
