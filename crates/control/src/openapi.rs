@@ -118,7 +118,7 @@ impl Document {
 }
 
 /// What is told of a route: beside the route itself, or in the table of those in Mistral's shapes.
-fn told(operation: &Operation) -> About {
+pub(crate) fn told(operation: &Operation) -> About {
     match operation.about.id {
         "" => mistral::about(&operation.method, operation.path).unwrap_or_default(),
         _ => operation.about.clone(),
