@@ -247,7 +247,7 @@ impl Writer {
 
 fn security(access: Needs) -> Value {
     match access {
-        Needs::Admin(_) => json!([{"AdminKey": []}, {"AdminKeyHeader": []}]),
+        Needs::Admin(_) | Needs::AnyAdmin => json!([{"AdminKey": []}, {"AdminKeyHeader": []}]),
         Needs::ApiKey => json!([{"ApiKeyHeader": []}, {"ApiKey": []}]),
         Needs::Link | Needs::Open => json!([]),
     }

@@ -7,6 +7,7 @@ mod billing;
 mod custom_roles;
 mod deliveries;
 mod edges;
+mod events;
 mod explain;
 mod groups;
 mod invitations;

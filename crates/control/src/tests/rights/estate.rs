@@ -168,6 +168,11 @@ async fn of_workspace(house: &House, name: &str, workspace: WorkspaceId) -> Name
     }
     let account = json!({"name": "ci", "workspace_id": workspace});
     let account = text(&house.make("/v1/gateway/service-accounts", &account.to_string()).await, "id");
+    for owner in [json!({"owner_user_id": member.id}), json!({"service_account_id": account})] {
+        let mut body = json!({"name": "owned", "workspace_id": workspace});
+        body.as_object_mut().unwrap().extend(owner.as_object().unwrap().clone());
+        key(house, &body).await;
+    }
     let limits = format!("/v1/gateway/workspaces/{workspace}/limits");
     let limited = house.call("PATCH", &limits, r#"{"monthly_budget_usd": 5}"#).await;
     assert_eq!(limited.status, 200, "{}", limited.text);
