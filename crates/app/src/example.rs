@@ -2,14 +2,18 @@
 
 use crate::clock::SystemClock;
 use louver_control::Control;
-use louver_control::actions::{keys, service_accounts, setup, users, workspaces};
+use louver_control::actions::{keys, members, service_accounts, setup, users, workspaces};
 use louver_control::context::Context;
 use louver_control::error::ControlError;
 use louver_domain::endpoints::EndpointKind;
-use louver_domain::id::WorkspaceId;
+use louver_domain::id::{RoleId, WorkspaceId};
 use louver_domain::limits::Limits;
 use louver_domain::money::Money;
+use louver_domain::roles::{
+    OBSERVABILITY_VIEWER, ORGANIZATION_ADMIN, WORKSPACE_ADMIN, WORKSPACE_CONTRIBUTOR,
+};
 use louver_domain::time::Clock;
+use louver_domain::users::User;
 use louver_simulator::{Config, Endpoint, Model, Simulator};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -105,8 +109,14 @@ const TEAMS: [Team; 3] = [
     },
 ];
 
-/// The people of the example: one for each built-in model role.
-const PEOPLE: [&str; 4] = ["analyst", "developer", "senior", "admin"];
+/// The people of the example: one for each built-in model role, with their role in the workspaces. `admin` administers
+/// the whole organization besides.
+const PEOPLE: [(&str, RoleId); 4] = [
+    ("analyst", OBSERVABILITY_VIEWER),
+    ("developer", WORKSPACE_CONTRIBUTOR),
+    ("senior", WORKSPACE_CONTRIBUTOR),
+    ("admin", WORKSPACE_ADMIN),
+];
 
 fn owned(entries: Option<&[&str]>) -> Option<Vec<String>> {
     entries.map(|entries| entries.iter().map(|entry| (*entry).to_owned()).collect())
@@ -119,23 +129,38 @@ pub async fn found(control: &Control) -> Result<Handout, ControlError> {
     let context = Context::system(founded.organization_id, now);
     let default = WorkspaceHandout { uuid: founded.default_workspace_id.to_string(), keys: BTreeMap::new() };
     let mut handed = BTreeMap::from([("default".to_owned(), default)]);
-    let mut memberships = Vec::new();
+    let mut rooms = Vec::new();
     for team in &TEAMS {
         let (id, handout) = add_team(control, &context, team).await?;
-        memberships.push(id);
+        rooms.push(id);
         handed.insert(team.name.to_owned(), handout);
     }
-    let people = PEOPLE.iter().map(|role| users::NewUser {
-        email: format!("{role}@example.com"),
-        memberships: memberships.iter().map(|id| (*id, Some((*role).to_owned()))).collect(),
-        ..users::NewUser::default()
-    });
-    let people = users::create(control, &context, people.collect()).await?;
+    let people = add_people(control, &context, &rooms).await?;
     Ok(Handout {
         admin_key: founded.admin_key.secret.expose().clone(),
         workspaces: handed,
         users: people.into_iter().map(|user| (user.email, user.id.to_string())).collect(),
     })
+}
+
+/// Makes the people, and places them in the workspaces.
+async fn add_people(
+    control: &Control,
+    context: &Context,
+    rooms: &[WorkspaceId],
+) -> Result<Vec<User>, ControlError> {
+    let people = PEOPLE.iter().map(|(name, role)| users::NewUser {
+        email: format!("{name}@example.com"),
+        roles: if *role == WORKSPACE_ADMIN { vec![ORGANIZATION_ADMIN] } else { vec![] },
+        memberships: rooms.iter().map(|id| (*id, Some((*name).to_owned()))).collect(),
+        ..users::NewUser::default()
+    });
+    let people = users::create(control, context, people.collect()).await?;
+    for room in rooms {
+        let placed = people.iter().zip(PEOPLE).map(|(user, (_, role))| (user.id, Some(vec![role])));
+        members::add_or_update(control, context, *room, placed.collect()).await?;
+    }
+    Ok(people)
 }
 
 async fn add_team(
@@ -164,6 +189,7 @@ async fn add_team(
                 name: name.to_owned(),
                 workspace_id: workspace.id,
                 role: None,
+                roles: vec![],
             };
             Some(service_accounts::create(control, context, new).await?.id)
         }

@@ -2,6 +2,7 @@
 //!
 //! Each: begin, load within the organization, decide, change, write with the permit, commit with the audit event.
 
+pub mod actors;
 pub mod admin_keys;
 mod admins;
 pub mod alert_channels;
@@ -78,6 +79,20 @@ impl Deed {
     /// How the object is shown after.
     pub(crate) fn to<T: Serialize>(mut self, shown: &T) -> Result<Self, ControlError> {
         self.after = Some(serde_json::to_string(shown)?);
+        Ok(self)
+    }
+
+    /// The same, with the names of the secrets that are others now: neither the old nor the new one is shown.
+    pub(crate) fn to_with_new<T: Serialize>(
+        mut self,
+        shown: &T,
+        secrets: &[&str],
+    ) -> Result<Self, ControlError> {
+        let mut shown = serde_json::to_value(shown)?;
+        if let (false, Some(members)) = (secrets.is_empty(), shown.as_object_mut()) {
+            members.insert("replaced".into(), secrets.into());
+        }
+        self.after = Some(shown.to_string());
         Ok(self)
     }
 

@@ -1,5 +1,6 @@
 //! The admin API in JSON: each file reads and shows one noun, and decides nothing.
 
+pub(crate) mod actors;
 pub(crate) mod admin_keys;
 pub(crate) mod alert_channels;
 pub(crate) mod alerts;

@@ -113,6 +113,7 @@ fn routes() -> Routes {
     api::keys::routes()
         .and(api::budgets::routes())
         .and(api::explain::routes())
+        .and(api::actors::routes())
         .and(api::organizations::routes())
         .and(api::workspaces::routes())
         .and(api::members::routes())

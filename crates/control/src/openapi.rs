@@ -128,7 +128,7 @@ impl Document {
 }
 
 /// What is told of a route: beside the route itself, or in the table of those in Mistral's shapes.
-fn told(operation: &Operation) -> About {
+pub(crate) fn told(operation: &Operation) -> About {
     match operation.about.id {
         "" => mistral::about(&operation.method, operation.path).unwrap_or_default(),
         _ => operation.about.clone(),
@@ -260,7 +260,7 @@ impl Writer {
 
 fn security(access: Needs) -> Value {
     match access {
-        Needs::Admin(_) => json!([{"AdminKey": []}, {"AdminKeyHeader": []}]),
+        Needs::Admin(_) | Needs::AnyAdmin => json!([{"AdminKey": []}, {"AdminKeyHeader": []}]),
         Needs::ApiKey => json!([{"ApiKeyHeader": []}, {"ApiKey": []}]),
         Needs::Link | Needs::Open => json!([]),
     }

@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub enum Access {
     /// An admin key whose holder has this permission somewhere; the action then judges the very object.
     Admin(Action),
+    /// An admin key that is accepted: it is asked about its holder.
+    AnyAdmin,
     /// An API key that is accepted: it is asked about itself.
     ApiKey,
     /// The one-time secret of a link.
@@ -94,6 +96,7 @@ impl Routes {
                 let gate = middleware::from_fn_with_state(action, gate);
                 self.guarded = self.guarded.route(path, route.route_layer(gate));
             }
+            Access::AnyAdmin => self.guarded = self.guarded.route(path, route),
             Access::ApiKey | Access::Link | Access::Open => self.open = self.open.route(path, route),
         }
         self.operations.push(Operation { method, path, access, about: About::default() });

@@ -7,6 +7,7 @@ mod billing;
 mod custom_roles;
 mod deliveries;
 mod edges;
+mod events;
 mod explain;
 mod groups;
 mod invitations;
@@ -20,6 +21,7 @@ mod own_keys;
 mod pages;
 mod people;
 mod resources;
+mod rights;
 mod simulation;
 mod usage;
 mod users;
@@ -58,13 +60,13 @@ impl Clock for Hands {
     }
 }
 
-/// splitmix64 from a fixed seed: the same ids and secrets in each run.
-struct Seeded(AtomicU64);
+/// splitmix64 from a fixed seed: the same ids and secrets in each run. With a step of 0 it stands still.
+struct Seeded(AtomicU64, AtomicU64);
 
 impl Entropy for Seeded {
     fn fill(&self, out: &mut [u8]) {
         for chunk in out.chunks_mut(8) {
-            let state = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            let state = self.0.fetch_add(self.1.load(Ordering::Relaxed), Ordering::Relaxed);
             let mut z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
             let bytes = (z ^ (z >> 31)).to_le_bytes();
@@ -97,6 +99,7 @@ struct House {
     control: Arc<Control>,
     app: Router,
     clock: Arc<Hands>,
+    entropy: Arc<Seeded>,
     admin: String,
     organization: OrganizationId,
     workspace: WorkspaceId,
@@ -119,10 +122,11 @@ async fn house_with(outbound: Outbound) -> House {
     store.migrate().await.unwrap();
     let master = MasterKey::new(Secret::new([7; 32])).unwrap();
     let (applied, seen) = watch::channel(i64::MAX);
+    let entropy = Arc::new(Seeded(AtomicU64::new(42), AtomicU64::new(0x9E37_79B9_7F4A_7C15)));
     let control = Arc::new(Control {
         store,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        entropy: Arc::new(Seeded(AtomicU64::new(42))),
+        entropy: Arc::clone(&entropy) as Arc<dyn Entropy>,
         pepper: Arc::new(master.pepper()),
         master: Arc::new(master),
         applied: seen,
@@ -137,6 +141,7 @@ async fn house_with(outbound: Outbound) -> House {
         app: router(Arc::clone(&control)),
         control,
         clock,
+        entropy,
         admin: founded.admin_key.secret.expose().clone(),
         organization: founded.organization_id,
         workspace: founded.default_workspace_id,

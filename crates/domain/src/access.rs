@@ -92,6 +92,11 @@ impl Rights {
         self.organization.union(within)
     }
 
+    /// The workspaces in which roles are held.
+    pub fn workspaces(&self) -> impl Iterator<Item = WorkspaceId> + '_ {
+        self.workspaces.keys().copied()
+    }
+
     fn holds(&self, action: Action, workspace: Option<WorkspaceId>) -> bool {
         self.all || self.held(workspace).contains(action)
     }

@@ -235,6 +235,8 @@ pub const ORGANIZATION_ADMIN: RoleId = BUILTIN[2].id();
 pub const WORKSPACE_CONTRIBUTOR: RoleId = BUILTIN[10].id();
 /// `workspace_admin`.
 pub const WORKSPACE_ADMIN: RoleId = BUILTIN[11].id();
+/// Sees the usage of a workspace.
+pub const OBSERVABILITY_VIEWER: RoleId = BUILTIN[12].id();
 
 /// A role made by an organization: a named set of permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -119,7 +119,7 @@ fn is_limit(noun: Noun, field: &str) -> bool {
     let own: &[&str] = match noun {
         Noun::Organization => &["name", "billing_active"],
         Noun::Member => &["name", "roles"],
-        Noun::Workspace => &["description"],
+        Noun::Workspace => &["description", "icon"],
         Noun::Key => &[
             "description",
             "allowed_models",

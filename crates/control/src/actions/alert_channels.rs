@@ -136,7 +136,9 @@ pub async fn update(
     refuse("url", mails && patch.url.is_some(), "belongs to webhooks and Slack")?;
     refuse("secret", channel.kind != ChannelKind::Webhook && patch.secret.is_some(), "belongs to webhooks")?;
     refuse("to", !mails && patch.to.is_some(), "belongs to mail")?;
-    if patch.url.is_some() || patch.secret.is_some() {
+    let given = [("url", patch.url.is_some()), ("secret", patch.secret.is_some())];
+    let replaced: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    if !replaced.is_empty() {
         let old = Target::open(&control.master, &channel)
             .ok_or_else(|| ControlError::Internal("an alert channel's target does not open".into()))?;
         let signer = patch.secret.as_ref().map(read_secret).transpose()?.or(old.signer);
@@ -146,7 +148,7 @@ pub async fn update(
         channel.destination = recipients(control, to)?;
     }
     channel.enabled = patch.enabled.unwrap_or(channel.enabled);
-    save(control, context, tx, permit, &before, channel).await
+    save(control, context, tx, permit, &before, channel, &replaced).await
 }
 
 /// Disables an alert channel: its receiver wants no more.
@@ -162,7 +164,7 @@ pub(crate) async fn disable(
     }
     let before = Shown::of(&channel);
     channel.enabled = false;
-    save(control, context, tx, permit, &before, channel).await.map(drop)
+    save(control, context, tx, permit, &before, channel, &[]).await.map(drop)
 }
 
 async fn save(
@@ -172,9 +174,11 @@ async fn save(
     permit: Permit,
     before: &Shown,
     channel: AlertChannel,
+    replaced: &[&str],
 ) -> Result<AlertChannel, ControlError> {
     store::save(&mut tx, &permit, &channel).await.map_err(taken)?;
-    let deed = Deed::on(permit, channel.id, &channel.name).from(before)?.to(&Shown::of(&channel))?;
+    let deed = Deed::on(permit, channel.id, &channel.name).from(before)?;
+    let deed = deed.to_with_new(&Shown::of(&channel), replaced)?;
     commit(control, context, tx, deed).await?;
     Ok(channel)
 }

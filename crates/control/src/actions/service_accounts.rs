@@ -14,6 +14,7 @@ use louver_domain::id::{RoleId, ServiceAccountId, WorkspaceId};
 use louver_domain::keys::{AdminHolder, AdminKey, ApiKey, KeyStatus};
 use louver_domain::roles::{RoleLevel, Roles};
 use louver_domain::users::ServiceAccount;
+use louver_domain::workspaces::Workspace;
 use louver_store::{StoreError, Tx, admin_keys, custom_roles, keys, service_accounts as store, workspaces};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,6 +30,9 @@ pub struct NewServiceAccount {
     pub workspace_id: WorkspaceId,
     /// Its model role.
     pub role: Option<String>,
+    /// Its roles in the workspace, by id or name.
+    #[serde(default)]
+    pub roles: Vec<String>,
 }
 
 /// A partial change.
@@ -99,13 +103,14 @@ pub async fn create(
         decide(&context.actor, Action::AssignModelRole, place)?;
     }
     model_roles::must_exist(&mut tx, context, new.role.as_deref()).await?;
+    let roles = first_roles(&mut tx, context, &workspace, &new.roles).await?;
     let account = ServiceAccount {
         id: ServiceAccountId::new(context.now, &*control.entropy),
         organization_id: workspace.organization_id,
         workspace_id: workspace.id,
         name: new.name,
         role: new.role,
-        roles: vec![],
+        roles,
         created_at: context.now,
     };
     store::insert(&mut tx, &permit, &account).await.map_err(taken)?;
@@ -152,6 +157,24 @@ pub async fn update(
     }
     commit_all(control, context, tx, deeds).await?;
     Ok(account)
+}
+
+/// The roles that a new account has: whoever gives some needs the right to set them, and holds what they give.
+async fn first_roles(
+    tx: &mut Tx,
+    context: &Context,
+    workspace: &Workspace,
+    asked: &[String],
+) -> Result<Vec<RoleId>, ControlError> {
+    if asked.is_empty() {
+        return Ok(vec![]);
+    }
+    let place = Resource::workspace(workspace.organization_id, workspace.id);
+    decide(&context.actor, Action::SetServiceAccountRoles, place)?;
+    let known = custom_roles::load(tx, workspace.organization_id).await?;
+    let roles = read_roles(&known, asked)?;
+    must_be_movable(context, &known, (&[], &roles), Some(workspace.id), None)?;
+    Ok(roles)
 }
 
 /// Roles of a workspace by id or name, each once.

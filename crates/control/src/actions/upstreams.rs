@@ -88,7 +88,9 @@ pub async fn update(
     }
     upstream.enabled = patch.enabled.unwrap_or(upstream.enabled);
     store::save(&mut tx, &permit, &upstream).await.map_err(taken)?;
-    let deed = Deed::on(permit, upstream.id, &upstream.name).from(&before)?.to(&Shown::of(&upstream))?;
+    let deed = Deed::on(permit, upstream.id, &upstream.name).from(&before)?;
+    let replaced: &[&str] = if patch.key.is_some() { &["key"] } else { &[] };
+    let deed = deed.to_with_new(&Shown::of(&upstream), replaced)?;
     commit(control, context, tx, deed).await?;
     Ok(upstream)
 }

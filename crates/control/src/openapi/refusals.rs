@@ -12,7 +12,7 @@ pub(super) fn of(operation: &Operation, about: &About) -> Map<String, Value> {
     let mistral = is_mistrals(operation.path);
     let mut statuses = BTreeSet::from([400, 503]);
     statuses.extend(&about.refuses);
-    if matches!(operation.access, Access::Admin(_) | Access::ApiKey) {
+    if matches!(operation.access, Access::Admin(_) | Access::AnyAdmin | Access::ApiKey) {
         statuses.insert(401);
     }
     if matches!(operation.access, Access::Admin(_)) {

@@ -286,6 +286,7 @@ async fn keys_have_one_owner_and_a_bounded_life() {
         name: name.into(),
         workspace_id,
         role: Some("analyst".into()),
+        roles: vec![],
     };
     let bot = service_accounts::create(&house.control, &house.system(), account("bot", house.workspace))
         .await

@@ -53,7 +53,7 @@ fn written() -> String {
         let named = [operation.method.to_string(), format!("`{}`", operation.path), asked(&operation)];
         row(&mut text, &named, |role| match operation.access {
             Access::Admin(action) => cell(action, role),
-            Access::ApiKey | Access::Link | Access::Open => "",
+            Access::AnyAdmin | Access::ApiKey | Access::Link | Access::Open => "",
         });
     }
     text
@@ -75,6 +75,7 @@ fn row<'a>(text: &mut String, named: &[String], cell: impl Fn(&Builtin) -> &'a s
 fn asked(operation: &Operation) -> String {
     match operation.access {
         Access::Admin(action) => format!("`{}`", action.as_str()),
+        Access::AnyAdmin => "an admin key".to_owned(),
         Access::ApiKey => "an API key".to_owned(),
         Access::Link => "the link's secret".to_owned(),
         Access::Open => "nothing".to_owned(),

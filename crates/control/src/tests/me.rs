@@ -2,6 +2,7 @@
 
 use super::{Answer, House, house};
 use axum::body::Body;
+use louver_domain::access::Action;
 use louver_domain::roles::{MEMBER, WORKSPACE_CONTRIBUTOR};
 use louver_domain::time::Timestamp;
 use louver_store::workspaces;
@@ -113,4 +114,44 @@ async fn only_an_accepted_api_key_is_answered() {
     workspace.archived_at = Some(Timestamp::from_micros(1));
     house.write(async |tx, permit| workspaces::save(tx, permit, &workspace).await.unwrap()).await;
     assert_eq!(house.ask(near, ME).await.status, 403);
+}
+
+#[tokio::test]
+async fn whoever_holds_an_admin_key_learns_who_they_are_and_what_they_may_do() {
+    let house = house().await;
+    let key = house.get("/v1/gateway/me").await.json();
+    assert_eq!(
+        (&key["object"], &key["kind"], &key["name"]),
+        (&json!("actor"), &json!("admin_key"), &json!("first"))
+    );
+    assert_eq!(
+        (&key["organization_name"], &key["permissions"]["workspaces"]),
+        (&json!("Example"), &json!([]))
+    );
+    let all = key["permissions"]["organization"].as_array().unwrap();
+    let held = Action::ALL.iter().filter(|action| action.can_be_held()).map(|action| json!(action.as_str()));
+    assert_eq!(*all, held.collect::<Vec<_>>());
+
+    let person =
+        house.somebody("ann@example.com", &[MEMBER], &[(house.workspace, WORKSPACE_CONTRIBUTOR)]).await;
+    let ann = house.get_as(&person, "/v1/gateway/me").await.json();
+    assert_eq!(
+        (&ann["kind"], &ann["id"], &ann["name"]),
+        (&json!("user"), &json!(person.id.to_string()), &json!("ann@example.com"))
+    );
+    assert_eq!(
+        ann["permissions"]["organization"],
+        json!(["organization.read", "role.read", "model_role.read", "model.read"])
+    );
+    assert_eq!(ann["permissions"]["workspaces"][0]["id"], house.workspace.to_string());
+    let here = ann["permissions"]["workspaces"][0]["permissions"].to_string();
+    assert!(
+        here.contains("api_key.create_own")
+            && here.contains("model.read")
+            && !here.contains("\"api_key.create\"")
+    );
+    let nobody = house.call_as("lva_nobody", "GET", "/v1/gateway/me", "").await;
+    assert_eq!(nobody.status, 401);
+    let somewhere = house.get("/v1/gateway/me?id=1").await;
+    assert_eq!(somewhere.status, 422);
 }

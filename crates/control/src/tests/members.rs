@@ -286,3 +286,33 @@ async fn service_accounts_are_changed_by_who_may_and_end_with_their_keys() {
         "the name is free again"
     );
 }
+
+#[tokio::test]
+async fn a_new_service_account_gets_only_roles_that_its_maker_may_give() {
+    let house = house().await;
+    let ann = person(&house, "ann").await;
+    let team = workspace(&house, "team", &ann).await;
+    let path = "/v1/gateway/service-accounts";
+    let post = |name: &str, roles: Value| json!({"name": name, "workspace_id": team, "roles": roles});
+    let key = key_of(&house, &ann).await;
+    let (made, account) = answered(&house, &key, "POST", path, post("ci", json!(["billing", ADMIN]))).await;
+    assert_eq!((made, &account["roles"]), (200, &json!([BILLING, ADMIN])), "{account}");
+    assert_eq!(house.audit().await[0].action, "service_account.create");
+    assert_eq!(answered(&house, &key, "POST", path, post("a", json!(["organization_admin"]))).await.0, 422);
+    assert_eq!(answered(&house, &key, "POST", path, post("a", json!(null))).await.0, 422);
+
+    for (name, permissions) in [
+        ("maker", json!(["workspace.read", "service_account.create"])),
+        ("giver", json!(["workspace.read", "service_account.create", "service_account.roles.set"])),
+    ] {
+        let role = json!({"name": name, "level": "workspace", "permissions": permissions});
+        house.make("/v1/gateway/custom-roles", &role.to_string()).await;
+        let ben = person(&house, name).await;
+        let members = json!({"members": [{"user_uuid": ben, "role_names": [name]}]});
+        house.make(&format!("/v1/admin/workspaces/{team}/add-users"), &members.to_string()).await;
+        let key = key_of(&house, &ben).await;
+        assert_eq!(answered(&house, &key, "POST", path, post(name, json!([]))).await.0, 200);
+        let (refused, why) = answered(&house, &key, "POST", path, post("b", json!([ADMIN]))).await;
+        assert_eq!(refused, 403, "{name}: {why}");
+    }
+}

@@ -1,7 +1,13 @@
 //! `louver apply` and `louver export`: the real program against a running node.
 
+use louver_control::actions::admin_keys;
+use louver_control::context::Context;
+use louver_domain::id::UserId;
+use louver_domain::keys::AdminHolder;
+use louver_domain::time::Clock;
 use louver_proving::program;
-use louver_proving::system::{System, eventually};
+use louver_proving::system::{System, eventually, offline};
+use louver_store::organizations;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -90,7 +96,7 @@ async fn the_example_is_built_once_and_its_keys_work() {
     assert_eq!(bench.list("/v1/gateway/workspaces").await.len(), 1, "a dry run makes nothing");
 
     let done = bench.apply(&example(), &[]).await.well();
-    assert!(done.starts_with(&planned) && done.ends_with("10 of 10 steps done.\n"), "{done}");
+    assert!(done.starts_with(&planned) && done.ends_with("25 of 25 steps done.\n"), "{done}");
     for name in ["dev-team-key", "ml-team-key", "prod-backend", "prod-ci"] {
         let path = bench.path("keys").join(name);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -119,13 +125,12 @@ async fn an_export_changes_nothing_when_it_is_applied() {
     let bench = Bench::set_up().await;
     fs::create_dir(bench.path("keys")).unwrap();
     bench.apply(&example(), &[]).await.well();
-    let sections = "--only=organization,model_roles,members,service_accounts,keys,alert_channels";
-    let file = bench.run(&["export", sections]).await.well();
+    let file = bench.run(&["export"]).await.well();
     assert_eq!(bench.apply(&file, &["--prune"]).await.well(), "No changes.\n");
     assert!(!file.contains("lvr_"), "{file}");
     let workspaces = bench.run(&["export", "--only", "workspaces"]).await.well();
     assert_eq!(bench.apply(&workspaces, &[]).await.well(), "No changes.\n");
-    let json = bench.run(&["export", sections, "--json"]).await.well();
+    let json = bench.run(&["export", "--json"]).await.well();
     assert!(serde_json::from_str::<Value>(&json).is_ok());
     assert_eq!(bench.apply(&json, &[]).await.well(), "No changes.\n");
     let changed = file.replace("rate_limit_rpm: 400", "rate_limit_rpm: 399");
@@ -311,4 +316,137 @@ async fn several_keys_of_one_name_are_not_guessed_at() {
     );
     let active = bench.list("/v1/api-keys?status=active").await;
     assert!(active.is_empty(), "both are revoked: {active:?}");
+}
+
+const PEOPLE: &str = "
+roles:
+  - {name: key-manager, level: workspace, description: Makes keys, permissions: [workspace.read, api_key.create, api_key.read]}
+  - {name: auditor, level: organization, permissions: [audit_log.read]}
+model_roles:
+  - {name: tester, allowed_models: [mistral-small-latest]}
+members:
+  - {email: ann@example.com, name: Ann Example, roles: [organization_admin]}
+  - {email: bob@example.com, roles: [member, auditor], limits: {daily_budget_usd: 5}}
+  - {email: cleo@example.com}
+groups:
+  - {name: everybody, organization_role: member, target_type: O, members: [bob@example.com, cleo@example.com]}
+  - {name: engineers, description: They build, target_type: W, parents: [everybody], members: [cleo@example.com]}
+workspaces:
+  - name: default
+  - name: team
+    description: A team
+    icon: T
+    limits: {key_creation: members}
+    members:
+      - {email: ann@example.com, roles: [workspace_admin], model_role: senior}
+      - {email: bob@example.com, roles: [key-manager, dev], model_role: tester}
+    groups:
+      - {group: engineers, roles: [dev], model_role: tester}
+service_accounts:
+  - {name: ci, workspace: team, role: developer, roles: [key-manager, billing]}
+  - {name: bare, workspace: team}
+keys:
+  - {name: bobs, workspace: team, owner: bob@example.com, secret_file: bobs.key}
+  - {name: cis, workspace: team, service_account: ci, role: tester, secret_file: cis.key}
+alert_channels:
+  - {name: hook, kind: webhook, url: 'https://hooks.example.com/a', secret_file: hook.secret}
+";
+
+/// The first of a list whose field is that.
+fn with<'a>(list: &'a [Value], field: &str, value: &str) -> &'a Value {
+    list.iter().find(|item| item[field] == value).unwrap_or_else(|| panic!("no {value} in {list:?}"))
+}
+
+#[tokio::test]
+async fn people_groups_and_roles_come_to_rest_after_one_run() {
+    let bench = Bench::set_up().await;
+    let done = bench.apply(PEOPLE, &[]).await.well();
+    assert!(done.contains("+ service account ci in team: role \"developer\""), "{done}");
+    assert_eq!(bench.apply(PEOPLE, &["--prune"]).await.well(), "No changes.\n");
+
+    let people = bench.list("/v1/gateway/users").await;
+    assert_eq!(with(&people, "email", "ann@example.com")["role_names"], json!(["organization_admin"]));
+    let accounts = bench.list("/v1/gateway/service-accounts").await;
+    assert_eq!(with(&accounts, "name", "ci")["roles"].as_array().unwrap().len(), 2);
+    let team = with(&bench.list("/v1/gateway/workspaces").await, "name", "team").clone();
+    assert_eq!(team["icon"], "T");
+    let groups = format!("/v1/gateway/workspaces/{}/groups", team["id"].as_str().unwrap());
+    let groups = bench.list(&groups).await;
+    assert_eq!((&groups[0]["name"], &groups[0]["role"]), (&json!("engineers"), &json!("tester")));
+    let bobs = bench.secret("bobs.key");
+    assert_eq!(bench.system.chat(&bobs, "mistral-small-latest").await.status, 200);
+    assert_eq!(
+        bench.system.chat(&bobs, "mistral-large-latest").await.verdict(),
+        (403, "model_not_allowed_for_role".into())
+    );
+
+    let exported = bench.run(&["export"]).await.well();
+    assert_eq!(bench.apply(&exported, &["--prune"]).await.well(), "No changes.\n", "{exported}");
+    for said in ["target_type: W", "icon: T", "parents:", "model_role: tester", "key-manager"] {
+        assert!(exported.contains(said), "{said}: {exported}");
+    }
+}
+
+#[tokio::test]
+async fn what_changes_about_people_is_shown_and_done_and_pruned() {
+    let bench = Bench::set_up().await;
+    bench.apply(PEOPLE, &[]).await.well();
+    let changed = PEOPLE
+        .replace("roles: [member, auditor]", "roles: [billing_manager]")
+        .replace("icon: T", "icon: null")
+        .replace("target_type: W, parents: [everybody]", "target_type: O, parents: []")
+        .replace("roles: [dev], model_role: tester", "roles: [user], model_role: null")
+        .replace("role: developer, roles: [key-manager, billing]", "role: null, roles: []");
+    let done = bench.apply(&changed, &[]).await.well();
+    for line in [
+        "~ member bob@example.com: roles [\"auditor\",\"member\"] -> [\"billing_manager\"]\n",
+        "~ workspace team: icon \"T\" -> null\n",
+        "~ workspace group engineers in team: model_role \"tester\" -> null, roles [\"dev\"] -> [\"user\"]\n",
+        "~ service account ci in team: role \"developer\" -> null, roles [\"billing\",\"key-manager\"] -> []\n",
+    ] {
+        assert!(done.contains(line), "{line}{done}");
+    }
+    assert_eq!(bench.apply(&changed, &[]).await.well(), "No changes.\n");
+
+    let keys_end = PEOPLE.find("service_accounts:").unwrap();
+    let less = PEOPLE[..keys_end]
+        .replace("      - {email: bob@example.com, roles: [key-manager, dev], model_role: tester}\n", "")
+        .replace("  - {email: cleo@example.com}\n", "")
+        .replace("members: [bob@example.com, cleo@example.com]", "members: [bob@example.com]")
+        .replace(", members: [cleo@example.com]", ", members: []");
+    let pruned = bench.apply(&format!("{less}service_accounts: []\n"), &["--prune"]).await.well();
+    for line in [
+        "- service account ci in team\n",
+        "- service account bare in team\n",
+        "- workspace member bob@example.com in team\n",
+        "- group member cleo@example.com in engineers\n",
+        "- member cleo@example.com\n",
+    ] {
+        assert!(pruned.contains(line), "{line}{pruned}");
+    }
+    assert_eq!(
+        bench.apply(&format!("{less}service_accounts: []\n"), &["--prune"]).await.well(),
+        "No changes.\n"
+    );
+    let keys = bench.list("/v1/api-keys").await;
+    assert_eq!(with(&keys, "name", "bobs")["status"], "disabled", "the owner left");
+    assert_eq!(with(&keys, "name", "cis")["status"], "revoked", "the account is gone");
+}
+
+#[tokio::test]
+async fn the_person_whose_admin_key_it_is_is_never_pruned() {
+    let mut bench = Bench::set_up().await;
+    bench.apply("members: [{email: ann@example.com, roles: [organization_admin]}, {email: bob@example.com, roles: [organization_admin]}]", &[]).await.well();
+    let ann = with(&bench.list("/v1/gateway/users").await, "email", "ann@example.com")["id"].clone();
+    let control = offline(&bench.system.store, &bench.system.clock);
+    let organization = organizations::list(&bench.system.store).await.unwrap()[0].id;
+    let context = Context::system(organization, bench.system.clock.now());
+    let holder = AdminHolder::User(UserId::parse(ann.as_str().unwrap()).unwrap());
+    let made = admin_keys::create_for(&control, &context, holder, "own", None).await.unwrap();
+    bench.environment[1].1 = made.1.secret.expose().clone();
+    assert_eq!(
+        bench.apply("members: []", &["--prune"]).await.well(),
+        "- member bob@example.com\n1 of 1 steps done.\n"
+    );
+    assert_eq!(bench.apply("members: []", &["--prune"]).await.well(), "No changes.\n");
 }

@@ -19,7 +19,7 @@ use louver_store::groups::{self, GroupWorkspace};
 use louver_store::invitations::{self, InvitationMail, StoredInvitation};
 use louver_store::users::{self, Filter};
 use louver_store::{Store, admin_keys, custom_roles, grants, organizations, workspaces};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 contract! {
@@ -348,4 +348,93 @@ async fn the_last_admin_stays_on_sqlite() {
 #[tokio::test]
 async fn the_last_admin_stays_on_postgres() {
     the_last_admin_stays(Setup { postgres: true, ..Setup::default() }).await;
+}
+
+/// Six admins of the organization, three of them by groups only; what takes each of them that away.
+async fn admins_in_every_way(system: &System, ids: &[String]) -> Vec<(&'static str, String, Option<Value>)> {
+    let groups = "/v1/admin/user-groups";
+    let mut made = vec![];
+    for name in ["named", "outer", "left"] {
+        let group =
+            system.deed("POST", groups, json!({"name": name})).await["uuid"].as_str().unwrap().to_owned();
+        let role = json!({"organization_role": "A"});
+        let path = format!("{groups}/{group}/organization-role");
+        assert_eq!(system.admin("PATCH", &path, Some(role)).await.status, 204);
+        made.push(group);
+    }
+    let inner = json!({"name": "inner", "parent_group_ids": [made[1]]});
+    let inner = system.deed("POST", groups, inner).await["uuid"].as_str().unwrap().to_owned();
+    for (group, id) in [&made[0], &inner, &made[2]].into_iter().zip(&ids[3..]) {
+        let path = format!("{groups}/{group}/members");
+        let added = system.admin("POST", &path, Some(json!({"user_uuids": [id]}))).await;
+        assert_eq!(added.status, 204);
+        let user = format!("/v1/admin/users/{id}");
+        assert_eq!(system.admin("PATCH", &user, Some(json!({"roles": ["M"]}))).await.status, 200);
+    }
+    vec![
+        ("DELETE", format!("/v1/admin/users/{}", ids[0]), None),
+        ("PATCH", format!("/v1/admin/users/{}", ids[1]), Some(json!({"roles": ["M"]}))),
+        ("PATCH", format!("/v1/admin/users/{}", ids[2]), Some(json!({"roles": ["B"]}))),
+        ("DELETE", format!("{groups}/{}", made[0]), None),
+        ("PATCH", format!("{groups}/{}/nested", made[1]), Some(json!({"child_group_uuids": []}))),
+        ("DELETE", format!("{groups}/{}/members", made[2]), Some(json!({"user_uuids": [ids[5]]}))),
+        // The same admins by another way.
+        ("PATCH", format!("{groups}/{}/organization-role", made[0]), Some(json!({"organization_role": "M"}))),
+        ("PATCH", format!("{groups}/{inner}"), Some(json!({"parent_group_ids": []}))),
+        ("DELETE", format!("/v1/admin/users/{}", ids[5]), None),
+    ]
+}
+
+/// Removals, demotions, deleted groups and groups taken out of each other, on two nodes at once: one admin stays.
+async fn the_last_admin_stays_whatever_is_done(setup: Setup) {
+    let system = System::with(setup).await;
+    let other = system.second_node().await;
+    let people: Vec<_> = (0..6)
+        .map(|n| json!({"email": format!("a{n}@x"), "first_name": "", "last_name": "", "role": "A"}))
+        .collect();
+    let made = system.deed("POST", "/v1/admin/users", json!(people)).await;
+    let ids: Vec<String> =
+        (0..6).map(|n| made["email_to_user_id"][format!("a{n}@x")].as_str().unwrap().to_owned()).collect();
+    let control = offline(&system.store, &system.clock);
+    let organization = organizations::list(&system.store).await.unwrap()[0].id;
+    let context = Context::system(organization, system.clock.now());
+    let mut keys = vec![];
+    for id in &ids {
+        let holder = AdminHolder::User(UserId::parse(id).unwrap());
+        let made = admin_key_actions::create_for(&control, &context, holder, "own", None).await.unwrap();
+        keys.push(made.1.secret.expose().clone());
+    }
+    let deeds = admins_in_every_way(&system, &ids).await;
+    let mut running = JoinSet::new();
+    for (method, path, body) in deeds {
+        for address in [system.address, other.address] {
+            let body = body.as_ref().map(|body| body.to_string().into_bytes());
+            let (path, key) = (path.clone(), system.admin_key.clone());
+            running.spawn(async move {
+                let answer = send(address, request(method, &path, &key, body.as_deref())).await;
+                (method, path, answer.status.as_u16())
+            });
+        }
+    }
+    let done = running.join_all().await;
+    assert!(done.iter().all(|(_, _, status)| [200, 204, 404, 409].contains(status)), "{done:?}");
+    assert!(done.iter().any(|(_, _, status)| *status == 409), "{done:?}");
+    let mut left = 0;
+    for key in &keys {
+        let me = send(system.address, request("GET", "/v1/gateway/me", key, None)).await;
+        let all = me.status == 200 && me.text().contains("organization.update");
+        left += usize::from(all);
+    }
+    assert_eq!(left, 1, "{done:?}");
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_admin_stays_whatever_is_done_on_sqlite() {
+    the_last_admin_stays_whatever_is_done(Setup::default()).await;
+}
+
+#[tokio::test]
+async fn the_last_admin_stays_whatever_is_done_on_postgres() {
+    the_last_admin_stays_whatever_is_done(Setup { postgres: true, ..Setup::default() }).await;
 }

@@ -53,6 +53,11 @@ impl Api {
         Self { client }
     }
 
+    /// Who holds the admin key.
+    pub(in crate::cli) async fn me(&self) -> Answer<Value> {
+        self.client.get("/v1/gateway/me").await
+    }
+
     pub(in crate::cli) async fn organization(&self) -> Answer<Value> {
         self.client.get("/v1/gateway/organization").await
     }
@@ -157,16 +162,17 @@ impl Api {
     pub(in crate::cli) async fn make_workspace(
         &self,
         name: &str,
-        description: &str,
+        (description, icon): (&str, &str),
         admin: &str,
     ) -> Answer<String> {
-        let body = json!({"name": name, "description": description, "admin_user_id": admin});
+        let body = json!({"name": name, "description": description, "icon": icon, "admin_user_id": admin});
         let Value::Object(body) = body else { return Err(unexpected("/v1/admin/workspaces")) };
         self.made("/v1/admin/workspaces", body, "uuid").await
     }
 
-    pub(in crate::cli) async fn describe_workspace(&self, id: &str, description: &str) -> Answer<()> {
-        self.client.patch(&admin_workspace(id, ""), &json!({"description": description})).await
+    /// `description`, `icon`.
+    pub(in crate::cli) async fn describe_workspace(&self, id: &str, body: Body) -> Answer<()> {
+        self.client.patch(&admin_workspace(id, ""), &body.into()).await
     }
 
     pub(in crate::cli) async fn change_workspace_limits(&self, id: &str, limits: Body) -> Answer<()> {
@@ -213,12 +219,12 @@ impl Api {
         self.client.put(&path, &json!({"role": role})).await
     }
 
-    /// `name`, `description`, `parent_group_ids`.
+    /// `name`, `description`, `target_type`, `parent_group_ids`.
     pub(in crate::cli) async fn make_group(&self, body: Body) -> Answer<String> {
         self.made("/v1/admin/user-groups", body, "uuid").await
     }
 
-    /// `description`, `parent_group_ids`.
+    /// `description`, `target_type`, `parent_group_ids`.
     pub(in crate::cli) async fn change_group(&self, id: &str, body: Body) -> Answer<()> {
         self.client.patch(&group_path(id, ""), &body.into()).await
     }
@@ -273,7 +279,7 @@ impl Api {
         self.client.delete(&group_path(group, &format!("/workspaces/{}", segment(workspace))), None).await
     }
 
-    /// `name`, `workspace_id`, `role`.
+    /// `name`, `workspace_id`, `role`, `roles`.
     pub(in crate::cli) async fn make_service_account(&self, body: Body) -> Answer<String> {
         self.made("/v1/gateway/service-accounts", body, "id").await
     }

@@ -137,11 +137,14 @@ impl<'a> Executor<'a> {
             Noun::Workspace => {
                 let admin = step.after(ADMIN).and_then(Value::as_str).unwrap_or_default();
                 let admin = self.uuid(&Id::member(admin))?;
-                let description = step.after("description").and_then(Value::as_str).unwrap_or_default();
-                self.api.make_workspace(&id.name, description, &admin).await.map_err(said)
+                let text = |field| step.after(field).and_then(Value::as_str).unwrap_or_default();
+                self.api
+                    .make_workspace(&id.name, (text("description"), text("icon")), &admin)
+                    .await
+                    .map_err(said)
             }
             Noun::Group => {
-                body.extend(pick(step, &["description"]));
+                body.extend(pick(step, &["description", "target_type"]));
                 body.extend(self.parents(step)?);
                 self.api.make_group(body).await.map_err(said)
             }
@@ -163,6 +166,7 @@ impl<'a> Executor<'a> {
             Noun::ServiceAccount => {
                 body.insert("workspace_id".into(), self.workspace(id)?.into());
                 body.extend(pick(step, &["role"]));
+                body.extend(self.workspace_roles(step).await?.map(|roles| ("roles".into(), roles.into())));
                 self.api.make_service_account(body).await.map_err(said)
             }
             Noun::Key => self.create_key(step, body).await,
@@ -208,11 +212,13 @@ impl<'a> Executor<'a> {
             Noun::Member | Noun::Workspace => self.set_limits(step).await,
             Noun::Group => self.set_group_role(step).await,
             Noun::WorkspaceMember | Noun::WorkspaceGroup => self.set_model_role(step).await,
-            Noun::ServiceAccount => self.set_account_roles(step).await,
             Noun::Key => self.complete_key(step).await,
-            Noun::Organization | Noun::Role | Noun::ModelRole | Noun::GroupMember | Noun::AlertChannel => {
-                Ok(())
-            }
+            Noun::Organization
+            | Noun::Role
+            | Noun::ModelRole
+            | Noun::GroupMember
+            | Noun::ServiceAccount
+            | Noun::AlertChannel => Ok(()),
         }
     }
 
@@ -283,15 +289,15 @@ impl<'a> Executor<'a> {
     }
 
     async fn update_workspace(&mut self, step: &Step, uuid: &str) -> Result<(), Failed> {
-        if let Some(description) = step.after("description") {
-            let description = description.as_str().unwrap_or_default();
-            self.api.describe_workspace(uuid, description).await.map_err(said)?;
+        let body = described(step, &[]);
+        if !body.is_empty() {
+            self.api.describe_workspace(uuid, body).await.map_err(said)?;
         }
         self.set_limits(step).await
     }
 
     async fn update_group(&mut self, step: &Step, uuid: &str) -> Result<(), Failed> {
-        let mut body = described(step, &[]);
+        let mut body = described(step, &["target_type"]);
         body.extend(self.parents(step)?);
         if !body.is_empty() {
             self.api.change_group(uuid, body).await.map_err(said)?;
@@ -421,11 +427,13 @@ fn pick(step: &Step, fields: &[&str]) -> Body {
     chosen.map(|change| (change.field.clone(), change.after.clone())).collect()
 }
 
-/// The same with the description, which some paths take away only by an empty one.
+/// The same with description and icon, which some paths take away only by an empty one.
 fn described(step: &Step, fields: &[&str]) -> Body {
     let mut body = pick(step, fields);
-    if let Some(description) = step.after("description") {
-        body.insert("description".into(), description.as_str().unwrap_or_default().into());
+    for field in ["description", "icon"] {
+        if let Some(text) = step.after(field) {
+            body.insert(field.into(), text.as_str().unwrap_or_default().into());
+        }
     }
     body
 }

@@ -2,6 +2,7 @@
 
 use louver_domain::alert_channels::ChannelKind;
 use louver_domain::endpoints::EndpointKind;
+use louver_domain::groups::GroupTarget;
 use louver_domain::limits::{KeyCreation, Mode};
 use louver_domain::money::Money;
 use louver_domain::network::Cidr;
@@ -116,7 +117,7 @@ section! {
     /// A group of people.
     Group
     must { name: String, }
-    may { organization_role: String, parents: Vec<String>, members: Vec<String>, }
+    may { organization_role: String, parents: Vec<String>, members: Vec<String>, target_type: GroupTarget, }
     null { description: String, }
 }
 
@@ -125,7 +126,7 @@ section! {
     Workspace
     must { name: String, }
     may { limits: Limits, members: Vec<WorkspaceMember>, groups: Vec<WorkspaceGroup>, }
-    null { description: String, }
+    null { description: String, icon: String, }
 }
 
 section! {

@@ -113,6 +113,7 @@ pub(in crate::cli) async fn read(api: &Api, needs: &Needs, tolerant: bool) -> Re
     state.name_roles(api).await?;
     state.read_groups(api, needs).await?;
     state.read_workspaces(api, needs).await?;
+    state.pin_asker(api).await?;
     Ok(state)
 }
 
@@ -182,13 +183,13 @@ impl State {
             Noun::Workspace if value.get("archived_at").is_some_and(Value::is_string) => {}
             Noun::Workspace => {
                 let pinned = value.get("is_default").and_then(Value::as_bool).unwrap_or(true);
-                let fields = fields(value, &["description"]).chain(limits(value)?).collect();
+                let fields = fields(value, &["description", "icon"]).chain(limits(value)?).collect();
                 let found = Found { pinned, ..found(fields, text(value, "id")?) };
                 self.add(Id::workspace(&text(value, "name")?), found);
             }
             Noun::Group => {
                 let pinned = value.get("externally_managed").and_then(Value::as_bool).unwrap_or(false);
-                let own = fields(value, &["description", "organization_role"]);
+                let own = fields(value, &["description", "organization_role", "target_type"]);
                 let parents = value.get("parent_group_ids").cloned().unwrap_or_else(|| json!([]));
                 let fields = own.chain([("parents".to_owned(), parents)]).collect();
                 let found = Found { pinned, ..found(fields, text(value, "uuid")?) };
@@ -237,6 +238,24 @@ impl State {
         let created = Timestamp::parse(&text(value, "created_at")?).map(Timestamp::seconds);
         let found = Found { created, ..found(fields, text(value, "id")?) };
         self.add(Id::within(Noun::Key, &workspace, &text(value, "name")?), found);
+        Ok(())
+    }
+
+    /// Who asks is never pruned: Louver would refuse that, after all the steps before.
+    async fn pin_asker(&mut self, api: &Api) -> Result<(), ClientError> {
+        let kept = |id: &Id| matches!(id.noun, Noun::Member | Noun::ServiceAccount);
+        if !self.present.items.keys().any(kept) {
+            return Ok(());
+        }
+        let asker = match api.me().await {
+            Err(error) if error.unknown_path() => return Ok(()),
+            other => other?,
+        };
+        let own = asker.get("id").and_then(Value::as_str);
+        let found = self.present.items.iter_mut().filter(|(id, _)| kept(id));
+        for (_, found) in found.filter(|(_, found)| Some(found.uuid.as_str()) == own) {
+            found.pinned = true;
+        }
         Ok(())
     }
 

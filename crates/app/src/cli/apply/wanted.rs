@@ -246,7 +246,7 @@ pub(in crate::cli) fn normal(name: &str, value: &Value) -> Value {
             let texts: BTreeSet<&str> = entries.iter().filter_map(Value::as_str).collect();
             texts.into_iter().map(Value::from).collect()
         }
-        ("description", Value::String(text)) if text.is_empty() => Value::Null,
+        ("description" | "icon", Value::String(text)) if text.is_empty() => Value::Null,
         ("owner", Value::String(text)) => email(text).into(),
         (_, other) => other.clone(),
     }

@@ -116,20 +116,28 @@ async fn each_step_is_the_requests_it_takes() {
             vec![("DELETE", "/v1/admin/users/ann", Value::Null)],
         ),
         (
-            step(Create, Id::workspace("new one"), json!({"admin": "ann@x.org", "mode": "shadow"})),
+            step(
+                Create,
+                Id::workspace("new one"),
+                json!({"admin": "ann@x.org", "icon": "🚀", "mode": "shadow"}),
+            ),
             vec![
                 (
                     "POST",
                     "/v1/admin/workspaces",
-                    json!({"name": "new one", "description": "", "admin_user_id": "ann"}),
+                    json!({"name": "new one", "description": "", "icon": "🚀", "admin_user_id": "ann"}),
                 ),
                 ("PATCH", "/v1/gateway/workspaces/new/limits", json!({"mode": "shadow"})),
             ],
         ),
         (
-            step(Update, Id::workspace("dev"), json!({"description": null, "requests_per_minute": 5})),
+            step(
+                Update,
+                Id::workspace("dev"),
+                json!({"description": null, "icon": null, "requests_per_minute": 5}),
+            ),
             vec![
-                ("PATCH", "/v1/admin/workspaces/ws", json!({"description": ""})),
+                ("PATCH", "/v1/admin/workspaces/ws", json!({"description": "", "icon": ""})),
                 ("PATCH", "/v1/gateway/workspaces/ws/limits", json!({"requests_per_minute": 5})),
             ],
         ),
@@ -141,13 +149,13 @@ async fn each_step_is_the_requests_it_takes() {
             step(
                 Create,
                 of(Noun::Group, "i"),
-                json!({"description": "d", "parents": ["g", "h"], "organization_role": "organization_admin"}),
+                json!({"description": "d", "target_type": "W", "parents": ["g", "h"], "organization_role": "organization_admin"}),
             ),
             vec![
                 (
                     "POST",
                     "/v1/admin/user-groups",
-                    json!({"name": "i", "description": "d", "parent_group_ids": ["g1", "g2"]}),
+                    json!({"name": "i", "description": "d", "target_type": "W", "parent_group_ids": ["g1", "g2"]}),
                 ),
                 (
                     "PATCH",
@@ -231,14 +239,11 @@ async fn each_step_is_the_requests_it_takes() {
                 within(Noun::ServiceAccount, "dev", "ci"),
                 json!({"role": "senior", "roles": ["dev"]}),
             ),
-            vec![
-                (
-                    "POST",
-                    "/v1/gateway/service-accounts",
-                    json!({"name": "ci", "workspace_id": "ws", "role": "senior"}),
-                ),
-                ("PATCH", "/v1/gateway/service-accounts/new", json!({"roles": [DEV_ROLE]})),
-            ],
+            vec![(
+                "POST",
+                "/v1/gateway/service-accounts",
+                json!({"name": "ci", "workspace_id": "ws", "role": "senior", "roles": [DEV_ROLE]}),
+            )],
         ),
         (
             step(Update, within(Noun::ServiceAccount, "dev", "bot"), json!({"role": null, "roles": ["dev"]})),
@@ -270,6 +275,7 @@ fn lists((_, path, _): &Seen) -> (u16, Value) {
     match path.split('?').next().unwrap() {
         "/v1/gateway/users" => list(json!([
             {"id": "ann", "email": "Ann@x.org", "name": "Ann", "limits": {}, "role_names": ["organization_admin"]},
+            {"id": "eve", "email": "eve@x.org", "name": null, "limits": {}, "role_names": ["organization_admin"]},
             {"id": "bob", "email": "bob@x.org", "name": null, "limits": {"tokens_per_month": 5}, "role_names": ["member"]},
         ])),
         "/v1/gateway/workspaces" => list(json!([
@@ -305,6 +311,7 @@ fn lists((_, path, _): &Seen) -> (u16, Value) {
         "/v1/gateway/service-accounts" => list(json!([
             {"id": "sa", "name": "bot", "workspace_id": "ws", "role": null, "roles": [KEYS_ROLE]},
         ])),
+        "/v1/gateway/me" => (200, json!({"object": "actor", "kind": "user", "id": "eve"})),
         _ => answer(&("GET".into(), path.clone(), Value::Null)),
     }
 }
@@ -314,6 +321,7 @@ roles: [{name: keys, level: workspace, permissions: [a, b], description: null}]
 members:
   - {email: ann@x.org, roles: [organization_admin]}
   - {email: bob@x.org, limits: {tokens_per_month: 5}}
+  - {email: eve@x.org}
 groups:
   - {name: g, description: null, organization_role: member, members: [bob@x.org]}
   - {name: h, parents: [g], organization_role: organization_admin, members: []}
@@ -345,7 +353,7 @@ async fn what_is_there_is_read_as_files_say_it() {
     let state = state::read(&api, &Needs::of(&reading.wanted), false).await.unwrap();
     let plan = super::super::plan::plan(&reading.wanted, &state.present, true).unwrap();
     let lines: Vec<String> = plan.steps.iter().map(Step::to_string).collect();
-    // A directory keeps `h`; it is not ours to delete.
+    // A directory keeps `h`; it is not ours to delete. The admin key is eve's own.
     assert_eq!(lines, ["- workspace group g in dev", "- group member bob@x.org in g", "- member bob@x.org"]);
     let asked = server.seen();
     assert!(!asked.iter().any(|(_, path, _)| path.contains("api-keys")), "only what the file needs is read");
