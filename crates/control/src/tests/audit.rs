@@ -395,5 +395,5 @@ async fn refusals_in_other_shapes_are_noted_and_no_part_of_a_key_with_them() {
     let path = format!("/v1/admin/users/{root}");
     assert_eq!(house.call("DELETE", &path, "").await.status, 409);
     let last = &listed(&house, "?outcome=refused").await[0];
-    assert_eq!(last["target_id"], root.as_str(), "{last}");
+    assert_eq!(last["target"]["id"], root.as_str(), "{last}");
 }
