@@ -94,6 +94,8 @@ async fn configure(ready: &Value, admin: &Admin) -> Result<String, Fault> {
     admin.call("PATCH", "/v1/gateway/organization", &json!({"limits": limits})).await?;
     admin.call("PATCH", &format!("/v1/gateway/workspaces/{workspace}/limits"), &limits).await?;
     admin.call("PATCH", &format!("/v1/gateway/users/{user}/limits"), &limits).await?;
+    let member = format!("/v1/gateway/workspaces/{workspace}/members/{user}/model-role");
+    admin.call("PUT", &member, &json!({"role": null})).await?;
     let key = json!({"name": "bench", "workspace_id": workspace, "rate_limit_rpm": NEVER_REACHED,
         "owner_user_id": user});
     let made = admin.call("POST", "/v1/api-keys", &key).await?;

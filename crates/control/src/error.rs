@@ -38,6 +38,9 @@ pub enum ControlError {
     /// A field or parameter is of the wrong shape, or names what is not there.
     #[error("{}: {}", .0.param(), .0.message)]
     Invalid(Fault),
+    /// The same to the outside, where a field names what is there and the caller may not know of it or not use it.
+    #[error("{}: {}", .0.param(), .0.message)]
+    Concealed(Fault),
     /// The caller knows of it, and may not.
     #[error("{0}")]
     Forbidden(String),
@@ -62,6 +65,9 @@ pub enum ControlError {
     /// It does not fit what is there.
     #[error("{0}")]
     Conflict(String),
+    /// To the outside a conflict: the organization would be left without an admin.
+    #[error("the organization would be left without an organization_admin: make another one first")]
+    LastAdmin,
     /// `If-Match` names an older state.
     #[error("it has changed since it was read: read it again")]
     PreconditionFailed,
@@ -126,6 +132,15 @@ impl ControlError {
                 fault.loc.insert(1.min(fault.loc.len()), Step::Index(place));
                 Self::Invalid(fault)
             }
+            Self::Concealed(fault) => Self::Invalid(fault).within(place).concealing(),
+            other => other,
+        }
+    }
+
+    /// The same answer, given since the caller may not: it counts as a refusal.
+    pub(crate) fn concealing(self) -> Self {
+        match self {
+            Self::Invalid(fault) => Self::Concealed(fault),
             other => other,
         }
     }
@@ -157,7 +172,8 @@ impl ControlError {
     /// Whether it says that the caller may not, or may not know; `named` when the path names an object.
     pub(crate) fn is_refusal(&self, named: bool) -> bool {
         let may_not = matches!(self, Self::Forbidden(_) | Self::Lacking(_) | Self::Unseen | Self::NotHere(_));
-        may_not || (named && matches!(self, Self::NotFound))
+        let hidden = matches!(self, Self::Concealed(_) | Self::LastAdmin);
+        may_not || hidden || (named && matches!(self, Self::NotFound))
     }
 
     fn status(&self) -> StatusCode {
@@ -165,11 +181,11 @@ impl ControlError {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::KeyInQuery | Self::Json(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid(_) | Self::Concealed(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Forbidden(_) | Self::Lacking(_) => StatusCode::FORBIDDEN,
             Self::NotFound | Self::Unseen | Self::NotHere(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::LastAdmin => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::Unavailable(_) | Self::AuditUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -183,11 +199,11 @@ impl ControlError {
             Self::Json(error) => error.kind.as_str(),
             Self::BrokenBody => "broken_body",
             Self::TooLarge => "request_too_large",
-            Self::Invalid(_) => "invalid_request",
+            Self::Invalid(_) | Self::Concealed(_) => "invalid_request",
             Self::Forbidden(_) | Self::Lacking(_) => "permission_denied",
             Self::NotFound | Self::Unseen | Self::NotHere(_) | Self::NoRoute => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
-            Self::Conflict(_) => "conflict",
+            Self::Conflict(_) | Self::LastAdmin => "conflict",
             Self::PreconditionFailed => "precondition_failed",
             Self::Unavailable(_) => "unavailable",
             Self::AuditUnavailable(_) => "audit_unavailable",
@@ -211,6 +227,7 @@ impl ControlError {
             | Self::TooLarge
             | Self::BrokenBody
             | Self::Invalid(_)
+            | Self::Concealed(_)
             | Self::Forbidden(_)
             | Self::Lacking(_)
             | Self::Unseen
@@ -219,6 +236,7 @@ impl ControlError {
             | Self::NoRoute
             | Self::MethodNotAllowed
             | Self::Conflict(_)
+            | Self::LastAdmin
             | Self::PreconditionFailed => self.to_string(),
         }
     }
@@ -226,7 +244,9 @@ impl ControlError {
     /// The members that only some errors have.
     fn detail(&self) -> Value {
         match self {
-            Self::Invalid(fault) => json!([{"loc": fault.loc, "msg": fault.message, "type": fault.kind}]),
+            Self::Invalid(fault) | Self::Concealed(fault) => {
+                json!([{"loc": fault.loc, "msg": fault.message, "type": fault.kind}])
+            }
             Self::Unauthorized
             | Self::KeyInQuery
             | Self::Json(_)
@@ -240,6 +260,7 @@ impl ControlError {
             | Self::NoRoute
             | Self::MethodNotAllowed
             | Self::Conflict(_)
+            | Self::LastAdmin
             | Self::PreconditionFailed
             | Self::Unavailable(_)
             | Self::AuditUnavailable(_)
@@ -257,7 +278,8 @@ impl ControlError {
     }
 
     fn louver_body(&self, context: RequestContext) -> Value {
-        let param = if let Self::Invalid(fault) = self { Some(fault.param()) } else { None };
+        let param =
+            if let Self::Invalid(fault) | Self::Concealed(fault) = self { Some(fault.param()) } else { None };
         let mut body = json!({
             "object": "error",
             "message": self.public_message(),

@@ -239,6 +239,13 @@ impl House {
         made.unwrap().1.secret.expose().clone()
     }
 
+    /// Makes a person a member of a workspace.
+    async fn place(&self, workspace: &str, person: &str) {
+        let path = format!("/v1/gateway/workspaces/{workspace}/members/{person}/model-role");
+        let answer = self.call("PUT", &path, r#"{"role":null}"#).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
     /// Everything that is on disk.
     async fn disk(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.dir.path()).unwrap();

@@ -1,7 +1,7 @@
 //! Invitations into an organization: a link that works once, for a while.
 
 use crate::entropy::Entropy;
-use crate::id::{InvitationId, OrganizationId, RoleId, WorkspaceId};
+use crate::id::{InvitationId, OrganizationId, RoleId, UserId, WorkspaceId};
 use crate::keys::{Fingerprint, Pepper, base62};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -24,6 +24,8 @@ pub struct Invitation {
     pub workspaces: Vec<WorkspaceId>,
     /// The fingerprint of the link's secret part.
     pub fingerprint: Fingerprint,
+    /// The person who sent it; none for a key that is nobody's own.
+    pub invited_by: Option<UserId>,
     /// When it was sent.
     pub created_at: Timestamp,
     /// When it can no longer be taken up.

@@ -140,6 +140,8 @@ async fn chain(cast: &mut Cast<'_>, home: &str, scale: Money) {
     let body = json!({"role": "proven"});
     let path = format!("/v1/gateway/workspaces/{away}/members/{other}/model-role");
     admin.deed("PUT", &path, body).await;
+    let path = format!("/v1/gateway/workspaces/{home}/members/{person}/model-role");
+    admin.deed("PUT", &path, json!({"role": null})).await;
     let limits = [("monthly_budget_usd", part(scale, 80)), ("daily_budget_usd", part(scale, 75))];
     cast.dial("/v1/gateway/organization", &limits).await;
     admin.deed("PATCH", &workspace_limits(&away), json!({"tokens_per_month": tokens / 2})).await;

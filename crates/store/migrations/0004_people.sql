@@ -93,6 +93,7 @@ CREATE TABLE invitations (
   workspaces TEXT NOT NULL,
   fingerprint {bytes} NOT NULL UNIQUE,
   sealed_token {bytes} NOT NULL,
+  invited_by {bytes} REFERENCES users (id),
   created_at {int} NOT NULL,
   expires_at {int} NOT NULL,
   mail_state TEXT,

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::organizations::{read_json, write_json};
 use louver_domain::access::Permit;
 use louver_domain::deliveries::{DeliveryState, Next};
-use louver_domain::id::{InvitationId, OrganizationId};
+use louver_domain::id::{InvitationId, OrganizationId, UserId};
 use louver_domain::invitations::Invitation;
 use louver_domain::keys::Fingerprint;
 use louver_domain::time::Timestamp;
@@ -16,7 +16,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, organization_id, email, roles, workspaces, fingerprint, created_at, expires_at, sealed_token, ",
-            "mail_state, mail_attempts, mail_next_at, mail_error FROM invitations ",
+            "mail_state, mail_attempts, mail_next_at, mail_error, invited_by FROM invitations ",
             $rest
         )
     };
@@ -154,6 +154,16 @@ pub async fn load_by_email(
     tx.fetch(sql, vec![organization.bytes().into(), email.into()]).await?.first().map(read).transpose()
 }
 
+/// The invitations that a person sent, inside a transaction.
+pub async fn load_sent_by(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<Vec<StoredInvitation>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 AND invited_by = $2 ORDER BY email");
+    tx.fetch(sql, vec![organization.bytes().into(), user.bytes().into()]).await?.iter().map(read).collect()
+}
+
 /// The invitation whose link has that fingerprint, of whatever organization.
 pub async fn find_by_token(
     store: &Store,
@@ -178,8 +188,8 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, stored: &StoredInvitation) -> 
     let mail = stored.mail.as_ref();
     tx.execute(
         "INSERT INTO invitations (id, organization_id, email, roles, workspaces, fingerprint, sealed_token, \
-         created_at, expires_at, mail_state, mail_attempts, mail_next_at, mail_error) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         created_at, expires_at, mail_state, mail_attempts, mail_next_at, mail_error, invited_by) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         vec![
             invitation.id.bytes().into(),
             permit.organization_id().bytes().into(),
@@ -194,6 +204,7 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, stored: &StoredInvitation) -> 
             mail.map_or(0, |mail| i64::from(mail.attempts)).into(),
             mail.map_or(0, |mail| mail.next_at.micros()).into(),
             mail.and_then(|mail| mail.error.clone()).into(),
+            invitation.invited_by.map(|id| id.bytes()).into(),
         ],
     )
     .await?;
@@ -215,6 +226,7 @@ fn read(row: &Row) -> Result<StoredInvitation, StoreError> {
         roles: read_json(&row.text(3)?)?,
         workspaces: read_json(&row.text(4)?)?,
         fingerprint: row.array(5)?,
+        invited_by: row.opt_id(13)?.map(UserId::from_bytes),
         created_at: Timestamp::from_micros(row.int(6)?),
         expires_at: Timestamp::from_micros(row.int(7)?),
     };

@@ -86,6 +86,16 @@ async fn page_among(
     Ok((all.into_iter().skip(at(filter.offset)).take(at(filter.limit)).collect(), total))
 }
 
+/// The names of all workspaces of an organization, also of those that are archived, inside a transaction.
+pub async fn load_names(
+    tx: &mut Tx,
+    organization: OrganizationId,
+) -> Result<Vec<(WorkspaceId, String)>, StoreError> {
+    let sql = "SELECT id, name FROM workspaces WHERE organization_id = $1";
+    let read = |row: &Row| Ok((WorkspaceId::from_bytes(row.id(0)?), row.text(1)?));
+    tx.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read).collect()
+}
+
 /// How many workspaces of an organization are not archived, inside a transaction.
 pub async fn count_active(tx: &mut Tx, organization: OrganizationId) -> Result<u64, StoreError> {
     let sql = "SELECT COUNT(*) FROM workspaces WHERE organization_id = $1 AND archived_at IS NULL";

@@ -62,13 +62,13 @@ pub(crate) async fn add(
     expires_at: Option<Timestamp>,
 ) -> Result<(AdminKey, MintedKey, Deed), ControlError> {
     let permit = decide(&context.actor, Action::CreateAdminKey, context.organization_id())?;
-    names::check("name", name)?;
+    let name = names::read("name", name)?;
     let minted = mint(KeyKind::Admin, &*control.entropy);
     let key = AdminKey {
         id: AdminKeyId::new(context.now, &*control.entropy),
         organization_id: context.organization_id(),
         holder,
-        name: name.to_owned(),
+        name,
         public_id: minted.public_id,
         fingerprint: control.pepper.fingerprint(minted.secret.expose()),
         last_four: minted.last_four.clone(),

@@ -17,9 +17,7 @@ impl Before {
     pub(crate) async fn must_stay(self, tx: &mut Tx, context: &Context) -> Result<(), ControlError> {
         let left = grants::count_admins(tx, context.organization_id()).await?;
         if self.0 > 0 && left == 0 {
-            let sentence =
-                "the organization would be left without an organization_admin: make another one first";
-            return Err(ControlError::Conflict(sentence.into()));
+            return Err(ControlError::LastAdmin);
         }
         Ok(())
     }

@@ -77,7 +77,7 @@ pub async fn get(
 pub async fn create(control: &Control, context: &Context, new: NewChannel) -> Result<Made, ControlError> {
     let organization = context.organization_id();
     let permit = decide(&context.actor, Action::CreateAlertChannel, organization)?;
-    names::check("name", &new.name)?;
+    let new = NewChannel { name: names::read("name", &new.name)?, ..new };
     let mut channel = AlertChannel {
         id: AlertChannelId::new(context.now, &*control.entropy),
         organization_id: organization,
@@ -129,7 +129,7 @@ pub async fn update(
     let before = Shown::of(&channel);
     context.must_match(control, &before)?;
     if let Some(name) = patch.name {
-        names::check("name", &name)?;
+        let name = names::read("name", &name)?;
         channel.name = name;
     }
     let mails = channel.kind == ChannelKind::Email;

@@ -6,9 +6,16 @@ use crate::api::custom_roles::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
 use louver_domain::access::{Action, ActionSet, Denied, Identity, decide, may_grant};
+use louver_domain::folding::caseless;
 use louver_domain::id::RoleId;
 use louver_domain::roles::{Builtin, CustomRole, RoleLevel, Roles};
 use louver_store::{Tx, custom_roles as store, grants, service_accounts, users};
+use uuid::Uuid;
+
+/// How Mistral's older requests name built-in roles.
+const LETTERS: [&str; 3] = ["A", "M", "B"];
+
+const TAKEN: &str = "a role of that name exists already";
 
 /// A role to be made.
 #[derive(Clone, Debug)]
@@ -48,7 +55,7 @@ pub async fn get(control: &Control, context: &Context, id: RoleId) -> Result<Cus
 /// Makes a role.
 pub async fn create(control: &Control, context: &Context, new: NewRole) -> Result<CustomRole, ControlError> {
     let permit = decide(&context.actor, Action::CreateRole, context.organization_id())?;
-    check_name(&new.name)?;
+    let new = NewRole { name: read_name(&new.name)?, ..new };
     names::check_description(Some(&new.description))?;
     let actions = read_permissions(new.level, &new.permissions)?;
     may_grant(&context.actor, None, actions, None)?;
@@ -61,6 +68,7 @@ pub async fn create(control: &Control, context: &Context, new: NewRole) -> Resul
         actions,
         created_at: context.now,
     };
+    must_be_new(&mut tx, context, &role).await?;
     store::insert(&mut tx, &permit, &role).await.map_err(taken)?;
     let deed = Deed::on(permit, role.id, &role.name).to(&Shown::of(&role))?;
     commit(control, context, tx, deed).await?;
@@ -80,8 +88,8 @@ pub async fn update(
     must_be_of_others(&mut tx, context, id).await?;
     let mut role = before.clone();
     if let Some(name) = patch.name {
-        check_name(&name)?;
-        role.name = name;
+        role.name = read_name(&name)?;
+        must_be_new(&mut tx, context, &role).await?;
     }
     names::check_description(patch.description.as_deref())?;
     role.description = patch.description.unwrap_or(role.description);
@@ -114,17 +122,26 @@ async fn load(tx: &mut Tx, context: &Context, id: RoleId) -> Result<CustomRole, 
     all.custom().iter().find(|role| role.id == id).cloned().ok_or(ControlError::NotFound)
 }
 
-fn check_name(name: &str) -> Result<(), ControlError> {
-    names::check("name", name)?;
+fn read_name(name: &str) -> Result<String, ControlError> {
+    let name = names::read("name", name)?;
+    if RoleId::parse(&name).is_some() || Uuid::try_parse(&name).is_ok() || LETTERS.contains(&name.as_str()) {
+        return Err(ControlError::field("name", "must not read as the id or the letter of a role"));
+    }
     let levels = [RoleLevel::Organization, RoleLevel::Workspace];
-    if levels.into_iter().any(|level| Builtin::named(level, name).is_some()) {
+    if levels.into_iter().any(|level| Builtin::named(level, &caseless(&name)).is_some()) {
         return Err(ControlError::Conflict("that is the name of a built-in role".into()));
     }
-    Ok(())
+    Ok(name)
+}
+
+async fn must_be_new(tx: &mut Tx, context: &Context, role: &CustomRole) -> Result<(), ControlError> {
+    let all = store::load(tx, context.organization_id()).await?;
+    let others = all.custom().iter().filter(|other| other.id != role.id).map(|other| other.name.as_str());
+    names::must_be_new(&role.name, others, TAKEN)
 }
 
 fn taken(error: louver_store::StoreError) -> ControlError {
-    ControlError::or_taken(error, "a role of that name exists already")
+    ControlError::or_taken(error, TAKEN)
 }
 
 /// The permissions of those names, which a role of that level may hold.

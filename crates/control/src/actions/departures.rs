@@ -29,7 +29,7 @@ pub(crate) async fn disable_keys_in(
     disable(tx, context, gone.collect()).await
 }
 
-/// The same in all workspaces, for who was an organization admin and so belonged to each.
+/// The same in all workspaces, after a change of what somebody is in the organization.
 pub(crate) async fn disable_keys_outside(
     tx: &mut Tx,
     context: &Context,

@@ -1,7 +1,7 @@
 //! Explanations: what a call would be asked, by which rules, with which numbers. It spends nothing and writes nothing.
 
 use super::budgets;
-use super::keys::resource;
+use super::keys::{reaches, resource};
 use crate::Control;
 use crate::context::Context;
 use crate::error::ControlError;
@@ -11,14 +11,14 @@ use louver_domain::chain::{Chain, Stage, role_names};
 use louver_domain::explanation::{Books, BudgetInUse, Explanation, Question, explain};
 use louver_domain::id::{KeyId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, KeyStatus, Owner, PublicId};
-use louver_domain::limits::Limits;
+use louver_domain::limits::{Level, Limits};
 use louver_domain::models::Catalogue;
 use louver_domain::organizations::Organization;
 use louver_domain::prices::{Price, Prices};
 use louver_domain::users::User;
 use louver_domain::workspaces::Workspace;
-use louver_store::keys;
 use louver_store::snapshot::{self, Rules};
+use louver_store::{grants, keys};
 use std::net::IpAddr;
 
 /// Who would call.
@@ -46,6 +46,9 @@ pub async fn run(
     };
     let key = key.ok_or(ControlError::NotFound)?;
     decide(&context.actor, Action::Explain, resource(&key))?;
+    if let Caller::User(..) = caller {
+        must_belong(control, context, &rules, &key).await?;
+    }
     let catalogue = Catalogue::new(rules.models.iter().map(|entry| entry.model.clone()).collect());
     let (chain, missing_role) = chain(&rules, &key)?;
     let price = price(&rules, &catalogue, ask.model, context);
@@ -59,7 +62,49 @@ pub async fn run(
         price: price.as_ref(),
         now: context.now,
     };
-    Ok(explain(&question, &books))
+    let mut explanation = explain(&question, &books);
+    conceal(context, &key, &mut explanation);
+    Ok(explanation)
+}
+
+/// Of somebody who does not belong to the workspace only those are told who may ask in the whole organization.
+async fn must_belong(
+    control: &Control,
+    context: &Context,
+    rules: &Rules,
+    key: &ApiKey,
+) -> Result<(), ControlError> {
+    let Some(user) = rules.users.iter().find(|user| key.owner == Owner::User(user.id)) else {
+        return Err(ControlError::NotFound);
+    };
+    if context.actor.workspaces_with(Action::Explain).is_none() {
+        return Ok(());
+    }
+    if reaches(&grants::read_of(&control.store, user).await?, key.workspace_id) {
+        Ok(())
+    } else {
+        Err(ControlError::NotFound)
+    }
+}
+
+/// How budgets and rates of the organization stand is for those who may read budgets, and those of a person for that
+/// person too. That a call would be refused by them is told to all.
+fn conceal(context: &Context, key: &ApiKey, explanation: &mut Explanation) {
+    if decide(&context.actor, Action::ReadBudgets, key.organization_id).is_ok() {
+        return;
+    }
+    let own = context.actor.user_id().is_some_and(|id| key.owner == Owner::User(id));
+    for entry in &mut explanation.rules {
+        let concealed = match entry.scope.as_ref().map(|scope| scope.level) {
+            Some(Level::Organization) => true,
+            Some(Level::User) => !own,
+            Some(Level::Workspace | Level::ModelRole | Level::Key) | None => false,
+        };
+        if concealed {
+            (entry.limit, entry.used, entry.reserved, entry.remaining) = (None, None, None, None);
+            entry.resets_at = None;
+        }
+    }
 }
 
 /// The key that a person would get without asking for anything special.

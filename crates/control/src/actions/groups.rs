@@ -22,6 +22,8 @@ use reach::Reach;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
+const TAKEN: &str = "a group of that name exists already";
+
 /// A group with the groups that it lies in itself.
 pub type Placed = (Group, Vec<GroupId>);
 
@@ -112,7 +114,7 @@ pub async fn roles(control: &Control, context: &Context) -> Result<Roles, Contro
 /// Makes a group.
 pub async fn create(control: &Control, context: &Context, new: NewGroup) -> Result<Placed, ControlError> {
     let permit = decide(&context.actor, Action::CreateGroup, context.organization_id())?;
-    names::check("name", &new.name)?;
+    let new = NewGroup { name: names::read("name", &new.name)?, ..new };
     names::check_description(new.description.as_deref())?;
     let mut tx = control.begin(context).await?;
     let before = Reach::load(&mut tx, context.organization_id()).await?;
@@ -128,6 +130,7 @@ pub async fn create(control: &Control, context: &Context, new: NewGroup) -> Resu
         created_at: context.now,
     };
     before.must_be_movable(context, &before.given_by(parents.clone()), &BTreeSet::new())?;
+    must_be_new(&mut tx, &group).await?;
     store::insert(&mut tx, &permit, &group).await.map_err(taken)?;
     for parent in &parents {
         store::nest(&mut tx, &permit, group.id, *parent).await?;
@@ -154,6 +157,9 @@ pub async fn update(
         None => parents_before.clone(),
     };
     let changed = with(&group, patch.name, patch.description, patch.target)?;
+    if changed.name != group.name {
+        must_be_new(&mut tx, &changed).await?;
+    }
     store::save(&mut tx, &permit, &changed).await.map_err(taken)?;
     if parents != parents_before {
         let moved = parents.symmetric_difference(&parents_before).copied();
@@ -178,8 +184,7 @@ fn with(
 ) -> Result<Group, ControlError> {
     let mut group = group.clone();
     if let Some(name) = name {
-        names::check("name", &name)?;
-        group.name = name;
+        group.name = names::read("name", &name)?;
     }
     if let Some(text) = description {
         names::check_description(Some(&text))?;
@@ -300,5 +305,11 @@ async fn must_not_go_round(tx: &mut Tx, context: &Context) -> Result<(), Control
 }
 
 fn taken(error: StoreError) -> ControlError {
-    ControlError::or_taken(error, "a group of that name exists already")
+    ControlError::or_taken(error, TAKEN)
+}
+
+async fn must_be_new(tx: &mut Tx, group: &Group) -> Result<(), ControlError> {
+    let all = store::load_all(tx, group.organization_id).await?;
+    let others = all.iter().filter(|other| other.id != group.id).map(|other| other.name.as_str());
+    names::must_be_new(&group.name, others, TAKEN)
 }

@@ -9,12 +9,13 @@ use crate::api::invitations::Shown;
 use crate::context::Context;
 use crate::delivery::mail::is_address;
 use crate::error::ControlError;
-use louver_domain::access::{Action, Permit, Resource, decide, may_grant};
+use louver_domain::access::{Action, Actor, Permit, Resource, decide, may_grant};
 use louver_domain::deliveries::DeliveryState;
 use louver_domain::id::{InvitationId, OrganizationId, RoleId, WorkspaceId};
 use louver_domain::invitations::{Invitation, LIFETIME_DAYS, fingerprint, mint_token};
 use louver_domain::roles::{MEMBER, Roles, WORKSPACE_CONTRIBUTOR};
 use louver_domain::secret::Secret;
+use louver_domain::users::User;
 use louver_store::invitations::{self as store, InvitationMail, StoredInvitation};
 use louver_store::seal::Place as Sealed;
 use louver_store::{Tx, custom_roles, users, workspaces};
@@ -136,7 +137,7 @@ async fn invite(
     let permit = match &before {
         Some(before) => {
             let permit = decide(&context.actor, Action::ResendInvitation, organization_id)?;
-            may_give(context, names, &before.invitation.roles, &[])?;
+            may_give(context, names, &before.invitation.roles, &before.invitation.workspaces)?;
             store::delete(tx, &permit, before.invitation.id).await?;
             permit
         }
@@ -150,6 +151,7 @@ async fn invite(
         email,
         roles,
         workspaces,
+        invited_by: context.actor.user_id(),
         fingerprint: fingerprint(&control.pepper, token.expose()).unwrap_or_default(),
         created_at: context.now,
         expires_at: context.now.plus_seconds(LIFETIME_DAYS.saturating_mul(DAY_SECONDS)),
@@ -167,6 +169,24 @@ async fn invite(
         deed = deed.from(&Shown::of(before, names, context.now))?;
     }
     Ok((invitation, deed.to(&Shown::of(&stored, names, context.now))?))
+}
+
+/// Takes back what a person sent who is leaving, within that deed: it needs no permission of its own.
+pub(crate) async fn revoke_of(
+    tx: &mut Tx,
+    context: &Context,
+    user: &User,
+    names: &Roles,
+) -> Result<Vec<Deed>, ControlError> {
+    let organization = context.organization_id();
+    let permit = decide(&Actor::system(organization), Action::RevokeInvitation, organization)?;
+    let mut deeds = vec![];
+    for stored in store::load_sent_by(tx, organization, user.id).await? {
+        store::delete(tx, &permit, stored.invitation.id).await?;
+        let deed = Deed::on(permit, stored.invitation.id, &stored.invitation.email);
+        deeds.push(deed.from(&Shown::of(&stored, names, context.now))?);
+    }
+    Ok(deeds)
 }
 
 /// Takes an invitation back.

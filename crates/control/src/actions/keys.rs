@@ -3,6 +3,8 @@
 mod own;
 mod rules;
 
+pub(crate) use own::reaches;
+
 use super::{Deed, commit, names, set};
 use crate::Control;
 use crate::actions::limits::LimitsPatch;
@@ -158,7 +160,7 @@ pub async fn get(control: &Control, context: &Context, id: KeyId) -> Result<ApiK
 
 /// Makes a key: for whomever by those who may in its workspace, else for oneself where the workspace lets its members.
 pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result<CreatedKey, ControlError> {
-    names::check("name", &new.name)?;
+    let new = NewKey { name: names::read("name", &new.name)?, ..new };
     names::check_description(new.description.as_deref())?;
     let mut tx = control.begin(context).await?;
     let place = rules::place_of(&mut tx, context, new.workspace_id).await?;
@@ -223,7 +225,7 @@ pub async fn update(
     let mut key = before.clone();
     key.limits = patch.limit(key.limits);
     if let Some(name) = patch.name {
-        names::check("name", &name)?;
+        let name = names::read("name", &name)?;
         key.name = name;
     }
     names::check_description(patch.description.iter().flatten().next().map(String::as_str))?;
@@ -250,6 +252,7 @@ pub async fn update_limits(
 ) -> Result<ApiKey, ControlError> {
     let mut tx = control.begin(context).await?;
     let (permit, before) = load(&mut tx, context, id, Action::UpdateApiKey).await?;
+    own::must_be_anothers(context, &before)?;
     if before.status == KeyStatus::Revoked {
         return Err(ControlError::Conflict("a revoked key cannot be changed".into()));
     }
@@ -297,6 +300,7 @@ async fn turn(
         return Err(ControlError::Conflict("a revoked key stays revoked".into()));
     }
     if status == KeyStatus::Active {
+        own::must_be_anothers(context, &before)?;
         own::must_belong(&mut tx, &before).await?;
     }
     let key = ApiKey { status, ..before.clone() };

@@ -7,9 +7,10 @@ use crate::api::model_roles::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::values::{given, present};
-use louver_domain::access::{Action, Permit, decide};
+use louver_domain::access::{Action, Denied, Identity, Permit, decide};
+use louver_domain::id::UserId;
 use louver_domain::model_roles::{ModelRole, builtin};
-use louver_store::{Tx, ledger, model_roles as store};
+use louver_store::{Tx, grants, groups, keys, ledger, model_roles as store, service_accounts, users};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -166,7 +167,42 @@ async fn load(
     action: Action,
 ) -> Result<(Permit, ModelRole), ControlError> {
     let role = store::load(tx, context.organization_id(), name).await?.ok_or(ControlError::NotFound)?;
-    Ok((decide(&context.actor, action, context.organization_id())?, role))
+    let permit = decide(&context.actor, action, context.organization_id())?;
+    must_be_of_others(tx, context, name).await?;
+    Ok((permit, role))
+}
+
+/// Nobody changes a model role that they have themselves, in whatever way it came to them.
+async fn must_be_of_others(tx: &mut Tx, context: &Context, name: &str) -> Result<(), ControlError> {
+    let organization = context.organization_id();
+    let names = match &context.actor.identity {
+        Identity::AdminKey { .. } | Identity::System => return Ok(()),
+        Identity::Person { id, .. } => {
+            let mut names = roles_of_person(tx, context, *id).await?;
+            let keys = keys::load_of_user(tx, organization, *id).await?;
+            names.extend(keys.into_iter().filter_map(|key| key.role));
+            names
+        }
+        Identity::ServiceAccount { id, .. } => {
+            let account = service_accounts::load(tx, organization, *id).await?;
+            let keys = keys::load_of_account(tx, organization, *id).await?;
+            let own = account.and_then(|account| account.role);
+            keys.into_iter().filter_map(|key| key.role).chain(own).collect()
+        }
+    };
+    if names.iter().any(|own| own == name) { Err(Denied::OwnRights.into()) } else { Ok(()) }
+}
+
+/// The model roles that a person has in workspaces, by themselves and through groups.
+async fn roles_of_person(tx: &mut Tx, context: &Context, id: UserId) -> Result<Vec<String>, ControlError> {
+    let own = users::memberships_of(tx, id).await?.into_iter().filter_map(|place| place.model_role);
+    let mut names: Vec<String> = own.collect();
+    let reached = grants::through_groups(tx, id).await?;
+    let within =
+        |place: &groups::GroupWorkspace| reached.iter().any(|(_, group, _)| *group == place.group_id);
+    let places = groups::all_workspaces(tx, context.organization_id()).await?;
+    names.extend(places.into_iter().filter(within).filter_map(|place| place.model_role));
+    Ok(names)
 }
 
 async fn replace(

@@ -1,6 +1,7 @@
 //! What names and descriptions may look like: nothing that reads as another name.
 
 use crate::error::ControlError;
+use louver_domain::folding::{caseless, composed};
 
 const LONGEST_NAME: usize = 255;
 const LONGEST_DESCRIPTION: usize = 2000;
@@ -44,7 +45,30 @@ pub(crate) fn check(field: &str, name: &str) -> Result<(), ControlError> {
     if name.chars().any(|c| c.is_control() || is_unseen(c)) {
         return Err(ControlError::field(field, "must not hold control, invisible or direction characters"));
     }
+    if name.chars().any(|c| c.is_whitespace() && c != ' ') {
+        return Err(ControlError::field(field, "must not hold another space than the usual one"));
+    }
     Ok(())
+}
+
+/// A name for people as it is stored: checked, and with its accents composed.
+pub(crate) fn read(field: &str, name: &str) -> Result<String, ControlError> {
+    let name = composed(name);
+    check(field, &name)?;
+    Ok(name)
+}
+
+/// Refuses a name that one of the others differs from in case or composition only.
+pub(crate) fn must_be_new<'a>(
+    name: &str,
+    others: impl IntoIterator<Item = &'a str>,
+    sentence: &str,
+) -> Result<(), ControlError> {
+    let wanted = caseless(name);
+    match others.into_iter().any(|other| caseless(other) == wanted) {
+        true => Err(ControlError::Conflict(sentence.to_owned())),
+        false => Ok(()),
+    }
 }
 
 /// Checks a description for people; lines and tabs are allowed.
@@ -75,10 +99,16 @@ pub(crate) fn check_icon(icon: Option<&str>) -> Result<(), ControlError> {
 /// Checks a mail address as far as that makes sense without sending to it, and writes it in small letters.
 pub(crate) fn read_email(field: &str, email: &str) -> Result<String, ControlError> {
     check(field, email)?;
-    let parts = email.split_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
-    let sound =
-        parts.is_some_and(|(_, domain)| !domain.contains('@')) && !email.contains(char::is_whitespace);
-    sound.then(|| email.to_lowercase()).ok_or_else(|| ControlError::field(field, "expected a mail address"))
+    // Letters of other scripts look like these, and a comma parts addresses; domains have a form in plain letters.
+    let local_sound = |c: char| c.is_ascii_graphic() && c != ',';
+    let domain_sound = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    let sound = email.split_once('@').is_some_and(|(local, domain)| {
+        let there = !local.is_empty() && !domain.is_empty();
+        there && local.chars().all(local_sound) && domain.chars().all(domain_sound)
+    });
+    sound
+        .then(|| email.to_ascii_lowercase())
+        .ok_or_else(|| ControlError::field(field, "expected a mail address"))
 }
 
 #[cfg(test)]
@@ -90,12 +120,26 @@ mod tests {
         for good in ["a", "Dev team — small models only", "été", "数据", &"x".repeat(255)] {
             assert!(check("name", good).is_ok(), "{good}");
         }
-        for bad in ["", " a", "a ", "a\n", "a\u{202e}b", "a\u{200b}b", "\u{feff}a", "\u{0}", &"x".repeat(256)]
-        {
+        for bad in [
+            "",
+            " a",
+            "a ",
+            "a\n",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "\u{feff}a",
+            "\u{0}",
+            "a\u{a0}b",
+            "a\u{3000}b",
+            &"x".repeat(256),
+        ] {
             assert!(check("name", bad).is_err(), "{bad:?}");
         }
+        assert_eq!(read("name", "e\u{301}te\u{301}").unwrap(), "été");
+        assert!(must_be_new("Été", ["été"], "").is_err() && must_be_new("Ete", ["été"], "").is_ok());
         assert_eq!(read_email("email", "Ann@Example.org").unwrap(), "ann@example.org");
-        for bad in ["ann", "@x", "a@", "a@b@c", "a b@c"] {
+        for bad in ["ann", "@x", "a@", "a@b@c", "a b@c", "a,b@c", "а@c", "a@bücher.de", "a@b_c", "\u{212a}@c"]
+        {
             assert!(read_email("email", bad).is_err(), "{bad}");
         }
     }

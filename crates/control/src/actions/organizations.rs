@@ -52,7 +52,7 @@ pub async fn update(
     let before = Shown::of(&organization);
     context.must_match(control, &before)?;
     if let Some(name) = patch.name {
-        names::check("name", &name)?;
+        let name = names::read("name", &name)?;
         organization.name = name;
     }
     organization.billing_active = patch.billing_active.unwrap_or(organization.billing_active);

@@ -92,10 +92,10 @@ pub async fn create(
     let place = Resource::workspace(context.organization_id(), new.workspace_id);
     let nowhere = || ControlError::field("workspace_id", "names no active workspace");
     let permit = match decide(&context.actor, Action::CreateServiceAccount, place) {
-        Err(Denied::Unseen) => return Err(nowhere()),
+        Err(Denied::Unseen) => return Err(nowhere().concealing()),
         decided => decided?,
     };
-    names::check("name", &new.name)?;
+    let new = NewServiceAccount { name: names::read("name", &new.name)?, ..new };
     let mut tx = control.begin(context).await?;
     let found = workspaces::load(&mut tx, context.organization_id(), new.workspace_id).await?;
     let workspace = found.filter(|w| w.archived_at.is_none()).ok_or_else(nowhere)?;
@@ -131,8 +131,8 @@ pub async fn update(
     decide(&context.actor, Action::UpdateServiceAccount, resource(&account))?;
     spaces::load_active(&mut tx, context, account.workspace_id).await?;
     let mut deeds = vec![];
-    if let Some(name) = patch.name.filter(|name| *name != account.name) {
-        names::check("name", &name)?;
+    let name = patch.name.map(|name| names::read("name", &name)).transpose()?;
+    if let Some(name) = name.filter(|name| *name != account.name) {
         let after = ServiceAccount { name, ..account.clone() };
         deeds.push(write(&mut tx, context, Action::UpdateServiceAccount, &account, &after).await?);
         account = after;
@@ -181,8 +181,11 @@ async fn first_roles(
 fn read_roles(known: &Roles, asked: &[String]) -> Result<Vec<RoleId>, ControlError> {
     let mut roles: Vec<RoleId> = Vec::new();
     for text in asked {
-        let by_id = || RoleId::parse(text).filter(|id| known.level(*id) == Some(RoleLevel::Workspace));
-        let found = known.named(RoleLevel::Workspace, text).or_else(by_id);
+        // What reads as an id is one: no name can stand for it.
+        let found = match RoleId::parse(text) {
+            Some(id) => (known.level(id) == Some(RoleLevel::Workspace)).then_some(id),
+            None => known.named(RoleLevel::Workspace, text),
+        };
         let id = found.ok_or_else(|| ControlError::field("roles", "names no role of a workspace"))?;
         if !roles.contains(&id) {
             roles.push(id);

@@ -46,7 +46,7 @@ pub async fn create(
 ) -> Result<Upstream, ControlError> {
     let organization = context.organization_id();
     let permit = decide(&context.actor, Action::CreateUpstream, organization)?;
-    names::check("name", &new.name)?;
+    let new = NewUpstream { name: names::read("name", &new.name)?, ..new };
     let mut tx = control.begin(context).await?;
     if let Some(workspace) = new.workspace_id {
         let found =
@@ -80,7 +80,7 @@ pub async fn update(
     let (permit, mut upstream) = load(&mut tx, context, id, Action::UpdateUpstream).await?;
     let before = Shown::of(&upstream);
     if let Some(name) = patch.name {
-        names::check("name", &name)?;
+        let name = names::read("name", &name)?;
         upstream.name = name;
     }
     if let Some(key) = &patch.key {

@@ -203,6 +203,9 @@ pub async fn update_limits(
     let mut user =
         store::load(&mut tx, context.organization_id(), id).await?.ok_or(ControlError::NotFound)?;
     let permit = decide(&context.actor, Action::UpdateUserLimits, user.organization_id)?;
+    if context.actor.user_id() == Some(id) {
+        return Err(Denied::OwnRights.into());
+    }
     context.must_match(control, &user.limits)?;
     let names = custom_roles::load(&mut tx, user.organization_id).await?;
     let before = Shown::of(&user, &names);

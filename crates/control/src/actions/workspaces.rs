@@ -15,6 +15,8 @@ use louver_store::{Tx, ledger, members as people, organizations, workspaces as s
 
 pub use store::Filter;
 
+const TAKEN: &str = "a workspace of that name exists already";
+
 /// How many workspaces an organization may have that are not archived, where the settings name no other number.
 pub const DEFAULT_MAX_ACTIVE: u64 = 500;
 
@@ -109,7 +111,7 @@ pub async fn create(
     new: NewWorkspace,
 ) -> Result<Workspace, ControlError> {
     let permit = decide(&context.actor, Action::CreateWorkspace, context.organization_id())?;
-    names::check("name", &new.name)?;
+    let new = NewWorkspace { name: names::read("name", &new.name)?, ..new };
     names::check_description(new.description.as_deref())?;
     names::check_icon(new.icon.as_deref())?;
     let mut tx = control.begin(context).await?;
@@ -132,6 +134,7 @@ pub async fn create(
         created_at: context.now,
         archived_at: None,
     };
+    must_be_new(&mut tx, &workspace).await?;
     store::insert(&mut tx, &permit, &workspace).await.map_err(taken)?;
     let deed = Deed::on(permit, workspace.id, &workspace.name).inside(workspace.id);
     let mut deeds = vec![deed.to(&Shown::of(&workspace))?];
@@ -141,7 +144,13 @@ pub async fn create(
 }
 
 fn taken(error: louver_store::StoreError) -> ControlError {
-    ControlError::or_taken(error, "a workspace of that name exists already")
+    ControlError::or_taken(error, TAKEN)
+}
+
+async fn must_be_new(tx: &mut Tx, workspace: &Workspace) -> Result<(), ControlError> {
+    let all = store::load_names(tx, workspace.organization_id).await?;
+    let others = all.iter().filter(|(id, _)| *id != workspace.id).map(|(_, name)| name.as_str());
+    names::must_be_new(&workspace.name, others, TAKEN)
 }
 
 /// Changes a workspace's name, description or icon.
@@ -156,8 +165,9 @@ pub async fn update(
     let permit = decide(&context.actor, Action::UpdateWorkspace, resource(&workspace))?;
     let before = Shown::of(&workspace);
     if let Some(name) = patch.name {
-        names::check("name", &name)?;
+        let name = names::read("name", &name)?;
         workspace.name = name;
+        must_be_new(&mut tx, &workspace).await?;
     }
     if let Some(text) = patch.description {
         names::check_description(Some(&text))?;

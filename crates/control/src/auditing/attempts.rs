@@ -12,13 +12,16 @@ use louver_store::audit;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use uuid::Uuid;
 
 /// Events of one actor in a minute, and of one key that is not accepted.
 const MOST_OF_ACTOR: u32 = 20;
 const MOST_OF_KEY: u32 = 1;
 const MINUTE: i64 = 60;
-/// Letters of a parameter of the path that are kept.
-const LETTERS: usize = 64;
+/// The letters of a UUID, with hyphens and without.
+const HYPHENATED: usize = 36;
+const SIMPLE: usize = 32;
+const LONGEST_PREFIX: usize = 8;
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -34,16 +37,26 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// The parts of `path` that stand where `route` has braces. What looks like a key is left out.
+    /// The parts of `path` that stand where `route` has braces, as far as they are ids: anything else may be a key, in
+    /// whatever disguise.
     pub(crate) fn new(method: &str, route: &str, path: &str, origin: Option<RequestContext>) -> Self {
         let parameters = route.split('/').zip(path.split('/')).filter_map(|(name, value)| {
             let name = name.strip_prefix('{')?.strip_suffix('}')?;
-            let plain: String = value.chars().filter(char::is_ascii_graphic).take(LETTERS).collect();
-            (!looks_like_key(value)).then(|| (name.to_owned(), plain))
+            is_id(value).then(|| (name.to_owned(), value.to_owned()))
         });
         let parameters = parameters.collect();
         Self { method: method.to_owned(), route: route.to_owned(), parameters, origin }
     }
+}
+
+/// A UUID, or 32 hexadecimal digits after a word of letters and an underscore.
+fn is_id(text: &str) -> bool {
+    let uuid = text.len() == HYPHENATED && Uuid::try_parse(text).is_ok();
+    let prefixed = text.split_once('_').is_some_and(|(word, rest)| {
+        let word = word.len() <= LONGEST_PREFIX && word.bytes().all(|b| b.is_ascii_lowercase());
+        word && rest.len() == SIMPLE && rest.bytes().all(|b| b.is_ascii_hexdigit())
+    });
+    uuid || (prefixed && !looks_like_key(text))
 }
 
 /// Who tried: an actor, or whoever showed a key that is not accepted.

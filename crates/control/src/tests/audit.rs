@@ -13,7 +13,7 @@ use louver_domain::audit::checkpoint::PublicKey;
 use louver_domain::id::{AdminKeyId, UserId};
 use louver_domain::keys::{AdminHolder, AdminKey, KeyKind, KeyStatus, mint};
 use louver_domain::limits::Limits;
-use louver_domain::roles::MEMBER;
+use louver_domain::roles::{MEMBER, WORKSPACE_ADMIN};
 use louver_domain::users::User;
 use louver_store::audit::verify::verify;
 use louver_store::{admin_keys, users};
@@ -375,4 +375,31 @@ async fn checkpoints_come_each_minute_and_old_records_are_cut_with_a_signature()
     assert_eq!((verdict.walked.findings, verdict.begins_after), (vec![], first + 1));
     let export = house.get("/v1/gateway/audit/export").await;
     assert_eq!(files::export(export.text.as_bytes(), &key_of(&house), &[], false).unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn refusals_in_other_shapes_are_noted_and_no_part_of_a_key_with_them() {
+    let house = house().await;
+    let key = member(&house).await;
+    let part = &house.admin[4..];
+    for path in [format!("/v1/gateway/roles/lva%5F{part}"), format!("/v1/gateway/roles/{part}")] {
+        assert_eq!(house.call_as(&key, "DELETE", &path, "").await.status, 403);
+        assert!(!holds(&house.disk().await, &part[..20]), "{path}");
+    }
+    let mut count = listed(&house, "?outcome=refused").await.len();
+    assert_eq!(count, 2);
+    let other = house.workspace("other", None).await;
+    let head = house.somebody("head@example.com", &[MEMBER], &[(other, WORKSPACE_ADMIN)]).await;
+    let place = house.workspace;
+    let body = serde_json::json!({"name": "x", "workspace_id": place}).to_string();
+    for path in ["/v1/api-keys", "/v1/gateway/service-accounts"] {
+        assert_eq!(house.call_as(&head.secret, "POST", path, &body).await.status, 422);
+        count += 1;
+        assert_eq!(listed(&house, "?outcome=refused").await.len(), count, "{path}");
+    }
+    let root = house.person("root@example.org", &["organization_admin"]).await;
+    let path = format!("/v1/admin/users/{root}");
+    assert_eq!(house.call("DELETE", &path, "").await.status, 409);
+    let last = &listed(&house, "?outcome=refused").await[0];
+    assert_eq!(last["target"]["id"], root.as_str(), "{last}");
 }

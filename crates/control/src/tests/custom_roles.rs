@@ -1,6 +1,10 @@
 //! Custom roles: composed of permissions, given, changed by others only, deleted when nobody has them.
 
 use super::{House, house};
+use louver_domain::access::Action;
+use louver_domain::id::RoleId;
+use louver_domain::roles::{CustomRole, RoleLevel, WORKSPACE_CONTRIBUTOR};
+use louver_store::custom_roles;
 use serde_json::{Value, json};
 
 const ROLES: &str = "/v1/gateway/custom-roles";
@@ -50,6 +54,9 @@ async fn what_makes_no_role_is_refused_by_name() {
         ("a", "workspace", "user.create", 422, "permissions"),
         ("a", "planet", "usage.read", 422, "level"),
         ("", "organization", "usage.read", 422, "name"),
+        ("731eb2be-a74f-4070-b797-35bf7009e553", "workspace", "usage.read", 422, "name"),
+        ("731EB2BEA74F4070B79735BF7009E553", "workspace", "usage.read", 422, "name"),
+        ("A", "workspace", "usage.read", 422, "name"),
         ("taken", "organization", "usage.read", 409, ""),
         ("member", "workspace", "usage.read", 409, ""),
         ("workspace_admin", "organization", "usage.read", 409, ""),
@@ -135,4 +142,24 @@ async fn the_table_of_permissions_says_who_holds_them() {
     let anns = house.key_of(&ann).await;
     assert_eq!(house.call_as(&anns, "GET", "/v1/gateway/permissions", "").await.status, 200);
     assert_eq!(house.call_as(&anns, "POST", ROLES, "{}").await.status, 403, "before the body is judged");
+}
+
+#[tokio::test]
+async fn what_reads_as_an_id_is_one_whatever_an_old_role_is_called() {
+    let house = house().await;
+    let role = CustomRole {
+        id: RoleId::from_bytes([7; 16]),
+        name: WORKSPACE_CONTRIBUTOR.to_string(),
+        description: String::new(),
+        level: RoleLevel::Workspace,
+        actions: [Action::CreateApiKey].into_iter().collect(),
+        created_at: house.clock_now(),
+    };
+    house.write(async |tx, permit| custom_roles::insert(tx, permit, &role).await.unwrap()).await;
+    let body = json!({"name": "bot", "workspace_id": house.workspace}).to_string();
+    let bot = house.make("/v1/gateway/service-accounts", &body).await["id"].clone();
+    let path = format!("/v1/gateway/service-accounts/{}", bot.as_str().unwrap());
+    let asked = json!({"roles": [role.name]}).to_string();
+    let given = house.call("PATCH", &path, &asked).await.json()["roles"].clone();
+    assert_eq!(given, json!([WORKSPACE_CONTRIBUTOR.to_string()]));
 }

@@ -1,6 +1,7 @@
 //! Explanations over the admin API: how a question is read, whose objects it may name, and what is shown.
 
 use super::house;
+use louver_domain::roles::{MEMBER, WORKSPACE_ADMIN, WORKSPACE_CONTRIBUTOR};
 use serde_json::{Value, json};
 
 const PATH: &str = "/v1/gateway/explain";
@@ -129,4 +130,36 @@ async fn foreign_and_unknown_ids_are_not_found_and_wrong_questions_refused() {
         assert_eq!(answer.refused(), (422, field.to_owned()), "{body} {}", answer.text);
     }
     assert_eq!(house.call("GET", PATH, "").await.status, 405);
+}
+
+#[tokio::test]
+async fn who_asks_for_a_workspace_learns_nothing_of_others() {
+    let house = house().await;
+    let here = house.workspace("here", None).await;
+    let head = house.somebody("head@example.com", &[MEMBER], &[(here, WORKSPACE_ADMIN)]).await;
+    let ann = house.somebody("ann@example.com", &[MEMBER], &[(here, WORKSPACE_CONTRIBUTOR)]).await;
+    let far = house.somebody("far@example.com", &[MEMBER], &[]).await;
+    let limits = json!({"limits": {"monthly_budget_usd": 100, "requests_per_minute": 60}}).to_string();
+    assert_eq!(house.call("PATCH", "/v1/gateway/organization", &limits).await.status, 200);
+    let path = format!("/v1/gateway/users/{}/limits", ann.id);
+    assert_eq!(house.call("PATCH", &path, r#"{"monthly_budget_usd":10}"#).await.status, 200);
+    let ask = async |secret: &str, user: &str| {
+        let body = json!({"user": user, "workspace_id": here, "model": "mistral-small-latest"});
+        house.call_as(secret, "POST", PATH, &body.to_string()).await
+    };
+    assert_eq!(ask(&head.secret, &far.id.to_string()).await.status, 404);
+    assert_eq!(ask(&house.admin, &far.id.to_string()).await.status, 200);
+    for (secret, of_all, of_ann) in [
+        (&head.secret, json!(null), json!(null)),
+        (&ann.secret, json!(null), json!(10)),
+        (&house.admin, json!(100), json!(10)),
+    ] {
+        let shown = ask(secret, &ann.id.to_string()).await.json();
+        for (level, wanted) in [("organization", &of_all), ("user", &of_ann)] {
+            let budget = rule(&shown, "monthly_budget_usd", level);
+            assert_eq!((&budget["limit"], &budget["remaining"]), (wanted, wanted), "{level}");
+        }
+        let rate = rule(&shown, "requests_per_minute", "organization");
+        assert_eq!(rate["used"].is_null(), of_all.is_null());
+    }
 }

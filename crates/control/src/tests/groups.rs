@@ -302,12 +302,18 @@ async fn nobody_changes_their_own_rights_through_groups() {
         ("PATCH", format!("{own}/organization-role"), json!({"organization_role": "B"}), 403),
         ("POST", format!("{own}/workspaces"), json!({"workspace_uuid": team}), 403),
         ("DELETE", admins.clone(), json!({}), 403),
-        ("POST", format!("{idle}/members"), json!({"user_uuids": [ann]}), 204),
+        ("POST", format!("{idle}/members"), json!({"user_uuids": [ann]}), 403),
+        ("DELETE", own.clone(), json!({}), 403),
+        ("POST", format!("{idle}/members"), json!({"user_uuids": [ben]}), 204),
         ("POST", format!("{giving}/members"), json!({"user_uuids": [ben]}), 204),
         ("POST", format!("{admins}/workspaces"), json!({"workspace_uuid": team}), 403),
     ] {
         assert_eq!(on(&house, &key, method, &path, body.clone()).await, wanted, "{method} {path} {body}");
     }
+    assert_eq!(
+        on(&house, &house.admin, "POST", &format!("{idle}/members"), json!({"user_uuids": [ann]})).await,
+        204
+    );
     let role = format!("/v1/gateway/workspaces/{team}/groups");
     let put = async |who: &str, group: &str, role_name: &str| {
         let body = json!({"role": role_name}).to_string();

@@ -327,3 +327,45 @@ async fn a_mail_that_nobody_takes_is_given_up_and_the_link_is_shown() {
     assert_eq!(listed["mail"], "failed");
     assert!(listed["link"].is_string() && mails.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn an_invitation_gives_no_more_than_its_sender_could_give_now() {
+    let house = house().await;
+    house.person("root@example.org", &["organization_admin"]).await;
+    let ann = house.person("ann@example.org", &["organization_admin"]).await;
+    let key = house.key_of(&ann).await;
+    let send = async |email: &str| {
+        let body = json!({"email": email, "role_names": ["organization_admin"]}).to_string();
+        assert_eq!(house.call_as(&key, "POST", INVITE, &body).await.status, 200);
+        token(&house).await
+    };
+    let path = format!("/v1/admin/users/{ann}");
+    let to = |name: &str| json!({"role_names": [name]}).to_string();
+    let first = send("new@example.org").await;
+    assert_eq!(house.call("PATCH", &path, &to("member")).await.status, 200);
+    assert_eq!(accept(&house, &first).await.status, 404, "ann could not send it now");
+    assert_eq!(house.call("PATCH", &path, &to("organization_admin")).await.status, 200);
+    assert_eq!(accept(&house, &first).await.status, 200);
+    let second = send("other@example.org").await;
+    assert_eq!(house.call("DELETE", &path, "").await.status, 200);
+    assert_eq!(house.get(INVITE).await.json(), json!([]), "taken back with her");
+    assert!(house.audit().await.iter().any(|event| event.action == "organization.invite.revoked"));
+    assert_eq!(accept(&house, &second).await.status, 404);
+}
+
+#[tokio::test]
+async fn only_who_could_give_its_workspaces_sends_an_invitation_anew() {
+    let house = house().await;
+    let body = json!({"name": "inviters", "level": "organization",
+        "permissions": ["organization.invite.send", "organization.invite.resend"]});
+    house.make("/v1/gateway/custom-roles", &body.to_string()).await;
+    let ann = house.person("ann@example.org", &["member", "inviters"]).await;
+    let key = house.key_of(&ann).await;
+    let into = json!({"email": "new@example.org", "workspace_uuids": [house.workspace.to_string()]});
+    house.make(INVITE, &into.to_string()).await;
+    let before = token(&house).await;
+    let again = house.call_as(&key, "POST", INVITE, r#"{"email":"new@example.org"}"#).await;
+    assert!(matches!(again.status.as_u16(), 403 | 404), "{} {}", again.status, again.text);
+    assert_eq!(token(&house).await, before);
+    assert_eq!(house.call_as(&key, "POST", INVITE, r#"{"email":"free@example.org"}"#).await.status, 200);
+}

@@ -238,6 +238,7 @@ async fn a_key_never_stands_above_its_parents() {
     let limits = Limits { tokens_per_minute: Some(1000), ..Limits::default() };
     let new = users::NewUser { email: "ann@example.org".into(), limits, ..users::NewUser::default() };
     let ann = users::create(&house.control, &house.system(), vec![new]).await.unwrap()[0].id;
+    house.place(&workspace.id.to_string(), &ann.to_string()).await;
     let patched =
         house.call("PATCH", "/v1/gateway/organization", r#"{"limits":{"monthly_budget_usd":100}}"#).await;
     assert_eq!(patched.status, 200);
@@ -282,6 +283,7 @@ async fn keys_have_one_owner_and_a_bounded_life() {
     let house = house().await;
     let new = users::NewUser { email: "Ann@example.org".into(), ..users::NewUser::default() };
     let ann = users::create(&house.control, &house.system(), vec![new]).await.unwrap()[0].id;
+    house.place(&house.workspace.to_string(), &ann.to_string()).await;
     let account = |name: &str, workspace_id| service_accounts::NewServiceAccount {
         name: name.into(),
         workspace_id,

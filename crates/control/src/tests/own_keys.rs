@@ -1,5 +1,6 @@
 //! Keys as people with different roles see and make them.
 
+use super::members::NOBODY;
 use super::people::Person;
 use super::{Answer, House, house};
 use louver_domain::limits::KeyCreation;
@@ -178,4 +179,58 @@ async fn a_key_is_enabled_only_for_an_owner_who_belongs() {
     user.removed_at = Some(Timestamp::from_micros(1));
     house.write(async |tx, permit| users::save(tx, permit, &user).await.unwrap()).await;
     assert_eq!(turn("enable").await.status, 409);
+}
+
+#[tokio::test]
+async fn keys_are_made_only_for_who_belongs_to_their_workspace() {
+    let house = house().await;
+    let here = house.workspace("here", None).await;
+    let head = house.somebody("head@example.com", &[MEMBER], &[(here, WORKSPACE_ADMIN)]).await;
+    let far = house.somebody("far@example.com", &[MEMBER], &[]).await;
+    let chief = house.somebody("chief@example.com", &[ORGANIZATION_ADMIN], &[]).await;
+    let of = |owner: &str| json!({"name": "x", "workspace_id": here, "owner_user_id": owner});
+    let unknown = house.post_as(&head, KEYS, of(NOBODY)).await;
+    let stranger = house.post_as(&head, KEYS, of(&far.id.to_string())).await;
+    assert_eq!(stranger.refused(), (422, "owner_user_id".into()));
+    assert_eq!(stranger.json()["message"], unknown.json()["message"]);
+    let noted = house.get("/v1/gateway/audit?outcome=refused").await.json();
+    assert_eq!(noted["data"].as_array().map(Vec::len), Some(1), "{noted}");
+    for own in [&head, &chief] {
+        assert_eq!(house.post_as(&head, KEYS, of(&own.id.to_string())).await.status, 200);
+    }
+    for (owner, status) in [(NOBODY, 404), (&far.id.to_string(), 404), (&head.id.to_string(), 200)] {
+        let body = json!({"name": "x", "workspace_uuid": here, "user_id": owner});
+        assert_eq!(house.post_as(&head, "/v1/admin/api-keys", body).await.status, status, "{owner}");
+    }
+}
+
+#[tokio::test]
+async fn no_permission_widens_what_is_ones_own() {
+    let house = house().await;
+    let chief = house.somebody("chief@example.com", &[ORGANIZATION_ADMIN], &[]).await;
+    let id = chief.id.to_string();
+    let made = house.post_as(&chief, KEYS, json!({"name": "mine", "owner_user_id": id})).await.json();
+    let key = format!("{KEYS}/{}", made["id"].as_str().unwrap());
+    let role = format!("/v1/gateway/workspaces/{}/members/{id}/model-role", house.workspace);
+    assert_eq!(house.call("PUT", &role, r#"{"role":"analyst"}"#).await.status, 200);
+    assert_eq!(house.call("POST", &format!("{key}/disable"), "").await.status, 200);
+    let limits = format!("/v1/gateway/keys/{}/limits", made["id"].as_str().unwrap());
+    for (method, path, body) in [
+        ("PATCH", key.clone(), r#"{"rate_limit_rpm":null}"#),
+        ("PATCH", key.clone(), r#"{"role":"senior"}"#),
+        ("PATCH", limits, r#"{"requests_per_minute":5}"#),
+        ("POST", format!("{key}/enable"), ""),
+        ("PATCH", format!("/v1/gateway/users/{id}/limits"), r#"{"requests_per_minute":null}"#),
+        ("PATCH", "/v1/gateway/roles/analyst".into(), r#"{"max_tokens_per_request":null}"#),
+        ("POST", "/v1/gateway/roles/analyst/restore".into(), ""),
+    ] {
+        let refused = house.call_as(&chief.secret, method, &path, body).await;
+        assert_eq!(refused.status, 403, "{method} {path} {body}: {}", refused.text);
+        assert!(refused.text.contains("nobody changes what they themselves may do"), "{}", refused.text);
+        assert_eq!(house.call(method, &path, body).await.status, 200, "{method} {path} {body}");
+    }
+    assert_eq!(house.call_as(&chief.secret, "PATCH", &key, r#"{"name":"new"}"#).await.status, 200);
+    house.make("/v1/gateway/roles", r#"{"name":"others","allowed_models":["*"]}"#).await;
+    let others = house.call_as(&chief.secret, "PATCH", "/v1/gateway/roles/others", "{}").await;
+    assert_eq!(others.status, 200, "{}", others.text);
 }

@@ -117,6 +117,7 @@ async fn people_and_roles_are_drafted_too() {
     let user = r#"[{"email":"a@example.com","first_name":"A","last_name":"B"}]"#;
     let made = house.make("/v1/admin/users", user).await;
     let user = made["email_to_user_id"]["a@example.com"].as_str().unwrap().to_owned();
+    house.place(&house.workspace.to_string(), &user).await;
     let id = key(&house, &json!({"name": "k", "owner_user_id": user}).to_string()).await;
     let owner = UserId::parse(&user);
     for second in 0..3 {

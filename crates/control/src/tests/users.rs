@@ -1,7 +1,9 @@
 //! People: in Mistral's shapes and in our own, what they may do, and how they leave.
 
 use super::{House, house};
+use louver_domain::id::UserId;
 use louver_store::audit::StoredEvent;
+use louver_store::users as store;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -320,4 +322,36 @@ async fn the_last_admin_stays_however_many_go_at_once() {
     let left = house.get("/v1/gateway/users").await.json();
     let left = left["data"].as_array().unwrap();
     assert_eq!(left.iter().filter(|one| one["role_names"] == json!(["organization_admin"])).count(), 1);
+}
+
+#[tokio::test]
+async fn keys_where_somebody_does_not_belong_end_with_any_change_of_their_roles() {
+    let house = house().await;
+    let ann = house.person("ann@example.org", &["member"]).await;
+    let place = house.workspace.to_string();
+    let stray = async || {
+        house.place(&place, &ann).await;
+        let body = json!({"name": "hers", "owner_user_id": ann}).to_string();
+        let id = house.make("/v1/api-keys", &body).await["id"].as_str().unwrap().to_owned();
+        let user = UserId::parse(&ann).unwrap();
+        house
+            .write(async |tx, permit| {
+                assert!(store::delete_membership(tx, permit, house.workspace, user).await.unwrap());
+            })
+            .await;
+        format!("/v1/api-keys/{id}")
+    };
+    let key = stray().await;
+    let to = json!({"role_names": ["billing_manager"]}).to_string();
+    assert_eq!(house.call("PATCH", &format!("/v1/admin/users/{ann}"), &to).await.status, 200);
+    assert_eq!(house.get(&key).await.json()["status"], "disabled");
+    let key = stray().await;
+    let group = house.make("/v1/admin/user-groups", r#"{"name":"g"}"#).await;
+    let group = format!("/v1/admin/user-groups/{}", group["uuid"].as_str().unwrap());
+    let people = json!({"user_uuids": [ann]}).to_string();
+    assert_eq!(house.call("POST", &format!("{group}/members"), &people).await.status, 204);
+    let role = r#"{"organization_role":"B"}"#;
+    assert_eq!(house.call("PATCH", &format!("{group}/organization-role"), role).await.status, 204);
+    assert_eq!(house.call("DELETE", &format!("{group}/members"), &people).await.status, 204);
+    assert_eq!(house.get(&key).await.json()["status"], "disabled");
 }

@@ -199,3 +199,33 @@ async fn who_makes_a_workspace_may_administer_it_and_a_member_may_not_make_one()
     assert_eq!(own.status, 200, "{}", own.text);
     assert_eq!(house.call_as(&member, "POST", "/v1/admin/workspaces", &body("x", &ben)).await.status, 403);
 }
+
+#[tokio::test]
+async fn names_that_differ_in_case_or_composition_only_are_taken() {
+    let house = house().await;
+    let ann = person(&house, "ann").await;
+    let nouns = [
+        ("/v1/admin/user-groups", json!({})),
+        ("/v1/gateway/custom-roles", json!({"level": "workspace", "permissions": []})),
+        ("/v1/admin/workspaces", json!({"admin_user_id": ann})),
+    ];
+    for (path, rest) in nouns {
+        let make = async |name: &str| {
+            let mut body = rest.clone();
+            body["name"] = json!(name);
+            house.call("POST", path, &body.to_string()).await
+        };
+        let made = make("E\u{301}quipe").await;
+        assert!(made.status.is_success(), "{}", made.text);
+        assert!(path.ends_with("workspaces") || made.json()["name"] == "Équipe", "{}", made.text);
+        assert_eq!(make("éQUIPE").await.status, 409, "{path}");
+        assert_eq!(make("Équipe\u{a0}B").await.status, 422, "{path}");
+        assert!(make("Equipe").await.status.is_success(), "{path}");
+    }
+    let list = house.get("/v1/admin/workspaces?search=equipe").await.json();
+    let names: Vec<&str> =
+        list["items"].as_array().unwrap().iter().map(|w| w["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"Équipe"), "{names:?}");
+    let path = format!("/v1/admin/workspaces/{}", list["items"][0]["uuid"].as_str().unwrap());
+    assert_eq!(house.call("PATCH", &path, r#"{"name":"DEFAULT"}"#).await.status, 409);
+}

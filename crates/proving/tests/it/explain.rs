@@ -137,7 +137,10 @@ fn situations() -> Vec<Situation> {
 async fn person(system: &System) -> String {
     let body = json!([{"email": "a@example.com", "first_name": "A", "last_name": "B"}]);
     let made = system.deed("POST", "/v1/admin/users", body).await;
-    made["email_to_user_id"]["a@example.com"].as_str().unwrap().to_owned()
+    let id = made["email_to_user_id"]["a@example.com"].as_str().unwrap().to_owned();
+    let path = format!("/v1/gateway/workspaces/{}/members/{id}/model-role", system.workspace);
+    system.deed("PUT", &path, json!({"role": null})).await;
+    id
 }
 
 /// Explains a call from here. The bytes of the input are an upper bound of its tokens, here as in the gateway.

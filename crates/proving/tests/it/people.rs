@@ -211,6 +211,7 @@ fn invitation(place: &Place, number: u8, email: &str, mail: Option<InvitationMai
             roles: vec![WORKSPACE_ADMIN],
             workspaces: vec![place.f.workspace.id],
             fingerprint: [number; 32],
+            invited_by: (number == 1).then_some(place.f.user.id),
             created_at: place.f.at,
             expires_at: place.f.at.plus_seconds(60),
         },

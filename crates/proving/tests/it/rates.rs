@@ -20,6 +20,8 @@ async fn limited(system: &System, level: &str, limit: u64) -> String {
             let made = system.deed("POST", "/v1/admin/users", body).await;
             let id = made["email_to_user_id"]["a@example.com"].as_str().unwrap().to_owned();
             system.deed("PATCH", &format!("/v1/gateway/users/{id}/limits"), limits).await;
+            let path = format!("/v1/gateway/workspaces/{}/members/{id}/model-role", system.workspace);
+            system.deed("PUT", &path, json!({"role": null})).await;
             fields = json!({"owner_user_id": id});
         }
         _ => fields = json!({"rate_limit_rpm": limit}),

@@ -3,10 +3,10 @@
 use crate::actions::{Deed, departures};
 use crate::context::Context;
 use crate::error::ControlError;
-use louver_domain::access::may_grant;
+use louver_domain::access::{Denied, may_grant};
 use louver_domain::groups::Nesting;
 use louver_domain::id::{GroupId, OrganizationId, RoleId, UserId, WorkspaceId};
-use louver_domain::roles::{ORGANIZATION_ADMIN, Roles};
+use louver_domain::roles::Roles;
 use louver_store::groups::GroupWorkspace;
 use louver_store::{Tx, custom_roles, groups as store, users};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Roles by where they hold; `None` is the organization.
 pub(super) type Given = BTreeMap<Option<WorkspaceId>, BTreeSet<RoleId>>;
 
-/// Where people belong through groups.
+/// Where people belong through groups, and what they are in the organization.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Standing {
     workspaces: BTreeSet<WorkspaceId>,
-    is_admin: bool,
+    organization: BTreeSet<RoleId>,
 }
 
 /// All groups of an organization at one moment: how they lie in each other, who is in them, what they give.
@@ -95,8 +95,12 @@ impl Reach {
         people: &BTreeSet<UserId>,
     ) -> Result<(), ControlError> {
         let own = context.actor.user_id().filter(|user| people.contains(user));
+        // Also of groups that give nothing: they may give something tomorrow.
+        if own.is_some() {
+            return Err(Denied::OwnRights.into());
+        }
         for (place, roles) in given {
-            may_grant(&context.actor, own, self.roles.actions(roles), *place)?;
+            may_grant(&context.actor, None, self.roles.actions(roles), *place)?;
         }
         Ok(())
     }
@@ -108,7 +112,7 @@ impl Reach {
             let given = by_group.entry(*group).or_insert_with(|| self.given_by([*group]));
             let standing = standings.entry(*user).or_default();
             standing.workspaces.extend(given.keys().flatten());
-            standing.is_admin |= given.get(&None).is_some_and(|roles| roles.contains(&ORGANIZATION_ADMIN));
+            standing.organization.extend(given.get(&None).into_iter().flatten());
         }
         standings
     }
@@ -126,12 +130,12 @@ pub(super) async fn end_what_was_lost(
     for (id, was) in before.standings() {
         let is = after.get(&id).cloned().unwrap_or_default();
         let left: Vec<WorkspaceId> = was.workspaces.difference(&is.workspaces).copied().collect();
-        let fell = was.is_admin && !is.is_admin;
-        if left.is_empty() && !fell {
+        let other = was.organization != is.organization;
+        if left.is_empty() && !other {
             continue;
         }
         let Some(user) = users::load(tx, context.organization_id(), id).await? else { continue };
-        deeds.extend(match fell {
+        deeds.extend(match other {
             true => departures::disable_keys_outside(tx, context, &user).await?,
             false => departures::disable_keys_in(tx, context, &user, &left).await?,
         });

@@ -11,9 +11,9 @@ use crate::error::ControlError;
 use louver_domain::access::{Action, Actor, Identity, Rights, decide};
 use louver_domain::invitations::{Invitation, fingerprint};
 use louver_domain::organizations::Organization;
-use louver_domain::roles::WORKSPACE_CONTRIBUTOR;
+use louver_domain::roles::{Roles, WORKSPACE_CONTRIBUTOR};
 use louver_domain::users::{Membership, User};
-use louver_store::{Tx, invitations as store, users, workspaces};
+use louver_store::{Tx, grants, invitations as store, users, workspaces};
 
 /// What somebody who takes an invitation up tells of themselves.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +43,7 @@ pub async fn accept(
     let stored = stored.filter(|stored| !stored.invitation.is_expired(now)).ok_or(ControlError::NotFound)?;
     let invitation = &stored.invitation;
     let place = Place::load(control, &context, &mut tx).await?;
+    must_still_hold(&context, &mut tx, invitation, &place.roles).await?;
     let permit = decide(&context.actor, Action::AcceptInvitation, id)?;
     store::delete(&mut tx, &permit, invitation.id).await?;
     let shown = Shown::of(&stored, &place.roles, now);
@@ -63,6 +64,25 @@ pub async fn accept(
     let context = Context { actor: Actor::new(identity, id, Rights::default()), ..context.clone() };
     commit_all(control, &context, tx, deeds).await?;
     Ok((user, organization))
+}
+
+/// An invitation gives no more than the person who sent it could give now.
+async fn must_still_hold(
+    context: &Context,
+    tx: &mut Tx,
+    invitation: &Invitation,
+    roles: &Roles,
+) -> Result<(), ControlError> {
+    let Some(id) = invitation.invited_by else { return Ok(()) };
+    let organization = invitation.organization_id;
+    let sender = users::load(tx, organization, id).await?.filter(|user| user.removed_at.is_none());
+    let sender = sender.ok_or(ControlError::NotFound)?;
+    let rights = Rights::of(Some(id), &grants::of(tx, &sender).await?, roles);
+    let identity = Identity::Person { id, email: sender.email };
+    let context = Context { actor: Actor::new(identity, organization, rights), ..context.clone() };
+    let sends = decide(&context.actor, Action::SendInvitation, organization).is_ok();
+    let gives = super::may_give(&context, roles, &invitation.roles, &invitation.workspaces).is_ok();
+    if sends && gives { Ok(()) } else { Err(ControlError::NotFound) }
 }
 
 /// Memberships of the workspaces that are still open.

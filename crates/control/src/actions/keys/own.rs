@@ -4,10 +4,12 @@ use super::rules::{self, Place};
 use super::{KeyPatch, NewKey, resource};
 use crate::context::Context;
 use crate::error::ControlError;
-use louver_domain::access::{Action, Denied, Permit, Resource, decide};
+use louver_domain::access::{Action, Denied, Grants, Identity, Permit, Resource, decide};
+use louver_domain::id::WorkspaceId;
 use louver_domain::keys::{ApiKey, Owner};
 use louver_domain::limits::KeyCreation;
 use louver_domain::roles::ORGANIZATION_ADMIN;
+use louver_domain::users::User;
 use louver_store::{Tx, grants, service_accounts, users};
 
 /// Whether the caller may make that key, and the key as it will be: one's own names oneself as its owner.
@@ -19,7 +21,7 @@ pub(super) fn may_create(
     let resource = Resource::workspace(place.organization.id, place.workspace.id);
     match decide(&context.actor, Action::CreateApiKey, resource) {
         Ok(permit) => Ok((permit, new)),
-        Err(Denied::Unseen) => Err(rules::no_workspace()),
+        Err(Denied::Unseen) => Err(rules::no_workspace().concealing()),
         Err(denied) => may_create_own(context, place, new, denied),
     }
 }
@@ -56,7 +58,8 @@ fn forbidden<T>(sentence: &str) -> Result<T, ControlError> {
 /// Whether the caller may make that change: any, or on one's own key only to its name and description.
 pub(super) fn may_update(context: &Context, key: &ApiKey, patch: &KeyPatch) -> Result<Permit, ControlError> {
     let denied = match decide(&context.actor, Action::UpdateApiKey, resource(key)) {
-        Ok(permit) => return Ok(permit),
+        Ok(permit) if !is_own(context, key) || patch.beyond_name().is_none() => return Ok(permit),
+        Ok(_) => return Err(Denied::OwnRights.into()),
         Err(denied) => denied,
     };
     let permit = decide(&context.actor, Action::RenameOwnApiKey, resource(key)).map_err(|_| denied)?;
@@ -65,6 +68,25 @@ pub(super) fn may_update(context: &Context, key: &ApiKey, patch: &KeyPatch) -> R
         Some(field) => Err(ControlError::Forbidden(format!(
             "of a key of your own you may change name and description; {field} is set by an admin of its workspace"
         ))),
+    }
+}
+
+/// Refuses whoever the key belongs to, whatever else they may.
+pub(super) fn must_be_anothers(context: &Context, key: &ApiKey) -> Result<(), ControlError> {
+    if is_own(context, key) { Err(Denied::OwnRights.into()) } else { Ok(()) }
+}
+
+fn is_own(context: &Context, key: &ApiKey) -> bool {
+    match (&context.actor.identity, key.owner) {
+        (Identity::Person { id, .. }, Owner::User(owner)) => *id == owner,
+        (Identity::ServiceAccount { id, .. }, Owner::ServiceAccount(owner)) => *id == owner,
+        (
+            Identity::Person { .. }
+            | Identity::ServiceAccount { .. }
+            | Identity::AdminKey { .. }
+            | Identity::System,
+            Owner::Workspace | Owner::User(_) | Owner::ServiceAccount(_),
+        ) => false,
     }
 }
 
@@ -114,16 +136,24 @@ pub(super) async fn must_belong(tx: &mut Tx, key: &ApiKey) -> Result<(), Control
                     "the owner of this key has left the organization: make a new key for somebody else",
                 );
             };
-            let grants = grants::of(tx, &user).await?;
-            let belongs = grants.organization.contains(&ORGANIZATION_ADMIN)
-                || grants.workspaces.iter().any(|(workspace, _)| *workspace == key.workspace_id);
-            if belongs {
+            if belongs(tx, &user, key.workspace_id).await? {
                 return Ok(());
             }
             "the owner of this key does not belong to its workspace: add them to it first, or make a new key"
         }
     };
     conflict(sentence)
+}
+
+/// Whether a person belongs to a workspace by themselves, through a group or as an organization admin.
+pub(super) async fn belongs(tx: &mut Tx, user: &User, workspace: WorkspaceId) -> Result<bool, ControlError> {
+    Ok(reaches(&grants::of(tx, user).await?, workspace))
+}
+
+/// The same of roles at hand.
+pub(crate) fn reaches(grants: &Grants, workspace: WorkspaceId) -> bool {
+    let within = grants.workspaces.iter().any(|(id, _)| *id == workspace);
+    within || grants.organization.contains(&ORGANIZATION_ADMIN)
 }
 
 fn conflict(sentence: &str) -> Result<(), ControlError> {

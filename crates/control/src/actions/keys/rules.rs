@@ -1,5 +1,6 @@
 //! What a key may be given: an owner, limits and a life within those of its workspace and organization.
 
+use super::own;
 use crate::actions::limits;
 use crate::context::Context;
 use crate::error::ControlError;
@@ -79,10 +80,12 @@ pub(super) async fn owner(
             Err(ControlError::field("service_account_id", "a key has one owner: a user or a service account"))
         }
         (Some(id), None) => {
-            let limits = owner_limits(tx, place, Owner::User(id)).await?;
-            let limits = limits
-                .ok_or_else(|| ControlError::field("owner_user_id", "names no user of this organization"))?;
-            Ok((Owner::User(id), Some(limits)))
+            let user = users::load(tx, place.organization.id, id).await?.ok_or_else(no_owner)?;
+            // Whoever makes the key holds its secret: in the name of somebody from elsewhere it would be borrowed.
+            match own::belongs(tx, &user, place.workspace.id).await? {
+                true => Ok((Owner::User(id), Some(user.limits))),
+                false => Err(no_owner().concealing()),
+            }
         }
         (None, Some(id)) => {
             let found = service_accounts::load(tx, place.organization.id, id).await?;
@@ -93,6 +96,11 @@ pub(super) async fn owner(
             Ok((Owner::ServiceAccount(account.id), None))
         }
     }
+}
+
+/// The same for somebody who is not there and for one who does not belong to the workspace.
+fn no_owner() -> ControlError {
+    ControlError::field("owner_user_id", "names no user of this workspace")
 }
 
 /// The limits of the person who owns a key.

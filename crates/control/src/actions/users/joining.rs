@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::ControlError;
 use louver_domain::access::{Action, Actor, Permit, decide, may_grant};
 use louver_domain::budgets::Scope;
+use louver_domain::folding::composed;
 use louver_domain::id::{RoleId, UserId};
 use louver_domain::limits::Level;
 use louver_domain::organizations::Organization;
@@ -48,6 +49,12 @@ impl<'a> Place<'a> {
         permit: Permit,
         new: NewUser,
     ) -> Result<Option<(User, Vec<Deed>)>, ControlError> {
+        let new = NewUser {
+            first_name: new.first_name.as_deref().map(composed),
+            last_name: new.last_name.as_deref().map(composed),
+            name: new.name.as_deref().map(composed),
+            ..new
+        };
         self.check(tx, &new).await?;
         let known = users::load_by_email(tx, self.organization.id, &new.email).await?;
         let user = match known {

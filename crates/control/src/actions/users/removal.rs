@@ -1,7 +1,7 @@
 //! A person leaves the organization: nothing that they held goes on working.
 
 use crate::Control;
-use crate::actions::{Deed, admin_keys, admins, commit_all, departures};
+use crate::actions::{Deed, admin_keys, admins, commit_all, departures, invitations};
 use crate::api::users::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
@@ -11,8 +11,8 @@ use louver_domain::roles::Roles;
 use louver_domain::users::User;
 use louver_store::{Tx, custom_roles, grants, users as store};
 
-/// Removes a person: their keys are disabled and their admin keys revoked at once, their memberships end. Keys of service
-/// accounts stay, and so does what the person did, under their name.
+/// Removes a person: their keys are disabled and their admin keys revoked at once, their memberships end and what they
+/// sent of invitations is taken back. Keys of service accounts stay, and so does what the person did, under their name.
 pub async fn remove(control: &Control, context: &Context, id: UserId) -> Result<User, ControlError> {
     let mut tx = control.begin(context).await?;
     let organization = context.organization_id();
@@ -25,6 +25,7 @@ pub async fn remove(control: &Control, context: &Context, id: UserId) -> Result<
     let mut deeds = vec![Deed::on(permit, before.id, &before.email).from(&shown)?];
     deeds.extend(departures::disable_keys_of(&mut tx, context, &before).await?);
     deeds.extend(admin_keys::revoke_of(&mut tx, context, &before).await?);
+    deeds.extend(invitations::revoke_of(&mut tx, context, &before, &names).await?);
     store::delete_memberships(&mut tx, &permit, id).await?;
     let user = User { removed_at: Some(context.now), ..before };
     store::save(&mut tx, &permit, &user).await?;

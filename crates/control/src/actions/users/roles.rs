@@ -7,12 +7,11 @@ use crate::context::Context;
 use crate::error::ControlError;
 use louver_domain::access::{Action, decide, may_grant};
 use louver_domain::id::{RoleId, UserId};
-use louver_domain::roles::ORGANIZATION_ADMIN;
 use louver_domain::users::User;
-use louver_store::{Tx, custom_roles, keys, users as store};
+use louver_store::{custom_roles, users as store};
 
-/// Replaces a person's roles in the organization. Keys in workspaces to which they belonged only as an organization
-/// admin are disabled when they are none any more.
+/// Replaces a person's roles in the organization. Their keys in workspaces to which they do not belong, by
+/// themselves, through a group or as an organization admin, are disabled.
 pub async fn replace(
     control: &Control,
     context: &Context,
@@ -35,9 +34,7 @@ pub async fn replace(
     admins.must_stay(&mut tx, context).await?;
     let deed = Deed::on(permit, user.id, &user.email);
     let mut deeds = vec![deed.from(&Shown::of(&before, &names))?.to(&Shown::of(&user, &names))?];
-    if changed.contains(&ORGANIZATION_ADMIN) && before.roles.contains(&ORGANIZATION_ADMIN) {
-        deeds.extend(disable_stray_keys(&mut tx, context, &user).await?);
-    }
+    deeds.extend(departures::disable_keys_outside(&mut tx, context, &user).await?);
     commit_all(control, context, tx, deeds).await?;
     Ok(user)
 }
@@ -48,10 +45,4 @@ fn difference(a: &[RoleId], b: &[RoleId]) -> Vec<RoleId> {
         one.iter().filter(|id| !other.contains(id)).copied().collect()
     };
     [only(a, b), only(b, a)].concat()
-}
-
-async fn disable_stray_keys(tx: &mut Tx, context: &Context, user: &User) -> Result<Vec<Deed>, ControlError> {
-    let keys = keys::load_of_user(tx, user.organization_id, user.id).await?;
-    let places: Vec<_> = keys.into_iter().map(|key| key.workspace_id).collect();
-    departures::disable_keys_in(tx, context, user, &places).await
 }

@@ -136,7 +136,7 @@ fn no_user() -> ControlError {
 
 /// Well-formed ids that name nothing are a 404 here, and what does not fit is a 409.
 fn as_of_mistral(error: ControlError) -> ControlError {
-    let ControlError::Invalid(fault) = error else { return error };
+    let (ControlError::Invalid(fault) | ControlError::Concealed(fault)) = error else { return error };
     match (fault.param().as_str(), fault.message.as_str()) {
         ("owner_user_id", _) => no_user(),
         ("workspace_id", message) if message.starts_with("names no ") => {
