@@ -83,7 +83,7 @@ impl Deed {
     }
 
     /// The same, with the names of the secrets that are others now: neither the old nor the new one is shown.
-    pub(crate) fn to_with_new<T: Serialize>(
+    pub(crate) fn after_replacing<T: Serialize>(
         mut self,
         shown: &T,
         secrets: &[&str],

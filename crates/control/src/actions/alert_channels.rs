@@ -178,7 +178,7 @@ async fn save(
 ) -> Result<AlertChannel, ControlError> {
     store::save(&mut tx, &permit, &channel).await.map_err(taken)?;
     let deed = Deed::on(permit, channel.id, &channel.name).from(before)?;
-    let deed = deed.to_with_new(&Shown::of(&channel), replaced)?;
+    let deed = deed.after_replacing(&Shown::of(&channel), replaced)?;
     commit(control, context, tx, deed).await?;
     Ok(channel)
 }

@@ -90,7 +90,7 @@ pub async fn update(
     store::save(&mut tx, &permit, &upstream).await.map_err(taken)?;
     let deed = Deed::on(permit, upstream.id, &upstream.name).from(&before)?;
     let replaced: &[&str] = if patch.key.is_some() { &["key"] } else { &[] };
-    let deed = deed.to_with_new(&Shown::of(&upstream), replaced)?;
+    let deed = deed.after_replacing(&Shown::of(&upstream), replaced)?;
     commit(control, context, tx, deed).await?;
     Ok(upstream)
 }

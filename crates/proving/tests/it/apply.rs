@@ -96,7 +96,7 @@ async fn the_example_is_built_once_and_its_keys_work() {
     assert_eq!(bench.list("/v1/gateway/workspaces").await.len(), 1, "a dry run makes nothing");
 
     let done = bench.apply(&example(), &[]).await.well();
-    assert!(done.starts_with(&planned) && done.ends_with("25 of 25 steps done.\n"), "{done}");
+    assert!(done.starts_with(&planned) && done.ends_with("23 of 23 steps done.\n"), "{done}");
     for name in ["dev-team-key", "ml-team-key", "prod-backend", "prod-ci"] {
         let path = bench.path("keys").join(name);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -361,7 +361,7 @@ fn with<'a>(list: &'a [Value], field: &str, value: &str) -> &'a Value {
 async fn people_groups_and_roles_come_to_rest_after_one_run() {
     let bench = Bench::set_up().await;
     let done = bench.apply(PEOPLE, &[]).await.well();
-    assert!(done.contains("+ service account ci in team: role \"developer\""), "{done}");
+    assert!(done.contains("+ service account ci in team: role developer"), "{done}");
     assert_eq!(bench.apply(PEOPLE, &["--prune"]).await.well(), "No changes.\n");
 
     let people = bench.list("/v1/gateway/users").await;
@@ -377,7 +377,7 @@ async fn people_groups_and_roles_come_to_rest_after_one_run() {
     assert_eq!(bench.system.chat(&bobs, "mistral-small-latest").await.status, 200);
     assert_eq!(
         bench.system.chat(&bobs, "mistral-large-latest").await.verdict(),
-        (403, "model_not_allowed_for_role".into())
+        (403, "model_not_allowed".into())
     );
 
     let exported = bench.run(&["export"]).await.well();
@@ -400,9 +400,9 @@ async fn what_changes_about_people_is_shown_and_done_and_pruned() {
     let done = bench.apply(&changed, &[]).await.well();
     for line in [
         "~ member bob@example.com: roles [\"auditor\",\"member\"] -> [\"billing_manager\"]\n",
-        "~ workspace team: icon \"T\" -> null\n",
-        "~ workspace group engineers in team: model_role \"tester\" -> null, roles [\"dev\"] -> [\"user\"]\n",
-        "~ service account ci in team: role \"developer\" -> null, roles [\"billing\",\"key-manager\"] -> []\n",
+        "~ workspace team: icon T -> none\n",
+        "~ workspace group engineers in team: model_role tester -> none, roles [\"dev\"] -> [\"user\"]\n",
+        "~ service account ci in team: role developer -> none, roles [\"billing\",\"key-manager\"] -> []\n",
     ] {
         assert!(done.contains(line), "{line}{done}");
     }
@@ -430,7 +430,7 @@ async fn what_changes_about_people_is_shown_and_done_and_pruned() {
     );
     let keys = bench.list("/v1/api-keys").await;
     assert_eq!(with(&keys, "name", "bobs")["status"], "disabled", "the owner left");
-    assert_eq!(with(&keys, "name", "cis")["status"], "revoked", "the account is gone");
+    assert!(!names(&keys).contains(&"cis"), "the account is gone, and its key with it");
 }
 
 #[tokio::test]

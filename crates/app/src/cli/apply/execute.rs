@@ -88,6 +88,7 @@ impl<'a> Executor<'a> {
                 let uuid = self.create(step).await?;
                 // What was made is there, whatever becomes of the rest of its fields.
                 self.uuids.insert(step.id.clone(), vec![uuid]);
+                self.place_administrator(step);
                 self.complete(step).await
             }
             Action::Update => self.update(step).await,
@@ -97,6 +98,15 @@ impl<'a> Executor<'a> {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// A new workspace has the person who administers it in it: later steps may be about that.
+    fn place_administrator(&mut self, step: &Step) {
+        let Some(email) = step.after(ADMIN).and_then(Value::as_str) else { return };
+        let place = Id::within(Noun::WorkspaceMember, &step.id.name, email);
+        if let Some(person) = self.uuids.get(&Id::member(email)).cloned() {
+            self.uuids.insert(place, person);
         }
     }
 
