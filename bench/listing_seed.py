@@ -251,14 +251,13 @@ class Sqlite:
             return id, database.execute("SELECT place, hash FROM audit_heads").fetchone()
 
     def fill(self, organization):
-        """Writes all rows, in one transaction."""
+        """Writes all rows, in one transaction. No statistics are gathered, since Louver gathers none."""
         database = sqlite3.connect(self.path)
         with database:
             for table, columns, rows in TABLES:
                 marks = ", ".join("?" * len(columns.split(",")))
                 database.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows(organization))
             database.execute("UPDATE audit_heads SET place = ?, hash = ?", organization.head)
-        database.execute("ANALYZE")
         database.close()
 
 
