@@ -81,6 +81,8 @@ impl Somebody {
                 any(self.everywhere) || any(self.here)
             }
             Some(At::Here) => wider(self.everywhere) || wider(self.here),
+            // Nobody changes the limits of what is their own, whatever they may do to others'.
+            Some(At::Own) if action == Action::UpdateApiKey => false,
             Some(At::Own) => wider(self.everywhere) || wider(self.here) || own,
             Some(At::There | At::Nowhere) => wider(self.everywhere),
         };
