@@ -243,8 +243,13 @@ async fn what_is_searched_for_is_text(store: Store) {
     for (number, name) in [(70, "a%b"), (71, "a_b"), (72, "a\\b"), (73, "axb")] {
         groups::insert(&mut tx, &permit, &group(&f, number, name)).await.unwrap();
         let workspace = WorkspaceId::from_bytes([number; 16]);
-        let workspace =
-            Workspace { id: workspace, name: name.into(), is_default: false, ..f.workspace.clone() };
+        let workspace = Workspace {
+            id: workspace,
+            name: name.into(),
+            is_default: false,
+            archived_at: None,
+            ..f.workspace.clone()
+        };
         workspaces::insert(&mut tx, &permit, &workspace).await.unwrap();
         let email = format!("{name}@example.com");
         users::insert(&mut tx, &permit, &User { email, ..person(&f, number) }).await.unwrap();
