@@ -211,7 +211,7 @@ def short_person(pages):
 def short_person_workspace(pages):
     workspace = str(uuid.UUID(bytes=pages.org.workspaces[0]))
     millis, page = pages.get("/v1/api-keys", key="lead", limit=100, workspace_id=workspace)
-    full(page["data"], 100, "keys of a workspace")
+    expect(page["data"], "keys of a workspace")
     return millis
 
 
