@@ -10,12 +10,10 @@ use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use std::fmt;
-use std::marker::PhantomData;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
+
+pub(crate) use louver_mistral::admin::values::Object;
 
 const LARGEST_BODY: usize = 1024 * 1024;
 
@@ -55,25 +53,5 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Control>> for Named<T> {
     async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, ControlError> {
         let path = Path::<T>::from_request_parts(parts, control).await;
         path.map(|Path(named)| Self(named)).map_err(|_| ControlError::NotFound)
-    }
-}
-
-/// A struct that comes as an object only: serde alone would take a list of its fields as well.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Object<T>(pub(crate) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OnlyMaps<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
-            type Value = T;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-        deserializer.deserialize_map(OnlyMaps(PhantomData)).map(Self)
     }
 }

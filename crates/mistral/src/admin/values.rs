@@ -181,7 +181,8 @@ impl JsonSchema for Amount {
 }
 
 /// A struct that comes as an object only: serde alone would take a list of its values as well.
-struct Object<T>(T);
+#[derive(Clone, Debug, Default)]
+pub struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
