@@ -12,6 +12,7 @@ use louver_control::actions::workspaces::DEFAULT_MAX_ACTIVE;
 use louver_control::auditing;
 use louver_control::delivery::targets::AllowedTargets;
 use louver_control::openapi::Access;
+use louver_gateway::CallBounds;
 use louver_store::journal::Durability;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -36,6 +37,10 @@ pub struct File {
     max_connections_per_address: Option<usize>,
     usage_queue: Option<usize>,
     credential_rest_seconds: Option<u32>,
+    max_upload_bytes: Option<u64>,
+    max_document_pages: Option<u64>,
+    max_audio_seconds: Option<u64>,
+    max_tool_calls: Option<u64>,
     journal_dir: Option<PathBuf>,
     durability: Option<String>,
     budget_refusal_status: Option<u16>,
@@ -111,6 +116,8 @@ pub struct Config {
     pub usage_queue: usize,
     /// Seconds that a credential rests after 429 or 5xx.
     pub credential_rest_seconds: u32,
+    /// What a call may bring along and set off, where its request does not say.
+    pub bounds: CallBounds,
     /// Where the journal of calls is kept.
     pub journal_dir: Option<PathBuf>,
     /// Whether calls wait for the disk.
@@ -277,6 +284,12 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         ),
         usage_queue: at_least_one(file.usage_queue, 65_536, "usage_queue", errors),
         credential_rest_seconds: file.credential_rest_seconds.unwrap_or(5),
+        bounds: CallBounds {
+            upload_bytes: file.max_upload_bytes.unwrap_or(512 * 1024 * 1024),
+            document_pages: file.max_document_pages.unwrap_or(1000),
+            audio_seconds: file.max_audio_seconds.unwrap_or(3 * 60 * 60),
+            tool_calls: file.max_tool_calls.unwrap_or(16),
+        },
         journal_dir,
         durability: durability(file.durability.as_deref(), errors),
         budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),

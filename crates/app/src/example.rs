@@ -26,8 +26,8 @@ pub fn simulator(seed: u64, record: bool) -> Result<Simulator, String> {
 /// The settings of such a simulator.
 pub fn simulated(seed: u64) -> Result<Config, String> {
     let entries = louver_store::models::builtin().map_err(|e| e.to_string())?;
-    let models = entries.into_iter().map(|entry| {
-        let endpoints: Vec<Endpoint> = entry.model.endpoints.iter().map(|e| endpoint(*e)).collect();
+    let models = entries.models.into_iter().map(|entry| {
+        let endpoints: Vec<Endpoint> = entry.model.endpoints.iter().filter_map(|e| endpoint(*e)).collect();
         let model = Model::new(entry.model.id, entry.model.context, &endpoints);
         entry.model.aliases.into_iter().fold(model, Model::alias)
     });
@@ -35,13 +35,14 @@ pub fn simulated(seed: u64) -> Result<Config, String> {
     Ok(Config::new(seed, models.collect(), move || clock.now().seconds()))
 }
 
-const fn endpoint(kind: EndpointKind) -> Endpoint {
-    match kind {
+/// Where the simulator serves a model that is called there.
+const fn endpoint(kind: EndpointKind) -> Option<Endpoint> {
+    Some(match kind {
         EndpointKind::Chat => Endpoint::Chat,
         EndpointKind::Fim => Endpoint::Fim,
         EndpointKind::Embeddings => Endpoint::Embeddings,
-        EndpointKind::Models => Endpoint::Models,
-    }
+        _ => return None,
+    })
 }
 
 /// How to use an example organization: what `louver dev` prints and keeps in its data directory.

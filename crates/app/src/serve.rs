@@ -343,6 +343,7 @@ fn settings(config: &Config, upstream: UpstreamTarget) -> Result<Settings, Strin
         exact_input: config.tokenizer.as_ref().map(exact_input).transpose()?,
         budget_refusal_status: config.budget_refusal_status,
         credential_rest_seconds: config.credential_rest_seconds,
+        bounds: config.bounds,
     })
 }
 

@@ -5,6 +5,7 @@
 
 use crate::budgets::{BudgetKind, Scope};
 use crate::endpoints::EndpointKind;
+use crate::limits::Region;
 use crate::models::{Catalogue, Model, ModelIndex, ModelSet};
 use crate::network::Cidr;
 use crate::rates::SlidingWindow;
@@ -21,8 +22,18 @@ pub struct CallRules {
     pub workspace_archived: bool,
     /// Addresses the key may be used from; `None` is any.
     pub addresses: Option<Vec<Cidr>>,
-    /// Endpoints the key may call; `None` is all.
+    /// Endpoints that organization, workspace, roles and key all allow; `None` is all.
     pub endpoints: Option<Vec<EndpointKind>>,
+    /// Types of tools that the provider runs which may be offered.
+    pub tools: Vec<String>,
+    /// Whether the priority tier may be asked for.
+    pub priority: bool,
+    /// Hours that a signed URL may live at most; 0 is no signed URLs.
+    pub signed_url_hours: u32,
+    /// Where calls must be answered; `None` is anywhere.
+    pub region: Option<Region>,
+    /// Models to try when the one that was asked for cannot be had.
+    pub fallback_models: Vec<String>,
     /// The models allowed by organization ∩ workspace ∩ role ∩ key.
     pub models: ModelSet,
     /// The least of the roles' tokens per request, with the name of that role.
@@ -38,6 +49,10 @@ pub struct Ask<'a> {
     pub model: Option<&'a str>,
     /// Further models that the body names (for guardrails); each must be allowed.
     pub nested_models: &'a [String],
+    /// Types of tools that the provider would run.
+    pub tools: &'a [String],
+    /// Whether the priority tier is asked for.
+    pub priority: bool,
     /// Estimated tokens of input.
     pub input_tokens: u64,
     /// The most tokens of output that the client asked for, per choice.
@@ -49,7 +64,7 @@ pub struct Ask<'a> {
 impl Ask<'_> {
     /// Whether the length of the answer was left open.
     pub fn is_open(&self) -> bool {
-        self.max_tokens.is_none() && self.endpoint != EndpointKind::Embeddings
+        self.max_tokens.is_none() && self.endpoint.generates()
     }
 }
 
@@ -91,11 +106,15 @@ pub enum Refusal {
         /// The role.
         role: Arc<str>,
     },
-    /// A tool that only the provider runs, which has no price here.
+    /// A tool that the provider runs, and that is not allowed.
     ToolNotAllowed {
         /// Its type.
         tool: String,
     },
+    /// A tier of service that is not allowed.
+    TierNotAllowed,
+    /// A signed URL, and none is allowed.
+    SignedUrlNotAllowed,
     /// A rate or the number of calls at the same time is used up.
     RateLimited(RateLimited),
     /// A budget has not enough left for what the call could cost.
@@ -263,9 +282,18 @@ pub fn admit<'a>(
         let (index, _) = catalogue.find(nested).ok_or(Refusal::ModelNotAllowed)?;
         rules.models.contains(index).then_some(()).ok_or(Refusal::ModelNotAllowed)?;
     }
+    may_use(rules, &ask)?;
     let tokens = PerRequest::of(rules, model.context, ask);
     tokens.refusal(rules).map_or(Ok(()), Err)?;
     Ok(Grant { model, index, output: tokens.output, inject: tokens.inject })
+}
+
+/// Asks whether the tools and the tier of a call are allowed.
+pub fn may_use(rules: &CallRules, ask: &Ask<'_>) -> Result<(), Refusal> {
+    if let Some(tool) = ask.tools.iter().find(|tool| !rules.tools.contains(tool)) {
+        return Err(Refusal::ToolNotAllowed { tool: tool.clone() });
+    }
+    if ask.priority && !rules.priority { Err(Refusal::TierNotAllowed) } else { Ok(()) }
 }
 
 /// The rules that hold for every call, whatever it says.
@@ -332,7 +360,7 @@ impl PerRequest {
     /// Of a call to a model of that context.
     pub fn of(rules: &CallRules, context: u64, ask: Ask<'_>) -> Self {
         let Ask { input_tokens, choices, .. } = ask;
-        if ask.endpoint == EndpointKind::Embeddings {
+        if !ask.endpoint.generates() {
             return Self { asked: input_tokens, output: 0, inject: false };
         }
         if let Some(max_tokens) = ask.max_tokens {
@@ -374,6 +402,8 @@ mod tests {
             status: ModelStatus::Active,
             deprecation: None,
             replacement: None,
+            upstream: None,
+            workspace_id: None,
         };
         Catalogue::new(vec![
             model("small", EndpointKind::Chat),
@@ -388,6 +418,11 @@ mod tests {
             workspace_archived: false,
             addresses: None,
             endpoints: None,
+            tools: vec!["web_search".into()],
+            priority: false,
+            signed_url_hours: 0,
+            region: None,
+            fallback_models: vec![],
             models: catalogue.allowed(Some(&["small".into(), "embed".into()])),
             tokens_per_request: Some((500, "analyst".into())),
         }
@@ -398,6 +433,8 @@ mod tests {
             endpoint: EndpointKind::Chat,
             model: Some(model),
             nested_models: &[],
+            tools: &[],
+            priority: false,
             input_tokens: 100,
             max_tokens: None,
             choices: 1,
@@ -458,6 +495,17 @@ mod tests {
             Err(Refusal::ModelNotAllowed)
         );
         assert_eq!(decide(|_| (), ask("small-latest")).unwrap().0, "small");
+    }
+
+    #[test]
+    fn tools_and_tiers_are_refused_by_name() {
+        let tools = ["web_search".to_owned(), "connector".to_owned()];
+        let both = Ask { tools: &tools, ..ask("small") };
+        assert_eq!(decide(|_| (), both), Err(Refusal::ToolNotAllowed { tool: "connector".into() }));
+        assert!(decide(|_| (), Ask { tools: &tools[..1], ..ask("small") }).is_ok());
+        let priority = Ask { priority: true, ..ask("small") };
+        assert_eq!(decide(|_| (), priority), Err(Refusal::TierNotAllowed));
+        assert!(decide(|rules| rules.priority = true, priority).is_ok());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::budgets::{Budget, Scope, Unit};
 use crate::calendar::Zone;
 use crate::endpoints::EndpointKind;
 use crate::keys::ApiKey;
-use crate::limits::{Level, Limits};
+use crate::limits::{Level, Limits, ServiceTier};
 use crate::model_roles::ModelRole;
 use crate::models::{Catalogue, ModelSet};
 use crate::organizations::Organization;
@@ -136,7 +136,7 @@ impl<'a> Chain<'a> {
 
     /// What decides about the key's calls before anything is counted.
     pub fn call_rules(&self, catalogue: &Catalogue) -> CallRules {
-        let all: ModelSet = catalogue.allowed(None);
+        let all: ModelSet = catalogue.usable_in(self.workspace.id);
         let tightest = self
             .roles
             .iter()
@@ -145,16 +145,58 @@ impl<'a> Chain<'a> {
             billing_active: self.organization.billing_active,
             workspace_archived: self.workspace.archived_at.is_some(),
             addresses: self.key.allowed_cidrs.clone(),
-            endpoints: self
-                .key
-                .allowed_endpoints
-                .as_ref()
-                .map(|names| names.iter().filter_map(|name| EndpointKind::parse(name)).collect()),
+            endpoints: self.allowed_endpoints(),
+            tools: self.allowed_tools(),
+            priority: self.allows_priority(),
+            signed_url_hours: self.signed_url_hours(),
+            region: self.limits().find_map(|limits| limits.region),
+            fallback_models: self
+                .limits()
+                .filter_map(|l| l.fallback_models.clone())
+                .last()
+                .unwrap_or_default(),
             models: self
                 .allow_lists()
                 .fold(all, |set, list| set.intersection(&catalogue.allowed(list.entries))),
             tokens_per_request: tightest.min_by_key(|(limit, _)| *limit),
         }
+    }
+
+    /// The limits from the organization down to the key. A person's are counted, and give no permissions.
+    fn limits(&self) -> impl DoubleEndedIterator<Item = &Limits> {
+        [&self.organization.limits, &self.workspace.limits, &self.key.limits].into_iter()
+    }
+
+    /// The endpoints that stand in every list there is; `None` where there is no list.
+    fn allowed_endpoints(&self) -> Option<Vec<EndpointKind>> {
+        let of_limits = self.limits().filter_map(|limits| limits.allowed_endpoints.as_ref());
+        let of_roles = self.roles.iter().filter_map(|role| role.allowed_endpoints.as_ref());
+        of_limits.chain(of_roles).fold(None, |all: Option<Vec<EndpointKind>>, list| match all {
+            None => Some(list.clone()),
+            Some(all) => Some(all.into_iter().filter(|kind| list.contains(kind)).collect()),
+        })
+    }
+
+    /// The organization names the tools; every list below it narrows.
+    fn allowed_tools(&self) -> Vec<String> {
+        let mut tools = self.organization.limits.allowed_tools.clone().unwrap_or_default();
+        let of_limits = self.limits().filter_map(|limits| limits.allowed_tools.as_ref());
+        let of_roles = self.roles.iter().filter_map(|role| role.allowed_tools.as_ref());
+        for list in of_limits.chain(of_roles) {
+            tools.retain(|tool| list.contains(tool));
+        }
+        tools
+    }
+
+    fn allows_priority(&self) -> bool {
+        let mut lists = self.limits().filter_map(|limits| limits.allowed_service_tiers.as_ref());
+        self.organization.limits.allowed_service_tiers.is_some()
+            && lists.all(|tiers| tiers.contains(&ServiceTier::Priority))
+    }
+
+    fn signed_url_hours(&self) -> u32 {
+        let most = self.organization.limits.max_signed_url_hours.unwrap_or(0);
+        self.limits().filter_map(|limits| limits.max_signed_url_hours).fold(most, u32::min)
     }
 
     /// The levels, from the organization down to the key; on some nothing may stand.

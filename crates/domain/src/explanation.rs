@@ -14,10 +14,12 @@ use crate::id::BudgetId;
 use crate::ledger::RatesInUse;
 use crate::limits::Level;
 use crate::models::Catalogue;
-use crate::prices::Price;
+use crate::money::Money;
+use crate::prices::{Price, Terms};
 use crate::reserve::Reach;
 use crate::settlement::Bound;
 use crate::time::Timestamp;
+use crate::usage::Units;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -150,6 +152,9 @@ pub fn explain(question: &Question<'_>, books: &Books) -> Explanation {
         input: ask.input_tokens,
         output: per_request.output,
         choices: ask.choices,
+        units: Units::default(),
+        terms: Terms { priority: ask.priority, ..Terms::default() },
+        tools: Money::ZERO,
         price: question.price,
         context: model.context,
         open: ask.is_open(),
@@ -372,13 +377,14 @@ fn of_role(chain: &Chain<'_>, role: &str) -> Scope {
 fn price_entry(question: &Question<'_>, stages: &[Stage], known: bool) -> Entry {
     let needed = stages.iter().any(Stage::needs_price);
     let entry = Entry::new("price");
-    match (known, question.price) {
+    let covers = |price: &Price| price.covers(question.ask.endpoint.billing(), &Units::default());
+    match (known, question.price.is_some_and(covers)) {
         (false, _) => entry.cannot_be_asked("the model is not known"),
-        (true, Some(_)) => entry.says("the model has a price"),
-        (true, None) if needed => entry
+        (true, true) => entry.says("the model has a price"),
+        (true, false) if needed => entry
             .says("the model has no price, and a budget in dollars applies")
             .refused_with(Some(Refusal::UnboundedCost)),
-        (true, None) => entry.says("the model has no price, and no budget in dollars applies"),
+        (true, false) => entry.says("the model has no price, and no budget in dollars applies"),
     }
 }
 

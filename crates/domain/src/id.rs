@@ -123,6 +123,12 @@ typed_id!(
     /// A stored upstream credential.
     UpstreamId, "up");
 typed_id!(
+    /// An object that the provider keeps, as Louver knows it.
+    ObjectId, "obj");
+typed_id!(
+    /// A correction of what was charged.
+    AdjustmentId, "adj");
+typed_id!(
     /// One request to Louver; also the answer's `x-request-id`.
     RequestId, "req");
 typed_id!(

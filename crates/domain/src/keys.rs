@@ -237,8 +237,6 @@ pub struct ApiKey {
     pub limits: Limits,
     /// A model role of its own, besides its owner's.
     pub role: Option<String>,
-    /// The endpoints it may call, by name; `None` is all.
-    pub allowed_endpoints: Option<Vec<String>>,
     /// The addresses it may be used from; `None` is any.
     pub allowed_cidrs: Option<Vec<Cidr>>,
     /// When it was made.

@@ -28,6 +28,7 @@ pub mod model_roles;
 pub mod models;
 pub mod money;
 pub mod network;
+pub mod objects;
 pub mod organizations;
 pub mod prices;
 pub mod rates;

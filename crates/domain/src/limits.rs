@@ -1,6 +1,7 @@
 //! The limits that an organization, a workspace, a user and a key may each carry.
 
 use crate::budgets::BudgetKind;
+use crate::endpoints::EndpointKind;
 use crate::money::Money;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,24 @@ pub enum KeyCreation {
     Members,
 }
 
+/// A tier of service beside the standard one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceTier {
+    /// Served first, at a higher price.
+    Priority,
+}
+
+/// Where the provider answers calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Region {
+    /// In the European Union only.
+    Eu,
+    /// In the United States only.
+    Us,
+}
+
 /// Per cents of a budget at which people are told, where nothing else is set.
 pub const DEFAULT_THRESHOLDS: [u8; 3] = [50, 80, 95];
 
@@ -78,6 +97,19 @@ pub struct Limits {
     pub daily_budget_usd: Option<Money>,
     /// Dollars in a calendar month.
     pub monthly_budget_usd: Option<Money>,
+    /// Endpoints that may be called.
+    pub allowed_endpoints: Option<Vec<EndpointKind>>,
+    /// Types of tools that the provider runs which may be offered; functions always may. On the organization `None` is
+    /// none, below it `None` is what stands above.
+    pub allowed_tools: Option<Vec<String>>,
+    /// Service tiers that may be asked for, beside the standard one; `None` as in `allowed_tools`.
+    pub allowed_service_tiers: Option<Vec<ServiceTier>>,
+    /// Hours that a signed URL, which works without a key, may live at most; `None` as in `allowed_tools`.
+    pub max_signed_url_hours: Option<u32>,
+    /// Where calls are answered; `None` is what stands above, and on the organization anywhere.
+    pub region: Option<Region>,
+    /// Models to try in this order when the one that was asked for cannot be had; each must be allowed by itself.
+    pub fallback_models: Option<Vec<String>>,
     /// Per cent of a budget at which people are told; `None` is 50, 80 and 95.
     pub alert_thresholds: Option<Vec<u8>>,
     /// Days after which a new key of this level expires at the latest.

@@ -1,5 +1,6 @@
 //! Model roles: which models, how many tokens a call and how many a day, by what a person does.
 
+use crate::endpoints::EndpointKind;
 use crate::models::MATCH_ALL;
 
 /// A model role.
@@ -9,6 +10,10 @@ pub struct ModelRole {
     pub name: String,
     /// Entries of its allow-list.
     pub allowed_models: Vec<String>,
+    /// Endpoints that may be called; `None` is all.
+    pub allowed_endpoints: Option<Vec<EndpointKind>>,
+    /// Types of tools that the provider runs which may be offered; `None` is what stands above.
+    pub allowed_tools: Option<Vec<String>>,
     /// Estimated input and allowed output of one call, in tokens; `None` is no limit.
     pub max_tokens_per_request: Option<u64>,
     /// Tokens a day for each person who has it; `None` is no limit.
@@ -22,6 +27,8 @@ pub fn builtin() -> Vec<ModelRole> {
     let role = |name: &str, models: &[&str], per_request, daily| ModelRole {
         name: name.to_owned(),
         allowed_models: models.iter().map(|m| (*m).to_owned()).collect(),
+        allowed_endpoints: None,
+        allowed_tools: None,
         max_tokens_per_request: Some(per_request),
         daily_token_budget: daily,
         builtin: true,

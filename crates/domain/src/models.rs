@@ -1,6 +1,7 @@
 //! The catalogue of LLM models: names, aliases and families, and the allow-lists that speak of them.
 
 use crate::endpoints::EndpointKind;
+use crate::id::WorkspaceId;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -65,6 +66,12 @@ pub struct Model {
     /// What takes its place.
     #[serde(default)]
     pub replacement: Option<String>,
+    /// The named upstream that serves it; `None` is the first one, Mistral itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// The one workspace that may use it, as with fine-tuned models; `None` is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_id: Option<WorkspaceId>,
 }
 
 impl Model {
@@ -134,6 +141,17 @@ impl Catalogue {
     pub fn allowed(&self, list: Option<&[String]>) -> ModelSet {
         let Some(entries) = list else { return self.matching(MATCH_ALL) };
         entries.iter().fold(self.none(), |set, entry| set.union(&self.matching(entry)))
+    }
+
+    /// The models that keys of a workspace may use at all: those that belong to no other one.
+    pub fn usable_in(&self, workspace: WorkspaceId) -> ModelSet {
+        let mut set = self.none();
+        for (index, model) in self.iter() {
+            if model.workspace_id.is_none_or(|owner| owner == workspace) {
+                set.insert(index);
+            }
+        }
+        set
     }
 
     /// The first entry of a list that names no model.
@@ -214,6 +232,8 @@ mod tests {
             status,
             deprecation: None,
             replacement: None,
+            upstream: None,
+            workspace_id: None,
         };
         Catalogue::new(vec![
             model("mistral-small-2603", &["mistral-small-latest"], "mistral-small", ModelStatus::Active),

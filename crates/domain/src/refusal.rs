@@ -15,6 +15,8 @@ impl Refusal {
             | Self::ModelNotAllowed
             | Self::TokensPerRequestExceeded { .. }
             | Self::ToolNotAllowed { .. }
+            | Self::TierNotAllowed
+            | Self::SignedUrlNotAllowed
             | Self::UnboundedCost => 403,
             Self::RateLimited(_) | Self::Budget(_) => 429,
         }
@@ -30,6 +32,8 @@ impl Refusal {
             Self::ModelNotAllowed => "model_not_allowed",
             Self::TokensPerRequestExceeded { .. } => "tokens_per_request_exceeded",
             Self::ToolNotAllowed { .. } => "tool_not_allowed",
+            Self::TierNotAllowed => "service_tier_not_allowed",
+            Self::SignedUrlNotAllowed => "signed_url_not_allowed",
             Self::UnboundedCost => "unbounded_cost",
             Self::RateLimited(_) => "rate_limited",
             Self::Budget(refusal) => refusal.type_name(),
@@ -42,10 +46,12 @@ impl Refusal {
             Self::ModelNotAllowed | Self::UnboundedCost => Some("model"),
             Self::TokensPerRequestExceeded { .. } => Some("max_tokens"),
             Self::ToolNotAllowed { .. } => Some("tools"),
+            Self::TierNotAllowed => Some("service_tier"),
             Self::BillingInactive
             | Self::WorkspaceArchived
             | Self::AddressNotAllowed
             | Self::EndpointNotAllowed { .. }
+            | Self::SignedUrlNotAllowed
             | Self::RateLimited(_)
             | Self::Budget(_) => None,
         }
@@ -66,10 +72,16 @@ impl Refusal {
                 "The call may use {asked} tokens (estimated input and max_tokens); the role {role} allows {limit} a call."
             ),
             Self::ToolNotAllowed { tool } => {
-                format!("Tools of the type {tool:?} are not allowed; functions are.")
+                format!("Tools of the type {tool:?} are not allowed for this key; functions are.")
+            }
+            Self::TierNotAllowed => {
+                "The priority tier is not allowed for this key: leave service_tier out or say standard_only.".into()
+            }
+            Self::SignedUrlNotAllowed => {
+                "Signed URLs are not allowed for this key; the content of the file is, through this gateway.".into()
             }
             Self::UnboundedCost => {
-                "The model has no price here, and a budget applies: what the call could cost cannot be said."
+                "What the call could cost cannot be said, since a model or a tool in it has no price here; and a budget applies."
                     .into()
             }
             Self::RateLimited(limited) => limited.message(),

@@ -1,8 +1,10 @@
 //! What a call could use at most, and how much shorter an answer is kept when a limit is near and its length was left open.
 
 use crate::budgets::Unit;
-use crate::prices::Price;
+use crate::money::Money;
+use crate::prices::{Price, Terms};
 use crate::settlement::Bound;
+use crate::usage::{Tokens, Units};
 
 /// Where the client named no `max_tokens` and a limit has not enough for the model's whole context, the answer may use
 /// one part in so many of what is left.
@@ -19,6 +21,12 @@ pub struct Reach<'a> {
     pub output: u64,
     /// How many choices.
     pub choices: u64,
+    /// What else at most.
+    pub units: Units,
+    /// The dearest terms that it can be served on.
+    pub terms: Terms,
+    /// What the tools cost at most that it may call.
+    pub tools: Money,
     /// The price, when the model has one.
     pub price: Option<&'a Price>,
     /// The model's context.
@@ -31,7 +39,16 @@ impl Reach<'_> {
     /// The bound of the call when each choice has so much output at most.
     pub fn bound(&self, output: u64) -> Bound {
         let all = output.saturating_mul(self.choices);
-        Bound::new(self.input, all, self.price, self.context.saturating_mul(self.choices))
+        let tokens = Tokens { input: self.input, cached: 0, output: all };
+        let of_model = self.price.map_or(Money::ZERO, |price| price.most(tokens, &self.units, self.terms));
+        Bound {
+            input: self.input,
+            output: all,
+            units: self.units,
+            terms: self.terms,
+            cost: of_model.checked_add(self.tools).unwrap_or(Money::from_nanos(i64::MAX)),
+            plausible: self.context.saturating_mul(self.choices),
+        }
     }
 
     /// An output per choice, shorter than `output`, that fits into what is left of a limit, if the client left it open and
@@ -48,7 +65,7 @@ impl Reach<'_> {
         let rest = left.saturating_sub(input);
         let tokens = match (unit, self.price) {
             (Unit::Tokens, _) => rest,
-            (Unit::Usd, Some(price)) => price.output_tokens(rest),
+            (Unit::Usd, Some(price)) => price.output_tokens(rest, self.terms),
             (Unit::Usd, None) => 0,
         };
         tokens.checked_div(self.choices).unwrap_or(0)
@@ -61,8 +78,17 @@ mod tests {
 
     #[test]
     fn an_open_answer_is_cut_to_a_part_of_what_is_left_but_never_to_little() {
-        let open =
-            Reach { input: 100, output: 50_000, choices: 1, price: None, context: 100_000, open: true };
+        let open = Reach {
+            input: 100,
+            output: 50_000,
+            choices: 1,
+            units: Units::default(),
+            terms: Terms::default(),
+            tools: Money::ZERO,
+            price: None,
+            context: 100_000,
+            open: true,
+        };
         for (left, shorter) in
             [(80_100, Some(10_000)), (8_292, Some(1_024)), (1_124, Some(1_024)), (1_123, None), (0, None)]
         {

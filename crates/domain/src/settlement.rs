@@ -2,8 +2,8 @@
 
 use crate::budgets::Unit;
 use crate::money::Money;
-use crate::prices::Price;
-use crate::usage::Tokens;
+use crate::prices::{Price, Terms};
+use crate::usage::{Tokens, Units};
 
 /// The most that a call can cost, fixed when it is admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,19 +12,17 @@ pub struct Bound {
     pub input: u64,
     /// Tokens of output at most, over all choices.
     pub output: u64,
-    /// Their price at most.
+    /// What else at most.
+    pub units: Units,
+    /// On the dearest terms that it can be served on.
+    pub terms: Terms,
+    /// The price of all that at most, with the tools that it may call.
     pub cost: Money,
     /// More tokens than this, of input or of output, no call of this model can have.
     pub plausible: u64,
 }
 
 impl Bound {
-    /// Of so many tokens at that price; a model without a price costs nothing that could be counted.
-    pub fn new(input: u64, output: u64, price: Option<&Price>, plausible: u64) -> Self {
-        let dearest = |price: &Price| price.most(Tokens { input, cached: 0, output });
-        Self { input, output, cost: price.map_or(Money::ZERO, dearest), plausible }
-    }
-
     /// What it reserves of a budget of that unit.
     pub fn of(&self, unit: Unit) -> i64 {
         match unit {
@@ -39,15 +37,30 @@ impl Bound {
     }
 }
 
+/// What upstream says of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metered {
+    /// Tokens.
+    pub tokens: Tokens,
+    /// What else it used.
+    pub units: Units,
+    /// On which terms it was served.
+    pub terms: Terms,
+    /// What the tools cost that it called.
+    pub tools: Money,
+}
+
 /// How a call ended, as far as its bill goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Upstream said what it used.
-    Metered(Tokens),
+    Metered(Metered),
     /// Upstream may have worked, and did not say what it used, or not believably.
     Unknown,
     /// As [`Outcome::Unknown`], where no budget applies: this is the best guess.
-    Guessed(Tokens),
+    Guessed(Metered),
+    /// Upstream took it and works on it later: it is charged ahead, and what was too much comes back.
+    Ahead,
     /// Provably not sent, or refused by upstream: nothing is billed.
     Void,
 }
@@ -65,6 +78,8 @@ pub enum Why {
     Void,
     /// As upstream said, which is more than the bound: a price, a model or a count is wrong here.
     Overrun,
+    /// At the bound, ahead of the work: an adjustment follows.
+    Ahead,
 }
 
 impl Why {
@@ -79,7 +94,11 @@ impl Why {
 pub struct Charge {
     /// Tokens.
     pub tokens: Tokens,
-    /// Their cost.
+    /// What else.
+    pub units: Units,
+    /// On which terms.
+    pub terms: Terms,
+    /// The cost of all that.
     pub cost: Money,
     /// Why.
     pub why: Why,
@@ -101,23 +120,29 @@ impl Charge {
 pub fn settle(bound: &Bound, price: Option<&Price>, outcome: Outcome) -> Charge {
     let at_bound = |why| Charge {
         tokens: Tokens { input: bound.input, cached: 0, output: bound.output },
+        units: bound.units,
+        terms: bound.terms,
         cost: bound.cost,
         why,
     };
+    let as_said = |said: Metered, why| {
+        let of_model = price.map_or(Money::ZERO, |price| price.cost(said.tokens, &said.units, said.terms));
+        let cost = of_model.checked_add(said.tools).unwrap_or(Money::from_nanos(i64::MAX));
+        Charge { tokens: said.tokens, units: said.units, terms: said.terms, cost, why }
+    };
     match outcome {
-        Outcome::Void => Charge { tokens: Tokens::default(), cost: Money::ZERO, why: Why::Void },
+        Outcome::Void => as_said(Metered::default(), Why::Void),
         Outcome::Unknown => at_bound(Why::Unknown),
-        Outcome::Guessed(tokens) => {
-            let cost = price.map_or(Money::ZERO, |price| price.cost(tokens));
-            Charge { tokens, cost, why: Why::Unknown }
-        }
-        Outcome::Metered(tokens) if tokens.input.max(tokens.output) > bound.plausible => {
+        Outcome::Ahead => at_bound(Why::Ahead),
+        Outcome::Guessed(said) => as_said(said, Why::Unknown),
+        Outcome::Metered(said) if said.tokens.input.max(said.tokens.output) > bound.plausible => {
             at_bound(Why::Absurd)
         }
-        Outcome::Metered(tokens) => {
-            let cost = price.map_or(Money::ZERO, |price| price.cost(tokens));
-            let over = cost > bound.cost || tokens.input.saturating_add(tokens.output) > bound.tokens();
-            Charge { tokens, cost, why: if over { Why::Overrun } else { Why::Metered } }
+        Outcome::Metered(said) => {
+            let charge = as_said(said, Why::Metered);
+            let tokens = said.tokens.input.saturating_add(said.tokens.output);
+            let over = charge.cost > bound.cost || tokens > bound.tokens();
+            Charge { why: if over { Why::Overrun } else { Why::Metered }, ..charge }
         }
     }
 }
@@ -129,27 +154,32 @@ mod tests {
     use proptest::prelude::*;
 
     fn price() -> Price {
-        Price {
-            effective_from: Timestamp::from_micros(0),
-            input_usd_per_mtok: Money::from_nanos(100_000_000),
-            cached_input_usd_per_mtok: Money::from_nanos(10_000_000),
-            output_usd_per_mtok: Money::from_nanos(300_000_000),
-        }
+        let of = Money::from_nanos;
+        Price::of_tokens(Timestamp::from_micros(0), of(100_000_000), of(10_000_000), of(300_000_000))
+    }
+
+    fn bound(input: u64, output: u64, price: &Price, plausible: u64) -> Bound {
+        let tokens = Tokens { input, cached: 0, output };
+        let cost = price.most(tokens, &Units::default(), Terms::default());
+        Bound { input, output, cost, plausible, ..Bound::default() }
     }
 
     #[test]
     fn each_outcome_has_its_charge() {
-        let bound = Bound::new(100, 50, Some(&price()), 1000);
+        let bound = bound(100, 50, &price(), 1000);
         assert_eq!(bound.cost.nanos(), 100 * 100 + 50 * 300);
         let charge = |outcome| {
             let charge = settle(&bound, Some(&price()), outcome);
             (charge.cost.nanos(), charge.of(Unit::Tokens), charge.why)
         };
-        let metered = |input, output| charge(Outcome::Metered(Tokens { input, cached: 0, output }));
+        let said =
+            |input, output| Metered { tokens: Tokens { input, cached: 0, output }, ..Metered::default() };
+        let metered = |input, output| charge(Outcome::Metered(said(input, output)));
         assert_eq!(metered(10, 5), (10 * 100 + 5 * 300, 15, Why::Metered));
         assert_eq!(metered(10, 90), (10 * 100 + 90 * 300, 100, Why::Overrun));
         assert_eq!(metered(1001, 0), (25_000, 150, Why::Absurd));
         assert_eq!(charge(Outcome::Unknown), (25_000, 150, Why::Unknown));
+        assert_eq!(charge(Outcome::Ahead), (25_000, 150, Why::Ahead));
         assert_eq!(charge(Outcome::Void), (0, 0, Why::Void));
     }
 
@@ -157,10 +187,10 @@ mod tests {
         /// A call that stays within its bound in tokens stays within it in money, also at a cache dearer than input.
         #[test]
         fn within_the_bound_nothing_overruns(input in 0_u64..10_000, output in 0_u64..10_000, used_in in 0_u64..10_000, used_out in 0_u64..10_000, cached in 0_u64..10_000, dear in 0_i64..1_000_000_000) {
-            let price = Price { cached_input_usd_per_mtok: Money::from_nanos(dear), ..price() };
-            let bound = Bound::new(input, output, Some(&price), u64::MAX);
+            let price = Price { cached_input_usd_per_mtok: Some(Money::from_nanos(dear)), ..price() };
+            let bound = bound(input, output, &price, u64::MAX);
             let tokens = Tokens { input: used_in.min(input), cached, output: used_out.min(output) };
-            let charge = settle(&bound, Some(&price), Outcome::Metered(tokens));
+            let charge = settle(&bound, Some(&price), Outcome::Metered(Metered { tokens, ..Metered::default() }));
             prop_assert_eq!(charge.why, Why::Metered);
             prop_assert!(charge.cost <= bound.cost);
         }

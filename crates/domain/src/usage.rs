@@ -2,8 +2,7 @@
 
 use crate::endpoints::EndpointKind;
 use crate::id::{KeyId, OrganizationId, RequestId, UserId, WorkspaceId};
-use crate::money::Money;
-use crate::settlement::{Bound, Why};
+use crate::settlement::{Bound, Charge};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -16,6 +15,46 @@ pub struct Tokens {
     pub cached: u64,
     /// Written.
     pub output: u64,
+}
+
+/// What one call used beside tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Units {
+    /// Pages read.
+    pub pages: u64,
+    /// Pages read and annotated, which are not among `pages`.
+    pub annotated_pages: u64,
+    /// Seconds of audio heard, begun ones as whole ones.
+    pub audio_seconds: u64,
+    /// Characters spoken.
+    pub characters: u64,
+    /// Calls of tools that the provider ran.
+    pub tool_calls: u64,
+}
+
+impl Units {
+    /// All of them, with their names.
+    pub const fn named(&self) -> [(&'static str, u64); 5] {
+        [
+            ("pages", self.pages),
+            ("annotated_pages", self.annotated_pages),
+            ("audio_seconds", self.audio_seconds),
+            ("characters", self.characters),
+            ("tool_calls", self.tool_calls),
+        ]
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            pages: self.pages.saturating_add(other.pages),
+            annotated_pages: self.annotated_pages.saturating_add(other.annotated_pages),
+            audio_seconds: self.audio_seconds.saturating_add(other.audio_seconds),
+            characters: self.characters.saturating_add(other.characters),
+            tool_calls: self.tool_calls.saturating_add(other.tool_calls),
+        }
+    }
 }
 
 /// The record of one call that went upstream.
@@ -41,10 +80,8 @@ pub struct UsageRecord {
     pub model_asked: String,
     /// The model that went upstream.
     pub model: Arc<str>,
-    /// Tokens.
-    pub tokens: Tokens,
-    /// Cost, at the price of that version.
-    pub cost: Money,
+    /// What it is charged, at the price of that version.
+    pub charge: Charge,
     /// The version of the price; 0 when the model had none.
     pub price_version: u32,
     /// The status the client got.
@@ -55,8 +92,6 @@ pub struct UsageRecord {
     pub total_micros: u64,
     /// What it could have cost at most, when it was admitted.
     pub bound: Bound,
-    /// Why the charge is what it is.
-    pub why: Why,
     /// Whether a limit in the shadow would have refused it.
     pub would_refuse: bool,
     /// Whether the record was made from the journal after the process died.

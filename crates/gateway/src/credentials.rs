@@ -63,6 +63,13 @@ pub(crate) fn choose(credentials: &[Arc<Credential>], now_micros: i64) -> Option
     Some(InUse(Arc::clone(chosen)))
 }
 
+/// Takes the credential of that id, whether it rests or not: what was made with it is found with no other.
+pub(crate) fn exactly(credentials: &[Arc<Credential>], id: Option<UpstreamId>) -> Option<InUse> {
+    let chosen = credentials.iter().find(|credential| credential.id == id)?;
+    chosen.in_flight.fetch_add(1, Ordering::Relaxed);
+    Some(InUse(Arc::clone(chosen)))
+}
+
 /// The credentials known so far, so that a new snapshot finds the same ones again.
 #[derive(Default)]
 pub(crate) struct Known(Mutex<HashMap<UpstreamId, Opened>>);

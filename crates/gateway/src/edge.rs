@@ -13,7 +13,7 @@ pub(crate) fn check(request: &Request<Incoming>) -> Result<(), Failure> {
         return Err(Failure::KeyInAddress);
     }
     if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
-        return Err(Failure::MethodNotAllowed { allow: "GET, POST" });
+        return Err(Failure::MethodNotAllowed { allow: "GET, POST".into() });
     }
     Ok(())
 }

@@ -1,14 +1,17 @@
 //! Sends an admitted call upstream; without a ticket there is no way here.
 
 use crate::admit::Admitted;
+use crate::credentials::Credential;
 use crate::ledger::Allowance;
 use crate::pipeline::Gateway;
 use crate::relay;
 use crate::reply::Failure;
 use crate::settle::{Outcome, Ticket};
-use crate::upstream::{AnswerBody, Call, Pool, SendError};
+use crate::upstream::{AnswerBody, Call, JSON, Pool, SendError};
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
+use louver_domain::id::OrganizationId;
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -114,7 +117,7 @@ async fn exchange(gateway: Arc<Gateway>, pool: Pool, admitted: Admitted) -> Resu
     })
 }
 
-/// What upstream's status means for the credential, and whether the answer may pass at all.
+/// Whether the answer may pass; one that may not is settled.
 fn judge(
     gateway: &Gateway,
     mut ticket: Ticket,
@@ -122,37 +125,59 @@ fn judge(
 ) -> Result<(Ticket, Response<AnswerBody>), Failure> {
     let status = response.status();
     ticket.first_byte(status.as_u16());
+    let organization = ticket.key.organization_id;
+    match judge_status(gateway, organization, ticket.credential.credential(), status) {
+        Ok(()) => Ok((ticket, response)),
+        Err(failure) => {
+            ticket.status = StatusCode::BAD_GATEWAY.as_u16();
+            ticket.settle(&Outcome::Unsent);
+            Err(failure)
+        }
+    }
+}
+
+/// What upstream's status means for the credential, and whether the answer may pass at all.
+pub(crate) fn judge_status(
+    gateway: &Gateway,
+    organization: OrganizationId,
+    credential: &Credential,
+    status: StatusCode,
+) -> Result<(), Failure> {
     if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
         let rest = i64::from(gateway.settings().credential_rest_seconds).saturating_mul(MICROS_PER_SECOND);
-        let until = gateway.clock().monotonic_micros().saturating_add(rest);
-        ticket.credential.credential().rest_until(until);
+        credential.rest_until(gateway.clock().monotonic_micros().saturating_add(rest));
     }
-    let failure = match status {
-        StatusCode::UNAUTHORIZED => {
-            let upstream =
-                ticket.credential.credential().id.map_or_else(|| "settings".into(), |id| id.to_string());
-            tracing::error!(upstream, "ALARM: upstream rejected Louver's credential");
-            gateway.note_rejection(ticket.key.organization_id, ticket.credential.credential().id);
-            Failure::UpstreamCredentialRejected
-        }
-        s if s.is_redirection() || s.is_informational() => {
-            tracing::warn!(status = s.as_u16(), "upstream answered with a redirect, which is never followed");
-            Failure::UpstreamBroken
-        }
-        _ => return Ok((ticket, response)),
-    };
-    ticket.status = StatusCode::BAD_GATEWAY.as_u16();
-    ticket.settle(&Outcome::Unsent);
-    Err(failure)
+    if status == StatusCode::UNAUTHORIZED {
+        let upstream = credential.id.map_or_else(|| "settings".into(), |id| id.to_string());
+        tracing::error!(upstream, "ALARM: upstream rejected Louver's credential");
+        gateway.note_rejection(organization, credential.id);
+        return Err(Failure::UpstreamCredentialRejected);
+    }
+    if status.is_redirection() || status.is_informational() {
+        tracing::warn!(
+            status = status.as_u16(),
+            "upstream answered with a redirect, which is never followed"
+        );
+        return Err(Failure::UpstreamBroken);
+    }
+    Ok(())
 }
 
 /// The call as upstream sees it: our address, our credential, nothing of the client's but the body.
-fn upstream_call(gateway: &Gateway, ticket: &Ticket, path: &'static str, body: Bytes, stream: bool) -> Call {
+fn upstream_call(
+    gateway: &Gateway,
+    ticket: &Ticket,
+    target: Cow<'static, str>,
+    body: Bytes,
+    stream: bool,
+) -> Call {
     Call {
-        path,
+        method: Method::POST,
+        target,
         authority: gateway.settings().upstream.authority.clone(),
         authorization: ticket.credential.credential().authorization.clone(),
         accept: if stream { "text/event-stream" } else { "application/json" },
+        content_type: Some(JSON),
         body,
     }
 }

@@ -9,6 +9,7 @@ use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use louver_mistral::endpoints::Endpoint;
+use louver_mistral::json::{self, Cursor};
 use louver_mistral::request::{self, Request};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -26,15 +27,27 @@ pub(crate) async fn read(
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Ask, Failure> {
+    let body = bytes(settings, headers, body).await?;
+    let request = request::read(endpoint, &body).map_err(Failure::Request)?;
+    Ok(Ask { request, body })
+}
+
+/// Reads the body of a request about an object: one sound JSON document.
+pub(crate) async fn json(settings: &Settings, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Failure> {
+    let body = bytes(settings, headers, body).await?;
+    json::scan(&body, Cursor::skip).map_err(|error| Failure::Request(error.into()))?;
+    Ok(body)
+}
+
+/// The bytes of a body in JSON.
+async fn bytes(settings: &Settings, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Failure> {
     edge::json_body(headers)?;
     let declared =
         headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
     if declared.is_some_and(|length| length > settings.max_body_bytes) {
         return Err(Failure::BodyTooLarge { limit: settings.max_body_bytes });
     }
-    let body = collect(settings, body).await?;
-    let request = request::read(endpoint, &body).map_err(Failure::Request)?;
-    Ok(Ask { request, body })
+    collect(settings, body).await
 }
 
 /// Collects a body. It has its grace, and from then on must come at the minimum rate. Most bodies are there at once:

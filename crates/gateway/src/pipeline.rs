@@ -1,23 +1,24 @@
 //! A call from its first byte to its answer: the list of its steps, each in its own file.
 
-use crate::admit::{admit, admit_reading, kind};
-use crate::authn::{Caller, authenticate};
+use crate::admit::{admit, admit_free, kind};
+use crate::authn::authenticate;
 use crate::forward::forward;
-use crate::ledger::{Allowance, Ledger};
+use crate::ledger::Ledger;
 use crate::reply::{self, Body, Failure};
 use crate::settings::Settings;
 use crate::settle::{UsageWriter, Written};
 use crate::snapshot::Snapshot;
 use crate::upstream::Pool;
-use crate::{edge, intake, listing};
+use crate::{edge, intake, listing, objects, references};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use louver_domain::endpoints::EndpointKind;
 use louver_domain::entropy::Entropy;
 use louver_domain::id::{OrganizationId, RequestId, RequestIds, UpstreamId};
 use louver_domain::keys::Pepper;
 use louver_domain::time::{Clock, Timestamp};
-use louver_mistral::endpoints::{Endpoint, Route, route};
+use louver_mistral::endpoints::{Asked, Class, Endpoint, Route, route};
 use louver_store::Store;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -73,6 +74,7 @@ pub struct Gateway {
     request_ids: RequestIds,
     ledger: Arc<Ledger>,
     usage: mpsc::Sender<Written>,
+    store: Store,
     fallback: Fallback,
     /// Credentials that upstream rejected; `None` is the one from the settings.
     rejections: Mutex<BTreeSet<(OrganizationId, Option<UpstreamId>)>>,
@@ -93,7 +95,7 @@ impl Gateway {
         let (usage, records) = mpsc::channel(settings.usage_capacity);
         let request_ids = RequestIds::new(entropy);
         let snapshot = ArcSwap::from_pointee(snapshot);
-        let writer = UsageWriter::new(records, Arc::clone(&ledger), store);
+        let writer = UsageWriter::new(records, Arc::clone(&ledger), store.clone());
         let gateway = Self {
             settings,
             snapshot,
@@ -102,6 +104,7 @@ impl Gateway {
             request_ids,
             ledger,
             usage,
+            store,
             fallback,
             rejections: Mutex::default(),
             rejected: Notify::new(),
@@ -152,6 +155,11 @@ impl Gateway {
         &self.ledger
     }
 
+    /// The database, for what calls name and for what they make; calls that name nothing do not ask it.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// A place for one entry, or `None` when entries cannot be stored as fast as they come.
     pub(crate) fn usage_place(&self) -> Option<mpsc::OwnedPermit<Written>> {
         self.usage.clone().try_reserve_owned().ok()
@@ -187,19 +195,34 @@ impl Gateway {
         if plane == Plane::Admin {
             return Ok((self.fallback)(visitor, plane, request).await);
         }
-        match route(request.method().as_str(), request.uri().path()) {
-            Route::Call(Endpoint::ListModels) => {
-                let caller = self.reading(visitor, &request)?;
-                Ok(reply::json(listing::all(&caller.0), caller.1))
-            }
-            Route::Model(id) => {
-                let (caller, allowance) = self.reading(visitor, &request)?;
-                listing::one(&caller, id).map(|card| reply::json(card, allowance)).ok_or(Failure::NoSuchModel)
-            }
-            Route::Call(endpoint) => self.call(pool, visitor, endpoint, request).await,
-            Route::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed { allow }),
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        match route(method.as_str(), uri.path()) {
+            Route::Asked(asked) => match asked.endpoint.row().class {
+                Class::Models => self.models(visitor, &asked, &request),
+                Class::Call => self.call(pool, visitor, &asked, request).await,
+                Class::Object => Box::pin(objects::answer(self, pool, visitor, &asked, request)).await,
+                Class::Upload | Class::Socket => Err(Failure::NoSuchObject),
+            },
+            Route::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed { allow: allow.into() }),
             Route::NotFound => Ok((self.fallback)(visitor, plane, request).await),
         }
+    }
+
+    /// The models that the key may use, or one of them.
+    fn models(
+        &self,
+        visitor: Visitor,
+        asked: &Asked<'_>,
+        request: &Request<Incoming>,
+    ) -> Result<Response<Body>, Failure> {
+        let caller = authenticate(self, request.headers(), visitor.now)?;
+        edge::no_body(request.headers())?;
+        let allowance = admit_free(self, &visitor, &caller, EndpointKind::Models)?;
+        if asked.endpoint == Endpoint::ListModels {
+            return Ok(reply::json(listing::all(&caller), allowance));
+        }
+        let card = listing::one(&caller, asked.id());
+        card.map(|card| reply::json(card, allowance)).ok_or(Failure::NoSuchModel)
     }
 
     /// A call to a model.
@@ -207,25 +230,18 @@ impl Gateway {
         self: &Arc<Self>,
         pool: &Pool,
         visitor: Visitor,
-        endpoint: Endpoint,
+        asked: &Asked<'_>,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Failure> {
         let (head, body) = request.into_parts();
         let caller = authenticate(self, &head.headers, visitor.now)?;
         edge::no_query(&head.uri)?;
-        louver_domain::admission::may_call(&caller.key.rules, visitor.address, kind(endpoint))
+        louver_domain::admission::may_call(&caller.key.rules, visitor.address, kind(asked.endpoint))
             .map_err(Failure::Refused)?;
-        let ask = intake::read(&self.settings, endpoint, &head.headers, body).await?;
-        let admitted = admit(self, &visitor, &caller, ask).await?;
+        let ask = intake::read(&self.settings, asked.endpoint, &head.headers, body).await?;
+        let resolved = references::resolve(self, &caller, asked, &ask.request).await?;
+        let admitted = admit(self, &visitor, &caller, ask, resolved).await?;
         let answered = forward(self, pool, admitted).await?;
         Ok(reply::relay(answered, &self.settings.timeouts))
-    }
-
-    /// A request that only reads the rules.
-    fn reading(&self, visitor: Visitor, request: &Request<Incoming>) -> Result<(Caller, Allowance), Failure> {
-        let caller = authenticate(self, request.headers(), visitor.now)?;
-        edge::no_body(request.headers())?;
-        let allowance = admit_reading(self, &visitor, &caller)?;
-        Ok((caller, allowance))
     }
 }

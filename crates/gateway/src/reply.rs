@@ -8,15 +8,20 @@ use crate::ledger::{Allowance, Left};
 use crate::pipeline::Visitor;
 use crate::relay::{Relay, is_events};
 use crate::settings::{Settings, Timeouts};
-use crate::upstream::DEPRECATION;
+use crate::upstream::{AnswerBody, DEPRECATION, JSON};
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use louver_domain::admission::Refusal;
 use louver_mistral::error::{self, ErrorBody};
+use louver_mistral::query::QueryError;
 use louver_mistral::request::{Detail, RequestError};
+use louver_store::StoreError;
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -29,12 +34,17 @@ pub enum Body {
     Full(Option<Bytes>),
     /// An answer of upstream, as it comes.
     Relay(Box<RelayBody>),
+    /// The bytes of an object that is kept upstream.
+    Download(Box<DownloadBody>),
     /// An answer of the other plane.
     Boxed(UnsyncBoxBody<Bytes, BoxError>),
 }
 
 /// Upstream's answer on its way to the client.
 pub struct RelayBody(Relay);
+
+/// The bytes of an object on their way to the client.
+pub struct DownloadBody(AnswerBody);
 
 impl HttpBody for Body {
     type Data = Bytes;
@@ -47,6 +57,9 @@ impl HttpBody for Body {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Relay(relay) => Pin::new(&mut relay.0).poll_frame(cx).map_err(Into::into),
+            Self::Download(body) => {
+                body.0.poll_piece(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+            }
             Self::Boxed(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -55,6 +68,7 @@ impl HttpBody for Body {
         match self {
             Self::Full(bytes) => bytes.is_none(),
             Self::Relay(relay) => relay.0.is_end_stream(),
+            Self::Download(body) => body.0.is_ended(),
             Self::Boxed(body) => body.is_end_stream(),
         }
     }
@@ -65,6 +79,7 @@ impl HttpBody for Body {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| u64::try_from(b.len()).unwrap_or(u64::MAX)))
             }
             Self::Relay(relay) => relay.0.size_hint(),
+            Self::Download(body) => body.0.size_hint(),
             Self::Boxed(body) => body.size_hint(),
         }
     }
@@ -76,13 +91,16 @@ pub(crate) enum Failure {
     BadRequest { message: &'static str },
     KeyInAddress,
     Unauthorized,
-    MethodNotAllowed { allow: &'static str },
+    MethodNotAllowed { allow: Cow<'static, str> },
     UnsupportedMediaType { message: &'static str },
     BodyTooLarge { limit: usize },
     RequestTimeout,
     Request(RequestError),
-    PriorityTier,
+    Query(QueryError),
+    BadParameter { name: &'static str },
     NoSuchModel,
+    NoSuchObject,
+    ObjectsApart,
     Refused(Refusal),
     NoCredential,
     AccountingUnavailable,
@@ -91,6 +109,14 @@ pub(crate) enum Failure {
     UpstreamBroken,
     UpstreamTimeout,
     UpstreamCredentialRejected,
+}
+
+impl Failure {
+    /// What is owned by whom cannot be looked up now.
+    pub(crate) fn store(error: StoreError) -> Self {
+        tracing::error!(%error, "the registry of objects cannot be asked");
+        Self::AccountingUnavailable
+    }
 }
 
 impl From<Unauthorized> for Failure {
@@ -105,7 +131,6 @@ const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-toke
 const REMAINING_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens-minute");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// An answer that Louver makes itself.
@@ -114,6 +139,17 @@ pub(crate) fn json(body: Vec<u8>, allowance: Allowance) -> Response<Body> {
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     show_allowance(response.headers_mut(), allowance);
     response
+}
+
+/// The bytes of an object, as they come. A browser must not take them for a page.
+pub(crate) fn download(response: Response<AnswerBody>, allowance: Allowance) -> Response<Body> {
+    let mut answer = Response::new(Body::Download(Box::new(DownloadBody(response.into_body()))));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    show_allowance(headers, allowance);
+    answer
 }
 
 /// An answer of upstream: its status and body, and of its headers only the ones named here.
@@ -182,19 +218,26 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
         ),
         Failure::MethodNotAllowed { allow } => {
             let mut response = plain(405, "method_not_allowed", format!("This path answers to {allow}."));
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+            if let Ok(allow) = HeaderValue::from_str(&allow) {
+                response.headers_mut().insert(ALLOW, allow);
+            }
             response
         }
         Failure::UnsupportedMediaType { message } => plain(415, "unsupported_media_type", message.into()),
         Failure::BodyTooLarge { limit } => plain(413, "request_too_large", format!("The body is larger than {limit} bytes.")),
         Failure::RequestTimeout => plain(408, "request_timeout", "The body came too slowly.".into()),
         Failure::Request(error) => request_error(visitor, settings, &id, error),
-        Failure::PriorityTier => plain(
+        Failure::NoSuchModel => plain(404, "not_found", "There is no such model, or this key may not use it.".into()),
+        Failure::Query(error) => plain(400, "invalid_request", format!("{error}.")),
+        Failure::BadParameter { name } => {
+            plain(422, "invalid_request", format!("The query parameter {name} has a value that it cannot have."))
+        }
+        Failure::NoSuchObject => plain(404, "not_found", "There is no such object in the workspace of this key.".into()),
+        Failure::ObjectsApart => plain(
             422,
             "invalid_request",
-            "service_tier must be standard_only: the priority tier has a price of its own that is not budgeted here.".into(),
+            "The objects that the request names were made with different upstream credentials; one call has one.".into(),
         ),
-        Failure::NoSuchModel => plain(404, "not_found", "There is no such model, or this key may not use it.".into()),
         Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
         Failure::AccountingUnavailable => {
@@ -258,6 +301,8 @@ fn refused(visitor: &Visitor, settings: &Settings, id: &str, refusal: Refusal) -
         | Refusal::ModelNotAllowed
         | Refusal::TokensPerRequestExceeded { .. }
         | Refusal::ToolNotAllowed { .. }
+        | Refusal::TierNotAllowed
+        | Refusal::SignedUrlNotAllowed
         | Refusal::UnboundedCost => answer(&body),
     }
 }

@@ -52,6 +52,19 @@ pub struct ExactInput {
     pub models: Vec<String>,
 }
 
+/// What a call may bring along, and what is set aside for what it may set off.
+#[derive(Clone, Copy, Debug)]
+pub struct CallBounds {
+    /// Bytes of a file in a form.
+    pub upload_bytes: u64,
+    /// Pages of a document whose pages cannot be counted.
+    pub document_pages: u64,
+    /// Seconds of audio whose length is not known.
+    pub audio_seconds: u64,
+    /// Calls of tools that upstream makes by itself.
+    pub tool_calls: u64,
+}
+
 /// The data plane's settings.
 #[derive(Clone)]
 pub struct Settings {
@@ -77,6 +90,8 @@ pub struct Settings {
     pub budget_refusal_status: u16,
     /// Counts input exactly where its bound does not fit a limit; `None` leaves it at the bound.
     pub exact_input: Option<ExactInput>,
+    /// What a call may bring along and set off, where its request does not say.
+    pub bounds: CallBounds,
     /// Seconds that a credential rests after upstream answered 429 or 5xx with it.
     pub credential_rest_seconds: u32,
 }

@@ -4,12 +4,13 @@
 use crate::credentials::InUse;
 use crate::ledger::{Ledger, Taken};
 use crate::snapshot::KeyEntry;
-use louver_domain::endpoints::EndpointKind;
+use louver_domain::endpoints::{Billing, EndpointKind};
 use louver_domain::id::RequestId;
-use louver_domain::prices::Price;
-use louver_domain::settlement::{self, Bound, Charge, Why};
+use louver_domain::money::Money;
+use louver_domain::prices::{Price, Terms};
+use louver_domain::settlement::{self, Bound, Charge, Metered, Why};
 use louver_domain::time::{Clock, Timestamp};
-use louver_domain::usage::{Tokens, UsageRecord};
+use louver_domain::usage::{Tokens, Units, UsageRecord};
 use louver_mistral::usage::{Found, Usage};
 use louver_store::Store;
 use louver_store::journal::{self, JournalError, Reserved, Settled};
@@ -38,6 +39,8 @@ pub(crate) struct Ticket {
     pub(crate) estimated_input: u64,
     pub(crate) credential: InUse,
     pub(crate) bound: Bound,
+    /// Prices of the tools that upstream may run, by their types.
+    pub(crate) tools: Vec<(String, Money)>,
     /// What was taken of rates and budgets.
     pub(crate) taken: Taken,
     /// The call's slot in the journal.
@@ -116,17 +119,14 @@ impl Ticket {
             tracing::error!(%error, request_id = %self.request_id, "a settlement is not in the journal");
             settled = self.settled(&self.charge(&settlement::Outcome::Unknown));
         }
-        let charge = Charge { tokens: settled.tokens, cost: settled.cost, why: settled.why };
-        self.ledger.settle(&self.key, &self.taken, &charge);
+        self.ledger.settle(&self.key, &self.taken, &settled.charge);
         place.send(Written { entry: self.entry(&settled), slot });
     }
 
     fn settled(&self, charge: &Charge) -> Settled {
         let total_micros = self.elapsed();
         Settled {
-            tokens: charge.tokens,
-            cost: charge.cost,
-            why: charge.why,
+            charge: *charge,
             status: self.status,
             first_byte_micros: self.first_byte_micros.unwrap_or(total_micros),
             total_micros,
@@ -146,14 +146,12 @@ impl Ticket {
             endpoint: self.endpoint,
             model_asked: std::mem::take(&mut self.model_asked),
             model: Arc::clone(&self.model),
-            tokens: settled.tokens,
-            cost: settled.cost,
+            charge: settled.charge,
             price_version: self.price_version,
             status: settled.status,
             first_byte_micros: settled.first_byte_micros,
             total_micros: settled.total_micros,
             bound: self.bound,
-            why: settled.why,
             client_left: settled.client_left,
             would_refuse: self.taken.would_refuse,
             recovered: false,
@@ -172,7 +170,7 @@ impl Ticket {
             Why::Absurd => {
                 told("upstream names a usage that no call can have; the call is charged at its bound")
             }
-            Why::Metered | Why::Unknown | Why::Void => {}
+            Why::Metered | Why::Unknown | Why::Void | Why::Ahead => {}
         }
         charge
     }
@@ -184,7 +182,9 @@ impl Ticket {
             Outcome::Whole(found) | Outcome::Broken(found) => found,
         };
         match &found.usage {
-            Some(Ok(usage)) if !found.conflicting => settlement::Outcome::Metered(tokens(usage)),
+            Some(Ok(usage)) if !found.conflicting => {
+                self.metered(usage).map_or_else(|| self.unknown(found), settlement::Outcome::Metered)
+            }
             // Upstream refused the call and says nothing of usage: it bills nothing.
             None if self.status >= 400 => settlement::Outcome::Void,
             _ => self.unknown(found),
@@ -198,8 +198,38 @@ impl Ticket {
             return settlement::Outcome::Unknown;
         }
         let seen = found.events.max(found.text_bytes.div_ceil(4)).max(1);
-        let output = if self.endpoint == EndpointKind::Embeddings { 0 } else { seen };
-        settlement::Outcome::Guessed(Tokens { input: self.estimated_input.max(1), cached: 0, output })
+        let output = if self.endpoint.generates() { seen } else { 0 };
+        let tokens = Tokens { input: self.estimated_input.max(1), cached: 0, output };
+        settlement::Outcome::Guessed(Metered { tokens, ..Metered::default() })
+    }
+
+    /// What upstream said, as this endpoint is billed. `None`: it called a tool that was not offered.
+    fn metered(&self, usage: &Usage) -> Option<Metered> {
+        let mut tools = Money::ZERO;
+        let mut tool_calls = 0_u64;
+        for (tool, calls) in &usage.tool_calls {
+            let price = self.tools.iter().find(|(known, _)| known == tool).map(|(_, price)| *price);
+            if price.is_none() && self.key.needs_price && *calls > 0 {
+                return None;
+            }
+            let nanos =
+                price.map_or(0, Money::nanos).saturating_mul(i64::try_from(*calls).unwrap_or(i64::MAX));
+            tools = tools.checked_add(Money::from_nanos(nanos)).unwrap_or(Money::from_nanos(i64::MAX));
+            tool_calls = tool_calls.saturating_add(*calls);
+        }
+        let annotated = self.bound.units.annotated_pages > 0;
+        let of = |billing: Billing, count: u64| if self.endpoint.billing() == billing { count } else { 0 };
+        let pages = of(Billing::Pages, usage.pages);
+        let units = Units {
+            pages: if annotated { 0 } else { pages },
+            annotated_pages: if annotated { pages } else { 0 },
+            audio_seconds: of(Billing::AudioSeconds, usage.audio_seconds),
+            // Upstream does not count them: what was sent is what is spoken.
+            characters: of(Billing::Characters, self.bound.units.characters),
+            tool_calls,
+        };
+        let terms = Terms { priority: usage.priority, ..self.bound.terms };
+        Some(Metered { tokens: tokens(usage), units, terms, tools })
     }
 }
 

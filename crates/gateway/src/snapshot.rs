@@ -10,8 +10,9 @@ use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UserId, Workspa
 use louver_domain::keys::{ApiKey, Fingerprint, KeyStatus, Owner, PublicId};
 use louver_domain::model_roles::ModelRole;
 use louver_domain::models::{Catalogue, ModelIndex, ModelStatus};
+use louver_domain::money::Money;
 use louver_domain::organizations::Organization;
-use louver_domain::prices::Prices;
+use louver_domain::prices::{Prices, ToolPrice};
 use louver_domain::time::Timestamp;
 use louver_domain::users::User;
 use louver_domain::workspaces::Workspace;
@@ -79,6 +80,8 @@ pub struct Snapshot {
     revision: i64,
     pub(crate) catalogue: Catalogue,
     pub(crate) models: HashMap<String, ModelEntry>,
+    /// Prices of the tools that upstream runs by itself, by their types.
+    tools: HashMap<String, Vec<ToolPrice>>,
     keys: HashMap<PublicId, Arc<KeyEntry>>,
 }
 
@@ -90,6 +93,11 @@ impl Snapshot {
 
     pub(crate) fn find_key(&self, id: PublicId) -> Option<&Arc<KeyEntry>> {
         self.keys.get(&id)
+    }
+
+    /// What a call of a tool costs now, if it has a price.
+    pub(crate) fn tool_price(&self, tool: &str, now: Timestamp) -> Option<Money> {
+        ToolPrice::at(self.tools.get(tool)?, now).map(|price| price.usd_per_call)
     }
 
     pub(crate) fn model(&self, id: &str) -> Option<&ModelEntry> {
@@ -152,10 +160,10 @@ impl Source {
 
     /// Works the rules out.
     pub fn build(&self, rules: Rules) -> Snapshot {
-        let catalogue = Catalogue::new(rules.models.iter().map(|m| m.model.clone()).collect());
+        let catalogue = Catalogue::new(rules.prices.models.iter().map(|m| m.model.clone()).collect());
         let served = |m: &&louver_store::models::PricedModel| m.model.status != ModelStatus::Retired;
         let exact = catalogue.allowed(Some(&self.counted_exactly));
-        let models = rules.models.iter().filter(served).map(|m| {
+        let models = rules.prices.models.iter().filter(served).map(|m| {
             let entry = ModelEntry {
                 name: m.model.id.as_str().into(),
                 prices: Prices::new(m.prices.clone()),
@@ -166,7 +174,8 @@ impl Source {
         let models = models.collect();
         let builder = Builder::new(self, &rules, &catalogue);
         let keys = rules.keys.iter().filter_map(|key| builder.entry(key)).collect();
-        Snapshot { revision: rules.revision, models, keys, catalogue }
+        let tools = rules.prices.tools.iter().map(|tool| (tool.tool.clone(), tool.prices.clone())).collect();
+        Snapshot { revision: rules.revision, models, tools, keys, catalogue }
     }
 
     fn last_used_cell(&self, id: KeyId) -> Arc<AtomicI64> {

@@ -15,6 +15,7 @@ use http_body::SizeHint;
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http2;
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -41,12 +42,19 @@ pub(crate) enum SendError {
 
 /// A call as it goes upstream: our address, our credential, and of the client's request only the body.
 pub(crate) struct Call {
-    pub(crate) path: &'static str,
+    pub(crate) method: Method,
+    /// Path and query, made by us.
+    pub(crate) target: Cow<'static, str>,
     pub(crate) authority: HeaderValue,
     pub(crate) authorization: HeaderValue,
     pub(crate) accept: &'static str,
+    /// Of the body; a call without one has none.
+    pub(crate) content_type: Option<HeaderValue>,
     pub(crate) body: Bytes,
 }
+
+/// The type of a body in JSON.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 type Http2 = http2::SendRequest<Full<Bytes>>;
 
@@ -126,14 +134,14 @@ impl Pool {
 
     async fn send_http2(&self, mut sender: Http2, call: Call) -> Result<Response<AnswerBody>, SendError> {
         let scheme = if self.target.tls.is_some() { "https" } else { "http" };
-        let uri = format!("{scheme}://{}{}", call.authority.to_str().unwrap_or_default(), call.path);
+        let uri = format!("{scheme}://{}{}", call.authority.to_str().unwrap_or_default(), call.target);
         let mut request = Request::new(Full::new(call.body));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = call.method;
         *request.uri_mut() =
             uri.parse().map_err(|_| SendError::NotSent("the upstream address is not a URI".into()))?;
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, call.authorization);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.extend(call.content_type.map(|content_type| (CONTENT_TYPE, content_type)));
         headers.insert(ACCEPT, HeaderValue::from_static(call.accept));
         headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         sender.ready().await.map_err(|error| SendError::NotSent(error.to_string()))?;

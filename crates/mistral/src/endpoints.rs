@@ -1,74 +1,69 @@
 //! The routes of Mistral's inference API that exist here: exact raw paths, everything else is absent.
 
 pub mod described;
+mod table;
 
-/// One operation of the inference API that the gateway knows how to price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Endpoint {
-    /// `POST /v1/chat/completions`.
-    ChatCompletions,
-    /// `POST /v1/fim/completions`.
-    FimCompletions,
-    /// `POST /v1/embeddings`.
-    Embeddings,
-    /// `GET /v1/models`.
-    ListModels,
-    /// `GET /v1/models/{id}`.
-    GetModel,
+pub use table::{Endpoint, Row};
+
+/// How a request to an endpoint is handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Louver answers by itself.
+    Models,
+    /// A body in JSON for a model, whose answer is metered.
+    Call,
+    /// Something that is kept upstream is made, shown, changed or deleted.
+    Object,
+    /// A form with a file.
+    Upload,
+    /// A WebSocket.
+    Socket,
+}
+
+/// An operation that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'p> {
+    /// Which.
+    pub endpoint: Endpoint,
+    /// The ids in the path, in their order; each matches `^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`.
+    ids: [&'p str; 2],
 }
 
 /// What a method and a raw path mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route<'p> {
-    /// An operation without path parameters.
-    Call(Endpoint),
-    /// [`Endpoint::GetModel`] with the id from the path, which matches
-    /// `^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`.
-    Model(&'p str),
+    /// An operation.
+    Asked(Asked<'p>),
     /// The path exists, the method does not: the value of the `Allow` header.
-    MethodNotAllowed(&'static str),
+    MethodNotAllowed(String),
     /// No such path.
     NotFound,
 }
 
-impl Endpoint {
-    /// Every endpoint, in a fixed order.
-    pub const ALL: [Self; 5] =
-        [Self::ChatCompletions, Self::FimCompletions, Self::Embeddings, Self::ListModels, Self::GetModel];
-
-    /// The name used in policies, ledgers and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "chat.completions",
-            Self::FimCompletions => "fim.completions",
-            Self::Embeddings => "embeddings",
-            Self::ListModels => "models",
-            Self::GetModel => "models.get",
-        }
+impl<'p> Asked<'p> {
+    /// The first id in the path; empty where there is none.
+    pub const fn id(&self) -> &'p str {
+        self.ids[0]
     }
 
-    /// The endpoint with that [`name`](Self::name).
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|endpoint| endpoint.name() == name)
+    /// The second id in the path; empty where there is none.
+    pub const fn second_id(&self) -> &'p str {
+        self.ids[1]
     }
 
-    /// The one method it answers to.
-    pub const fn method(self) -> &'static str {
-        match self {
-            Self::ChatCompletions | Self::FimCompletions | Self::Embeddings => "POST",
-            Self::ListModels | Self::GetModel => "GET",
+    /// The path upstream: made from the template and the ids, never from what the client wrote around them.
+    pub fn path(&self) -> String {
+        let mut ids = self.ids.iter();
+        let mut path = String::with_capacity(64);
+        for segment in segments(self.endpoint.path()) {
+            path.push('/');
+            path.push_str(if is_parameter(segment) {
+                ids.next().copied().unwrap_or_default()
+            } else {
+                segment
+            });
         }
-    }
-
-    /// The path, the same here and upstream; for [`Endpoint::GetModel`] the part before the id.
-    pub const fn path(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "/v1/chat/completions",
-            Self::FimCompletions => "/v1/fim/completions",
-            Self::Embeddings => "/v1/embeddings",
-            Self::ListModels => "/v1/models",
-            Self::GetModel => "/v1/models/",
-        }
+        path
     }
 }
 
@@ -78,24 +73,49 @@ impl Endpoint {
 /// collapsing of slashes or dots, no case folding. A path that another parser
 /// could read as one of these, but that is not spelled so, does not exist.
 pub fn route<'p>(method: &str, raw_path: &'p str) -> Route<'p> {
-    for endpoint in
-        [Endpoint::ChatCompletions, Endpoint::FimCompletions, Endpoint::Embeddings, Endpoint::ListModels]
-    {
-        if raw_path == endpoint.path() {
-            return allowed(endpoint, method, Route::Call(endpoint));
+    let mut allowed: Vec<&str> = Vec::new();
+    for endpoint in Endpoint::SERVED.iter().copied() {
+        let Some(ids) = matches(endpoint.path(), raw_path) else { continue };
+        if method == endpoint.method() {
+            return Route::Asked(Asked { endpoint, ids });
+        }
+        allowed.push(endpoint.method());
+    }
+    if allowed.is_empty() { Route::NotFound } else { Route::MethodNotAllowed(allowed.join(", ")) }
+}
+
+/// The ids in a path that is written as the template says.
+fn matches<'p>(template: &str, path: &'p str) -> Option<[&'p str; 2]> {
+    let mut found = [""; 2];
+    if template == path {
+        return Some(found);
+    }
+    let mut places = found.iter_mut();
+    let (mut wanted, mut given) = (segments(template), segments(path));
+    if !path.starts_with('/') {
+        return None;
+    }
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(found),
+            (Some(parameter), Some(id)) if is_parameter(parameter) && is_path_id(id) => *places.next()? = id,
+            (Some(literal), Some(segment)) if !is_parameter(literal) && literal == segment => {}
+            _ => return None,
         }
     }
-    match raw_path.strip_prefix(Endpoint::GetModel.path()) {
-        Some(id) if is_path_id(id) => allowed(Endpoint::GetModel, method, Route::Model(id)),
-        _ => Route::NotFound,
-    }
 }
 
-fn allowed<'p>(endpoint: Endpoint, method: &str, route: Route<'p>) -> Route<'p> {
-    if method == endpoint.method() { route } else { Route::MethodNotAllowed(endpoint.method()) }
+/// What stands between the slashes, behind the first one.
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.strip_prefix('/').unwrap_or(path).split('/')
 }
 
-fn is_path_id(id: &str) -> bool {
+fn is_parameter(segment: &str) -> bool {
+    segment.starts_with('{')
+}
+
+/// Whether an id may stand in a path.
+pub fn is_path_id(id: &str) -> bool {
     let mut bytes = id.bytes();
     id.len() <= 128
         && bytes.next().is_some_and(|first| first.is_ascii_alphanumeric())
@@ -107,26 +127,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_paths_route() {
-        assert_eq!(route("POST", "/v1/chat/completions"), Route::Call(Endpoint::ChatCompletions));
-        assert_eq!(route("POST", "/v1/fim/completions"), Route::Call(Endpoint::FimCompletions));
-        assert_eq!(route("POST", "/v1/embeddings"), Route::Call(Endpoint::Embeddings));
-        assert_eq!(route("GET", "/v1/models"), Route::Call(Endpoint::ListModels));
-        assert_eq!(route("GET", "/v1/models/ft:open:x-1.2_3"), Route::Model("ft:open:x-1.2_3"));
+    fn every_path_routes_and_is_written_again() {
+        for endpoint in Endpoint::SERVED.iter().copied() {
+            let path: String = endpoint.path().replace(['{', '}'], "");
+            let Route::Asked(asked) = route(endpoint.method(), &path) else { panic!("{path}") };
+            assert_eq!((asked.endpoint, asked.path()), (endpoint, path));
+        }
         let longest = "a".repeat(128);
-        assert_eq!(route("GET", &format!("/v1/models/{longest}")), Route::Model(&longest));
+        for id in ["ft:open:x-1.2_3", &longest] {
+            let path = format!("/v1/models/{id}");
+            let Route::Asked(asked) = route("GET", &path) else { panic!("{path}") };
+            assert_eq!((asked.endpoint, asked.id(), asked.second_id()), (Endpoint::GetModel, id, ""));
+        }
+    }
+
+    #[test]
+    fn two_operations_are_never_one() {
+        for (place, endpoint) in Endpoint::ALL.iter().enumerate() {
+            for other in &Endpoint::ALL[place + 1..] {
+                assert_ne!((endpoint.method(), endpoint.path()), (other.method(), other.path()));
+                assert_ne!(endpoint.row().operation, other.row().operation);
+            }
+        }
     }
 
     #[test]
     fn other_methods_name_the_right_one() {
         for method in ["GET", "post", "HEAD", "OPTIONS", "PUT", "DELETE", "CONNECT", "TRACE", "", "POST "] {
             for path in ["/v1/chat/completions", "/v1/fim/completions", "/v1/embeddings"] {
-                assert_eq!(route(method, path), Route::MethodNotAllowed("POST"), "{method} {path}");
+                assert_eq!(route(method, path), Route::MethodNotAllowed("POST".into()), "{method} {path}");
             }
         }
-        for method in ["POST", "get", "HEAD", "DELETE", "PATCH"] {
+        for method in ["POST", "get", "HEAD", "PATCH"] {
             for path in ["/v1/models", "/v1/models/mistral-small-latest"] {
-                assert_eq!(route(method, path), Route::MethodNotAllowed("GET"), "{method} {path}");
+                let Route::MethodNotAllowed(allowed) = route(method, path) else { panic!("{method} {path}") };
+                assert!(allowed.split(", ").any(|allowed| allowed == "GET"), "{method} {path}");
             }
         }
     }
@@ -175,7 +210,6 @@ mod tests {
         "/v1/agents/completions",
         "/v1/conversations",
         "/v1/ocr",
-        "/v1/files",
         "/v1/batch/jobs",
         "/v1/client/sessions",
         "/v1/moderations",
@@ -216,13 +250,5 @@ mod tests {
         }
         let long = format!("/v1/models/{}", "a".repeat(129));
         assert_eq!(route("GET", &long), Route::NotFound);
-    }
-
-    #[test]
-    fn names_go_both_ways() {
-        for endpoint in Endpoint::ALL {
-            assert_eq!(Endpoint::from_name(endpoint.name()), Some(endpoint));
-        }
-        assert_eq!(Endpoint::from_name("Chat.completions"), None);
     }
 }

@@ -94,6 +94,49 @@ pub struct Request {
     pub added_tokens: u64,
     /// Models that guardrails name, or use by default.
     pub nested_models: Vec<String>,
+    /// Types of the tools that upstream would run by itself.
+    pub provider_tools: Vec<String>,
+    /// Objects that it names.
+    pub references: Vec<Reference>,
+    /// What it is billed by beside tokens, at most.
+    pub quantities: Quantities,
+}
+
+/// What a request is billed by beside tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quantities {
+    /// Pages to be read.
+    pub pages: u64,
+    /// Pages to be read and annotated.
+    pub annotated_pages: u64,
+    /// Seconds of audio.
+    pub audio_seconds: u64,
+    /// Characters to be spoken.
+    pub characters: u64,
+}
+
+/// An object that a request names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// What it is.
+    pub kind: ReferenceKind,
+    /// Its id, as sent.
+    pub id: String,
+}
+
+/// What a named object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferenceKind {
+    /// A file.
+    File,
+    /// A library of documents.
+    Library,
+    /// An agent.
+    Agent,
+    /// A conversation.
+    Conversation,
+    /// A connector, or a voice, or whatever else no workspace owns here.
+    Unowned,
 }
 
 impl Request {
@@ -173,6 +216,9 @@ impl Reader {
             images: 0,
             added_tokens: 0,
             nested_models: Vec::new(),
+            provider_tools: Vec::new(),
+            references: Vec::new(),
+            quantities: Quantities::default(),
         };
         Self { request, details: Vec::new(), tool: None, file: false, content: false }
     }
@@ -197,7 +243,7 @@ impl Reader {
             Endpoint::ChatCompletions => "messages",
             Endpoint::FimCompletions => "prompt",
             Endpoint::Embeddings => "input",
-            Endpoint::ListModels | Endpoint::GetModel => return,
+            _ => return,
         };
         if !self.content {
             self.refuse(&[content], "missing", "Field required");

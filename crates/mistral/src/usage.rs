@@ -4,6 +4,7 @@ mod capture;
 mod stream;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -13,8 +14,8 @@ use stream::Lines;
 /// More tokens than any one call can have; a larger number is a lie or a bug.
 const MOST_TOKENS: u64 = 1_000_000_000;
 
-/// The tokens of one call, as they are to be charged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What one call used, as it is to be charged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Usage {
     /// All input: `max(prompt_tokens, total_tokens - completion_tokens)`, because
     /// audio and connector tokens stand outside `prompt_tokens`.
@@ -27,12 +28,18 @@ pub struct Usage {
     pub total_tokens: u64,
     /// Served at the priority price.
     pub priority: bool,
+    /// Pages of a document that were read (`usage_info.pages_processed`).
+    pub pages: u64,
+    /// Seconds of audio that were heard.
+    pub audio_seconds: u64,
+    /// Calls of tools that the provider ran, by the tool's type.
+    pub tool_calls: BTreeMap<String, u64>,
 }
 
 /// A usage that cannot be charged; the caller estimates instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadUsage {
-    /// Not an object of integers at least 0, or without `prompt_tokens`.
+    /// Not an object of integers at least 0, or one that counts neither tokens nor pages.
     #[error("the usage is not an object of token counts")]
     Malformed,
     /// A count above 10^9.
@@ -43,14 +50,21 @@ pub enum BadUsage {
     TooLong,
 }
 
+/// The three shapes in one: completions and conversations, responses (`input_tokens`), and pages (`usage_info`).
 #[derive(Deserialize)]
 struct Wire<'a> {
-    prompt_tokens: u64,
+    prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
     total_tokens: Option<u64>,
     prompt_tokens_details: Option<Details>,
     prompt_token_details: Option<Details>,
+    input_tokens_details: Option<Details>,
     num_cached_tokens: Option<u64>,
+    pages_processed: Option<u64>,
+    prompt_audio_seconds: Option<u64>,
+    connectors: Option<BTreeMap<String, u64>>,
     #[serde(borrow)]
     service_tier: Option<Cow<'a, str>>,
 }
@@ -58,6 +72,17 @@ struct Wire<'a> {
 #[derive(Deserialize)]
 struct Details {
     cached_tokens: Option<u64>,
+}
+
+impl Wire<'_> {
+    fn cached(&self) -> u64 {
+        let nested = |details: &Option<Details>| details.as_ref().and_then(|details| details.cached_tokens);
+        nested(&self.prompt_tokens_details)
+            .or_else(|| nested(&self.prompt_token_details))
+            .or_else(|| nested(&self.input_tokens_details))
+            .or(self.num_cached_tokens)
+            .unwrap_or_default()
+    }
 }
 
 impl Usage {
@@ -70,29 +95,38 @@ impl Usage {
         if object.trim_ascii_start().first() != Some(&b'{') {
             return Err(BadUsage::Malformed);
         }
-        let nested = |details: &Option<Details>| details.as_ref().and_then(|details| details.cached_tokens);
-        let cached = nested(&wire.prompt_tokens_details)
-            .or_else(|| nested(&wire.prompt_token_details))
-            .or(wire.num_cached_tokens)
-            .unwrap_or_default();
-        let output = wire.completion_tokens.unwrap_or_default();
-        let total = wire.total_tokens.unwrap_or_else(|| wire.prompt_tokens.saturating_add(output));
-        if [wire.prompt_tokens, output, total, cached].into_iter().any(|count| count > MOST_TOKENS) {
+        let said = wire.prompt_tokens.or(wire.input_tokens);
+        let prompt = match (said, wire.pages_processed) {
+            (Some(prompt), _) => prompt,
+            // Pages are counted without tokens.
+            (None, Some(_)) => 0,
+            (None, None) => return Err(BadUsage::Malformed),
+        };
+        let output = wire.completion_tokens.or(wire.output_tokens).unwrap_or_default();
+        let total = wire.total_tokens.unwrap_or_else(|| prompt.saturating_add(output));
+        let cached = wire.cached();
+        let (pages, audio) = (wire.pages_processed.unwrap_or(0), wire.prompt_audio_seconds.unwrap_or(0));
+        let tool_calls = wire.connectors.unwrap_or_default();
+        let all = [prompt, output, total, cached, pages, audio];
+        if all.iter().chain(tool_calls.values()).any(|count| *count > MOST_TOKENS) {
             return Err(BadUsage::OutOfRange);
         }
-        let input = wire.prompt_tokens.max(total.saturating_sub(output));
+        let input = prompt.max(total.saturating_sub(output));
         Ok(Self {
             input_tokens: input,
             cached_tokens: cached.min(input),
             output_tokens: output,
             total_tokens: total,
             priority: wire.service_tier.as_deref() == Some("priority"),
+            pages,
+            audio_seconds: audio,
+            tool_calls,
         })
     }
 }
 
 /// What an answer said about its cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
     /// The last usage that was not null.
     pub usage: Option<Result<Usage, BadUsage>>,
@@ -154,7 +188,7 @@ impl UsageFinder {
 
 impl Found {
     fn note(&mut self, usage: Result<Usage, BadUsage>) {
-        self.conflicting |= self.usage.is_some_and(|earlier| earlier != usage);
+        self.conflicting |= self.usage.as_ref().is_some_and(|earlier| *earlier != usage);
         self.usage = Some(usage);
     }
 }

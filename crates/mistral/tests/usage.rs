@@ -23,7 +23,8 @@ fn answer(text: &str) -> Found {
 }
 
 fn usage(input: u64, cached: u64, output: u64, total: u64, priority: bool) -> Usage {
-    Usage { input_tokens: input, cached_tokens: cached, output_tokens: output, total_tokens: total, priority }
+    let (input_tokens, cached_tokens, output_tokens) = (input, cached, output);
+    Usage { input_tokens, cached_tokens, output_tokens, total_tokens: total, priority, ..Usage::default() }
 }
 
 #[test]

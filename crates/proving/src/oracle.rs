@@ -2,7 +2,8 @@
 
 use crate::caller::Tally;
 use crate::workload::PriceList;
-use louver_domain::usage::Tokens;
+use louver_domain::prices::Terms;
+use louver_domain::usage::{Tokens, Units};
 use louver_simulator::{Account, Billed, Totals};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -37,7 +38,7 @@ impl Bill {
             return Self::default();
         }
         let tokens = Tokens { input: billed.prompt, cached: 0, output: billed.completion };
-        let cost = prices.price(model).cost(tokens);
+        let cost = prices.price(model).cost(tokens, &Units::default(), Terms::default());
         Self { nanos: cost.nanos().into(), tokens: billed.total.into() }
     }
 
@@ -301,7 +302,11 @@ impl Oracle<'_> {
         let mut told = 0;
         for refused in &books.tally.exhausted {
             let member = &self.members[refused.account];
-            let cost = self.prices.price(refused.model).cost(refused.most).nanos();
+            let cost = self
+                .prices
+                .price(refused.model)
+                .cost(refused.most, &Units::default(), Terms::default())
+                .nanos();
             let tokens = refused.most.input + refused.most.output;
             let most = Bill { nanos: cost.into(), tokens: tokens.into() };
             let mut chain = books.standings.iter().filter(|standing| standing.covers(member));

@@ -278,7 +278,7 @@ impl PriceList {
     /// That of the catalogue that comes with the program.
     pub fn builtin() -> Self {
         let mut list = BTreeMap::new();
-        for entry in louver_store::models::builtin().unwrap() {
+        for entry in louver_store::models::builtin().unwrap().models {
             let price = entry.prices.last().expect("a model has a price").clone();
             for name in std::iter::once(&entry.model.id).chain(&entry.model.aliases) {
                 list.insert(name.clone(), (price.clone(), entry.model.context));

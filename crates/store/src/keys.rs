@@ -16,7 +16,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, organization_id, workspace_id, user_id, service_account_id, name, description, public_id, ",
-            "fingerprint, last_four, limits, role, allowed_endpoints, allowed_cidrs, created_at, expires_at, ",
+            "fingerprint, last_four, limits, role, allowed_cidrs, created_at, expires_at, ",
             "last_used_at, status, created_by FROM api_keys ",
             $rest
         )
@@ -278,7 +278,6 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), St
         key.last_four.clone().into(),
         write_json(&key.limits)?.into(),
         key.role.clone().into(),
-        optional_json(key.allowed_endpoints.as_ref())?.into(),
         optional_json(key.allowed_cidrs.as_ref())?.into(),
         key.created_at.micros().into(),
         key.expires_at.map(Timestamp::micros).into(),
@@ -288,9 +287,9 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), St
     ];
     tx.execute(
         "INSERT INTO api_keys (id, organization_id, workspace_id, user_id, service_account_id, name, description, \
-         public_id, fingerprint, last_four, limits, role, allowed_endpoints, allowed_cidrs, created_at, expires_at, \
+         public_id, fingerprint, last_four, limits, role, allowed_cidrs, created_at, expires_at, \
          status, created_by, folded) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-         $17, $18, $19)",
+         $17, $18)",
         values,
     )
     .await?;
@@ -304,7 +303,6 @@ pub async fn save(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), Stor
         key.description.clone().into(),
         write_json(&key.limits)?.into(),
         key.role.clone().into(),
-        optional_json(key.allowed_endpoints.as_ref())?.into(),
         optional_json(key.allowed_cidrs.as_ref())?.into(),
         key.expires_at.map(Timestamp::micros).into(),
         key.status.as_str().into(),
@@ -313,8 +311,8 @@ pub async fn save(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), Stor
         folded(&key.name).into(),
     ];
     tx.execute(
-        "UPDATE api_keys SET name = $1, description = $2, limits = $3, role = $4, allowed_endpoints = $5, \
-         allowed_cidrs = $6, expires_at = $7, status = $8, folded = $11 WHERE organization_id = $9 AND id = $10",
+        "UPDATE api_keys SET name = $1, description = $2, limits = $3, role = $4, allowed_cidrs = $5, \
+         expires_at = $6, status = $7, folded = $10 WHERE organization_id = $8 AND id = $9",
         values,
     )
     .await?;
@@ -365,12 +363,11 @@ fn read(row: &Row) -> Result<ApiKey, StoreError> {
         last_four: row.text(9)?,
         limits: read_json::<Limits>(&row.text(10)?)?,
         role: row.opt_text(11)?,
-        allowed_endpoints: row.opt_text(12)?.map(|text| read_json(&text)).transpose()?,
-        allowed_cidrs: row.opt_text(13)?.map(|text| read_json(&text)).transpose()?,
-        created_at: Timestamp::from_micros(row.int(14)?),
-        expires_at: row.opt_int(15)?.map(Timestamp::from_micros),
-        last_used_at: row.opt_int(16)?.map(Timestamp::from_micros),
-        status: KeyStatus::parse(&row.text(17)?).ok_or_else(|| corrupt("status"))?,
-        created_by: row.opt_text(18)?,
+        allowed_cidrs: row.opt_text(12)?.map(|text| read_json(&text)).transpose()?,
+        created_at: Timestamp::from_micros(row.int(13)?),
+        expires_at: row.opt_int(14)?.map(Timestamp::from_micros),
+        last_used_at: row.opt_int(15)?.map(Timestamp::from_micros),
+        status: KeyStatus::parse(&row.text(16)?).ok_or_else(|| corrupt("status"))?,
+        created_by: row.opt_text(17)?,
     })
 }

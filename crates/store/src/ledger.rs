@@ -4,6 +4,7 @@
 //! changed by it, and written back in the same transaction, together with the limit as it stands at that moment.
 
 mod accounts;
+pub mod adjustments;
 pub mod entries;
 mod limits;
 pub mod recovery;

@@ -22,6 +22,7 @@ pub mod members;
 mod migrations;
 pub mod model_roles;
 pub mod models;
+pub mod objects;
 pub mod organizations;
 pub mod revision;
 pub mod seal;

@@ -10,8 +10,8 @@ use louver_domain::model_roles::ModelRole;
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT organization_id, name, allowed_models, max_tokens_per_request, daily_token_budget, builtin ",
-            "FROM model_roles ",
+            "SELECT organization_id, name, allowed_models, max_tokens_per_request, daily_token_budget, builtin, ",
+            "allowed_endpoints, allowed_tools FROM model_roles ",
             $rest
         )
     };
@@ -42,9 +42,10 @@ pub async fn load(
 pub async fn save(tx: &mut Tx, permit: &Permit, role: &ModelRole) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO model_roles (organization_id, name, allowed_models, max_tokens_per_request, daily_token_budget, \
-         builtin) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (organization_id, name) DO UPDATE SET \
+         builtin, allowed_endpoints, allowed_tools) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (organization_id, name) DO UPDATE SET \
          allowed_models = excluded.allowed_models, max_tokens_per_request = excluded.max_tokens_per_request, \
-         daily_token_budget = excluded.daily_token_budget",
+         daily_token_budget = excluded.daily_token_budget, allowed_endpoints = excluded.allowed_endpoints, \
+         allowed_tools = excluded.allowed_tools",
         vec![
             permit.organization_id().bytes().into(),
             role.name.clone().into(),
@@ -52,6 +53,8 @@ pub async fn save(tx: &mut Tx, permit: &Permit, role: &ModelRole) -> Result<(), 
             role.max_tokens_per_request.into(),
             role.daily_token_budget.into(),
             role.builtin.into(),
+            role.allowed_endpoints.as_ref().map(write_json).transpose()?.into(),
+            role.allowed_tools.as_ref().map(write_json).transpose()?.into(),
         ],
     )
     .await?;
@@ -92,5 +95,7 @@ fn read(row: &Row) -> Result<ModelRole, StoreError> {
         max_tokens_per_request: row.opt_count(3)?,
         daily_token_budget: row.opt_count(4)?,
         builtin: row.int(5)? != 0,
+        allowed_endpoints: row.opt_text(6)?.map(|text| read_json(&text)).transpose()?,
+        allowed_tools: row.opt_text(7)?.map(|text| read_json(&text)).transpose()?,
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::db::{Store, Tx};
 use crate::error::StoreError;
-use crate::models::PricedModel;
+use crate::models::PriceList;
 use crate::upstreams::Upstream;
 use crate::{
     groups, keys, model_roles, models, organizations, revision, service_accounts, upstreams, users,
@@ -36,8 +36,8 @@ pub struct Rules {
     pub member_roles: MemberRoles,
     /// Model roles.
     pub roles: Vec<(OrganizationId, ModelRole)>,
-    /// The catalogue.
-    pub models: Vec<PricedModel>,
+    /// What has a price: the catalogue, and tools.
+    pub prices: PriceList,
     /// Keys that are not revoked.
     pub keys: Vec<ApiKey>,
     /// Upstream credentials, sealed.
@@ -57,7 +57,7 @@ pub async fn load(store: &Store) -> Result<Rules, StoreError> {
         service_accounts: service_accounts::all(&mut tx).await?,
         member_roles,
         roles: model_roles::all(&mut tx).await?,
-        models: models::load(&mut tx).await?,
+        prices: models::load(&mut tx).await?,
         keys: keys::all_live(&mut tx).await?,
         upstreams: upstreams::all(&mut tx).await?,
     };

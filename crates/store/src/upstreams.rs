@@ -23,12 +23,14 @@ pub struct Upstream {
     pub enabled: bool,
     /// When it was stored.
     pub created_at: Timestamp,
+    /// The named upstream that it is for; `None` is the first one.
+    pub server: Option<String>,
 }
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, organization_id, workspace_id, name, sealed_key, enabled, created_at FROM upstreams ",
+            "SELECT id, organization_id, workspace_id, name, sealed_key, enabled, created_at, server FROM upstreams ",
             $rest
         )
     };
@@ -57,8 +59,8 @@ pub async fn load(
 /// Adds an upstream credential; its name must be new in the organization.
 pub async fn insert(tx: &mut Tx, permit: &Permit, upstream: &Upstream) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO upstreams (id, organization_id, workspace_id, name, sealed_key, enabled, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO upstreams (id, organization_id, workspace_id, name, sealed_key, enabled, created_at, server) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         vec![
             upstream.id.bytes().into(),
             permit.organization_id().bytes().into(),
@@ -67,6 +69,7 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, upstream: &Upstream) -> Result
             upstream.sealed_key.clone().into(),
             upstream.enabled.into(),
             upstream.created_at.micros().into(),
+            upstream.server.clone().into(),
         ],
     )
     .await?;
@@ -108,5 +111,6 @@ fn read(row: &Row) -> Result<Upstream, StoreError> {
         sealed_key: row.bytes(4)?,
         enabled: row.int(5)? != 0,
         created_at: Timestamp::from_micros(row.int(6)?),
+        server: row.opt_text(7)?,
     })
 }

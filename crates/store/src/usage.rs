@@ -4,16 +4,17 @@ pub mod history;
 
 use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
+use crate::ledger::adjustments::Adjustment;
 use louver_domain::budgets::{Scope, Unit};
 use louver_domain::calendar::Window;
 use louver_domain::id::{KeyId, OrganizationId, RequestId, UserId, WorkspaceId};
 use louver_domain::money::Money;
-use louver_domain::settlement::Why;
+use louver_domain::settlement::{Charge, Why};
 use louver_domain::time::Timestamp;
-use louver_domain::usage::{Tokens, UsageRecord};
+use louver_domain::usage::{Tokens, Units, UsageRecord};
 use std::collections::BTreeMap;
 
-const COLUMNS: usize = 21;
+const COLUMNS: usize = 26;
 /// Rows of one statement: few sizes, so that the prepared statements are few.
 const BATCHES: [usize; 3] = [128, 16, 1];
 const ESTIMATED: i64 = 1;
@@ -21,6 +22,10 @@ const CLIENT_LEFT: i64 = 2;
 const WOULD_REFUSE: i64 = 4;
 const OVERRUN: i64 = 8;
 const RECOVERED: i64 = 16;
+const PRIORITY: i64 = 32;
+const BATCH: i64 = 64;
+const REGIONAL: i64 = 128;
+const AHEAD: i64 = 256;
 
 /// Writes records that are not there yet, inside a transaction; answers how many were new.
 pub(crate) async fn insert_new(tx: &mut Tx, records: &[&UsageRecord]) -> Result<u64, StoreError> {
@@ -57,10 +62,10 @@ async fn insert_rows(tx: &mut Tx, records: &[&UsageRecord]) -> Result<u64, Store
             record.endpoint.as_str().into(),
             record.model_asked.as_str().into(),
             (&*record.model).into(),
-            record.tokens.input.into(),
-            record.tokens.cached.into(),
-            record.tokens.output.into(),
-            record.cost.nanos().into(),
+            record.charge.tokens.input.into(),
+            record.charge.tokens.cached.into(),
+            record.charge.tokens.output.into(),
+            record.charge.cost.nanos().into(),
             i64::from(record.price_version).into(),
             i64::from(record.status).into(),
             record.first_byte_micros.into(),
@@ -68,25 +73,36 @@ async fn insert_rows(tx: &mut Tx, records: &[&UsageRecord]) -> Result<u64, Store
             flags(record).into(),
             record.bound.cost.nanos().into(),
             record.bound.tokens().into(),
+            record.charge.units.pages.into(),
+            record.charge.units.annotated_pages.into(),
+            record.charge.units.audio_seconds.into(),
+            record.charge.units.characters.into(),
+            record.charge.units.tool_calls.into(),
         ];
         values.extend(row);
     }
     let sql = format!(
         "INSERT INTO usage_records (request_id, at, organization_id, workspace_id, key_id, user_id, role, endpoint, \
          model_asked, model, input_tokens, cached_tokens, output_tokens, cost_nanos, price_version, status, \
-         first_byte_micros, total_micros, flags, bound_nanos, bound_tokens) {} ON CONFLICT (request_id) DO NOTHING",
+         first_byte_micros, total_micros, flags, bound_nanos, bound_tokens, pages, annotated_pages, audio_seconds, \
+         characters, tool_calls) {} ON CONFLICT (request_id) DO NOTHING",
         tx.dialect().values(records.len(), COLUMNS)
     );
     tx.execute_made(sql, values).await
 }
 
 fn flags(record: &UsageRecord) -> i64 {
+    let Charge { terms, why, .. } = record.charge;
     [
-        (record.why.estimated(), ESTIMATED),
+        (why.estimated(), ESTIMATED),
         (record.client_left, CLIENT_LEFT),
         (record.would_refuse, WOULD_REFUSE),
-        (record.why == Why::Overrun, OVERRUN),
+        (why == Why::Overrun, OVERRUN),
         (record.recovered, RECOVERED),
+        (terms.priority, PRIORITY),
+        (terms.batch, BATCH),
+        (terms.regional, REGIONAL),
+        (why == Why::Ahead, AHEAD),
     ]
     .into_iter()
     .fold(0, |flags, (set, flag)| if set { flags | flag } else { flags })
@@ -111,6 +127,8 @@ pub struct Sums {
     pub requests: u64,
     /// Tokens.
     pub tokens: Tokens,
+    /// What else was used.
+    pub units: Units,
     /// Cost.
     pub cost: Money,
     /// Calls whose tokens were estimated.
@@ -134,9 +152,10 @@ fn sum_by_hour(records: &[&UsageRecord]) -> BTreeMap<HourScope, Sums> {
         };
         let one = Sums {
             requests: 1,
-            tokens: record.tokens,
-            cost: record.cost,
-            estimated: u64::from(record.why.estimated()),
+            tokens: record.charge.tokens,
+            units: record.charge.units,
+            cost: record.charge.cost,
+            estimated: u64::from(record.charge.why.estimated()),
             would_refuse: u64::from(record.would_refuse),
         };
         let sums = hours.entry(scope).or_default();
@@ -155,6 +174,7 @@ impl Sums {
                 cached: add(self.tokens.cached, other.tokens.cached),
                 output: add(self.tokens.output, other.tokens.output),
             },
+            units: self.units.plus(&other.units),
             cost: self.cost.checked_add(other.cost).unwrap_or(Money::from_nanos(i64::MAX)),
             estimated: add(self.estimated, other.estimated),
             would_refuse: add(self.would_refuse, other.would_refuse),
@@ -165,14 +185,18 @@ impl Sums {
 async fn add_to_hour(tx: &mut Tx, scope: &HourScope, sums: &Sums) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO usage_hourly AS h (hour, organization_id, workspace_id, key_id, user_id, role, endpoint, model, \
-         requests, input_tokens, cached_tokens, output_tokens, cost_nanos, estimated, would_refuse) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+         requests, input_tokens, cached_tokens, output_tokens, cost_nanos, estimated, would_refuse, pages, \
+         annotated_pages, audio_seconds, characters, tool_calls) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
          ON CONFLICT (hour, organization_id, workspace_id, key_id, user_id, role, endpoint, model) DO UPDATE SET \
          requests = h.requests + excluded.requests, input_tokens = h.input_tokens + excluded.input_tokens, \
          cached_tokens = h.cached_tokens + excluded.cached_tokens, \
          output_tokens = h.output_tokens + excluded.output_tokens, \
          cost_nanos = h.cost_nanos + excluded.cost_nanos, estimated = h.estimated + excluded.estimated, \
-         would_refuse = h.would_refuse + excluded.would_refuse",
+         would_refuse = h.would_refuse + excluded.would_refuse, pages = h.pages + excluded.pages, \
+         annotated_pages = h.annotated_pages + excluded.annotated_pages, \
+         audio_seconds = h.audio_seconds + excluded.audio_seconds, characters = h.characters + excluded.characters, \
+         tool_calls = h.tool_calls + excluded.tool_calls",
         vec![
             scope.hour.into(),
             scope.organization.bytes().into(),
@@ -190,10 +214,62 @@ async fn add_to_hour(tx: &mut Tx, scope: &HourScope, sums: &Sums) -> Result<(), 
             sums.cost.nanos().into(),
             sums.estimated.into(),
             sums.would_refuse.into(),
+            sums.units.pages.into(),
+            sums.units.annotated_pages.into(),
+            sums.units.audio_seconds.into(),
+            sums.units.characters.into(),
+            sums.units.tool_calls.into(),
         ],
     )
     .await?;
     Ok(())
+}
+
+/// Changes the sums of the hour that an adjustment is of, inside the transaction that posts it. What would go below
+/// nothing is a conflict.
+pub(crate) async fn adjust_hour(tx: &mut Tx, adjustment: &Adjustment) -> Result<(), StoreError> {
+    let difference = &adjustment.difference;
+    let values: Vec<Value> = vec![
+        adjustment.at.floor(Window::Hour).micros().into(),
+        adjustment.organization_id.bytes().into(),
+        adjustment.workspace_id.bytes().into(),
+        adjustment.key_id.bytes().into(),
+        adjustment.user_id.map(|id| id.bytes()).unwrap_or_default().into(),
+        adjustment.role.clone().unwrap_or_default().into(),
+        adjustment.endpoint.as_str().into(),
+        adjustment.model.clone().into(),
+        difference.input.into(),
+        difference.cached.into(),
+        difference.output.into(),
+        difference.nanos.into(),
+        difference.pages.into(),
+        difference.annotated_pages.into(),
+        difference.audio_seconds.into(),
+        difference.characters.into(),
+        difference.tool_calls.into(),
+    ];
+    let sql = "INSERT INTO usage_hourly AS h (hour, organization_id, workspace_id, key_id, user_id, role, endpoint, \
+               model, requests, estimated, would_refuse, input_tokens, cached_tokens, output_tokens, cost_nanos, pages, \
+               annotated_pages, audio_seconds, characters, tool_calls) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, \
+               $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+               ON CONFLICT (hour, organization_id, workspace_id, key_id, user_id, role, endpoint, model) DO UPDATE SET \
+               input_tokens = h.input_tokens + excluded.input_tokens, \
+               cached_tokens = h.cached_tokens + excluded.cached_tokens, \
+               output_tokens = h.output_tokens + excluded.output_tokens, \
+               cost_nanos = h.cost_nanos + excluded.cost_nanos, pages = h.pages + excluded.pages, \
+               annotated_pages = h.annotated_pages + excluded.annotated_pages, \
+               audio_seconds = h.audio_seconds + excluded.audio_seconds, \
+               characters = h.characters + excluded.characters, tool_calls = h.tool_calls + excluded.tool_calls";
+    let scope = values.get(..8).map(<[Value]>::to_vec).unwrap_or_default();
+    tx.execute(sql, values).await?;
+    let sql = "SELECT 1 FROM usage_hourly WHERE hour = $1 AND organization_id = $2 AND workspace_id = $3 AND key_id = $4 \
+               AND user_id = $5 AND role = $6 AND endpoint = $7 AND model = $8 AND (input_tokens < 0 OR cached_tokens < 0 \
+               OR output_tokens < 0 OR cost_nanos < 0 OR pages < 0 OR annotated_pages < 0 OR audio_seconds < 0 \
+               OR characters < 0 OR tool_calls < 0)";
+    match tx.fetch(sql, scope).await?.is_empty() {
+        true => Ok(()),
+        false => Err(StoreError::Conflict),
+    }
 }
 
 /// What sums are kept apart by; `None` and empty are summed over.
@@ -255,7 +331,8 @@ pub async fn sums(
     let rows = store
         .fetch(
             "SELECT hour, workspace_id, key_id, user_id, role, endpoint, model, requests, input_tokens, \
-             cached_tokens, output_tokens, cost_nanos, estimated, would_refuse FROM usage_hourly \
+             cached_tokens, output_tokens, cost_nanos, estimated, would_refuse, pages, annotated_pages, audio_seconds, \
+             characters, tool_calls FROM usage_hourly \
              WHERE hour >= $1 AND hour < $2 AND organization_id = $3 AND (workspace_id = $4 OR $5 = 0) \
              AND (user_id = $6 OR $7 = 0)",
             vec![
@@ -296,6 +373,13 @@ fn read_sums(row: &Row) -> Result<Sums, StoreError> {
     Ok(Sums {
         requests: row.count(7)?,
         tokens: Tokens { input: row.count(8)?, cached: row.count(9)?, output: row.count(10)? },
+        units: Units {
+            pages: row.count(14)?,
+            annotated_pages: row.count(15)?,
+            audio_seconds: row.count(16)?,
+            characters: row.count(17)?,
+            tool_calls: row.count(18)?,
+        },
         cost: Money::from_nanos(row.int(11)?),
         estimated: row.count(12)?,
         would_refuse: row.count(13)?,
@@ -384,7 +468,21 @@ async fn of_records(
     let mut values = scope_values(organization, scope, unit, from, to);
     values.push(RequestId::first_of(from.plus_seconds(SLACK_SECONDS)).bytes().into());
     let sql = spent!("usage_records WHERE at >= $1 AND at <= $2 AND request_id >= $8");
-    first_int(&tx.fetch(sql, values).await?)
+    let of_calls = first_int(&tx.fetch(sql, values).await?)?;
+    Ok(of_calls.saturating_add(adjusted(tx, organization, scope, unit, from, to).await?))
+}
+
+/// What adjustments in a time changed, up and down together.
+pub(crate) async fn adjusted(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    scope: &Scope,
+    unit: Unit,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<i64, StoreError> {
+    let values = scope_values(organization, scope, unit, from, to);
+    first_int(&tx.fetch(spent!("adjustments WHERE at >= $1 AND at <= $2"), values).await?)
 }
 
 fn scope_values(

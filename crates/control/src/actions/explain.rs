@@ -49,7 +49,7 @@ pub async fn run(
     if let Caller::User(..) = caller {
         must_belong(control, context, &rules, &key).await?;
     }
-    let catalogue = Catalogue::new(rules.models.iter().map(|entry| entry.model.clone()).collect());
+    let catalogue = Catalogue::new(rules.prices.models.iter().map(|entry| entry.model.clone()).collect());
     let (chain, missing_role) = chain(&rules, &key)?;
     let price = price(&rules, &catalogue, ask.model, context);
     let books = books(control, context, &chain.stages()).await?;
@@ -131,7 +131,6 @@ fn fresh_key(
         last_four: String::new(),
         limits: Limits::default(),
         role: None,
-        allowed_endpoints: None,
         allowed_cidrs: None,
         created_at: context.now,
         expires_at: None,
@@ -175,7 +174,7 @@ fn roles<'a>(rules: &'a Rules, key: &'a ApiKey) -> (ModelRoles<'a>, Option<&'a s
 
 fn price(rules: &Rules, catalogue: &Catalogue, name: Option<&str>, context: &Context) -> Option<Price> {
     let (_, model) = catalogue.find(name?)?;
-    let entry = rules.models.iter().find(|entry| entry.model.id == model.id)?;
+    let entry = rules.prices.models.iter().find(|entry| entry.model.id == model.id)?;
     Prices::new(entry.prices.clone()).at(context.now).map(|(_, price)| price.clone())
 }
 

@@ -173,6 +173,7 @@ pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result
         requests_per_minute: new.rate_limit_rpm,
         tokens_per_minute: new.tokens_per_minute,
         monthly_budget_usd: new.monthly_budget_usd,
+        allowed_endpoints: rules::each_once(new.allowed_endpoints)?,
         ..Limits::default()
     };
     rules::check_limits(&mut tx, &limits, &place, owner_limits.as_ref()).await?;
@@ -190,7 +191,6 @@ pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result
         last_four: minted.last_four,
         limits,
         role: new.role,
-        allowed_endpoints: rules::endpoint_names(new.allowed_endpoints)?,
         allowed_cidrs: rules::blocks(new.allowed_cidrs)?,
         created_at: context.now,
         expires_at: rules::expiry(new.expires_at, context.now, context.now, &place)?,
@@ -235,7 +235,7 @@ pub async fn update(
         key.expires_at = rules::expiry(expiry, key.created_at, context.now, &place)?;
     }
     if let Some(endpoints) = patch.allowed_endpoints {
-        key.allowed_endpoints = rules::endpoint_names(endpoints)?;
+        key.limits.allowed_endpoints = rules::each_once(endpoints)?;
     }
     if let Some(cidrs) = patch.allowed_cidrs {
         key.allowed_cidrs = rules::blocks(cidrs)?;

@@ -87,6 +87,8 @@ pub async fn create(
     let role = ModelRole {
         name: new.name,
         allowed_models: new.allowed_models,
+        allowed_endpoints: None,
+        allowed_tools: None,
         max_tokens_per_request: new.max_tokens_per_request,
         daily_token_budget: new.daily_token_budget,
         builtin: false,

@@ -8,7 +8,7 @@ use louver_domain::access::{Action, decide};
 use louver_domain::keys::looks_like_key;
 use louver_domain::models::Catalogue;
 use louver_store::Tx;
-use louver_store::models::{self as store, PricedModel};
+use louver_store::models::{self as store, PriceList, PricedModel};
 use std::collections::HashSet;
 
 const LONGEST_NAME: usize = 128;
@@ -17,13 +17,13 @@ const MOST_MODELS: usize = 2000;
 const LARGEST_CONTEXT: u64 = 1_000_000_000_000;
 
 /// The catalogue, retired models too.
-pub async fn list(control: &Control) -> Result<Vec<PricedModel>, ControlError> {
+pub async fn list(control: &Control) -> Result<PriceList, ControlError> {
     Ok(store::list(&control.store).await?)
 }
 
 /// One model, by its id or an alias.
 pub async fn get(control: &Control, name: &str) -> Result<PricedModel, ControlError> {
-    let models = list(control).await?;
+    let models = list(control).await?.models;
     let by_id = models.iter().find(|entry| entry.model.id == name);
     let found =
         by_id.or_else(|| models.iter().find(|entry| entry.model.aliases.iter().any(|alias| alias == name)));
@@ -34,12 +34,13 @@ pub async fn get(control: &Control, name: &str) -> Result<PricedModel, ControlEr
 pub async fn replace(
     control: &Control,
     context: &Context,
-    catalogue: Vec<PricedModel>,
-) -> Result<Vec<PricedModel>, ControlError> {
+    models: Vec<PricedModel>,
+) -> Result<PriceList, ControlError> {
     let permit = decide(&context.actor, Action::UpdateModel, context.organization_id())?;
-    check(&catalogue)?;
+    check(&models)?;
     let mut tx = control.begin(context).await?;
     let before = store::load(&mut tx).await?;
+    let catalogue = PriceList { models, tools: before.tools.clone() };
     store::replace(&mut tx, &permit, &catalogue).await?;
     let deed = Deed::on(permit, "catalogue", "catalogue").from(&before)?.to(&catalogue)?;
     commit(control, context, tx, deed).await?;
@@ -48,7 +49,7 @@ pub async fn replace(
 
 /// Refuses an allow-list in `field` with an entry that names no model.
 pub(crate) async fn check_entries(tx: &mut Tx, entries: &[String], field: &str) -> Result<(), ControlError> {
-    let models = store::load(tx).await?.into_iter().map(|entry| entry.model).collect();
+    let models = store::load(tx).await?.models.into_iter().map(|entry| entry.model).collect();
     check_entries_in(&Catalogue::new(models), entries, field)
 }
 

@@ -89,7 +89,7 @@ pub(crate) async fn add_organization(
 }
 
 async fn add_catalogue(context: &Context, tx: &mut Tx) -> Result<Option<Deed>, ControlError> {
-    if !models::load(tx).await?.is_empty() {
+    if !models::load(tx).await?.models.is_empty() {
         return Ok(None);
     }
     let catalogue = models::builtin()?;

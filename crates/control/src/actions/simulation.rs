@@ -160,7 +160,7 @@ impl Rules {
         let organization = organizations::get(store, id).await?.ok_or(ControlError::NotFound)?;
         let workspaces = workspaces::list(store, id).await?;
         let users = users::list(store, id).await?;
-        let catalogue = models::list(control).await?.into_iter().map(|entry| entry.model).collect();
+        let catalogue = models::list(control).await?.models.into_iter().map(|entry| entry.model).collect();
         let keys = all_keys(control, context).await?;
         let names = Names {
             workspaces: workspaces.iter().map(|one| (one.id, one.name.clone())).collect(),

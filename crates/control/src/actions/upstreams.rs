@@ -62,6 +62,7 @@ pub async fn create(
         sealed_key: seal(control, id, organization, &new.key)?,
         enabled: true,
         created_at: context.now,
+        server: None,
     };
     store::insert(&mut tx, &permit, &upstream).await.map_err(taken)?;
     let deed = Deed::on(permit, upstream.id, &upstream.name).to(&Shown::of(&upstream))?;

@@ -88,6 +88,8 @@ impl ExplainIn {
             endpoint,
             model: Some(&self.model),
             nested_models: &[],
+            tools: &[],
+            priority: false,
             input_tokens: self.input_tokens.unwrap_or(0),
             max_tokens: self.max_tokens,
             choices,

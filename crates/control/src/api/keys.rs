@@ -14,6 +14,7 @@ use crate::reply;
 use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
+use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{KeyId, ServiceAccountId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, Owner};
 use louver_domain::limits::Limits;
@@ -105,7 +106,8 @@ pub(crate) struct Shown {
     #[schemars(with = "shapes::Limits")]
     limits: Limits,
     role: Option<String>,
-    allowed_endpoints: Option<Vec<String>>,
+    #[schemars(with = "Option<Vec<shapes::Endpoint>>")]
+    allowed_endpoints: Option<Vec<EndpointKind>>,
     #[schemars(with = "Option<Vec<shapes::Block>>")]
     allowed_cidrs: Option<Vec<Cidr>>,
     #[schemars(with = "Option<shapes::Id>")]
@@ -152,7 +154,7 @@ impl Shown {
             monthly_budget_usd: key.limits.monthly_budget_usd,
             limits: key.limits.clone(),
             role: key.role.clone(),
-            allowed_endpoints: key.allowed_endpoints.clone(),
+            allowed_endpoints: key.limits.allowed_endpoints.clone(),
             allowed_cidrs: key.allowed_cidrs.clone(),
             owner_user_id: user,
             service_account_id: account,

@@ -87,10 +87,10 @@ struct PriceIn {
 impl From<PriceIn> for Price {
     fn from(price: PriceIn) -> Self {
         Self {
-            effective_from: price.effective_from,
-            input_usd_per_mtok: price.input_usd_per_mtok.0,
-            cached_input_usd_per_mtok: price.cached_input_usd_per_mtok.0,
-            output_usd_per_mtok: price.output_usd_per_mtok.0,
+            input_usd_per_mtok: Some(price.input_usd_per_mtok.0),
+            cached_input_usd_per_mtok: Some(price.cached_input_usd_per_mtok.0),
+            output_usd_per_mtok: Some(price.output_usd_per_mtok.0),
+            ..Self::none(price.effective_from)
         }
     }
 }
@@ -109,6 +109,8 @@ impl From<ModelIn> for PricedModel {
             status: read.status,
             deprecation: read.deprecation,
             replacement: read.replacement,
+            upstream: None,
+            workspace_id: None,
         };
         Self { model, prices: Prices::new(prices).all().to_vec() }
     }
@@ -116,7 +118,7 @@ impl From<ModelIn> for PricedModel {
 
 async fn list(State(control): Shared, _: Context, params: Params) -> Answer {
     params.done()?;
-    Ok(reply::ok(&Page::whole(actions::list(&control).await?)))
+    Ok(reply::ok(&Page::whole(actions::list(&control).await?.models)))
 }
 
 async fn one(State(control): Shared, _: Context, Named(id): Named<String>) -> Answer {
@@ -128,6 +130,6 @@ async fn replace(
     context: Context,
     Body(Object(read)): Body<Object<CatalogueIn>>,
 ) -> Answer {
-    let catalogue = read.models.into_iter().map(|Object(model)| model.into()).collect();
-    Ok(reply::ok(&Page::whole(actions::replace(&control, &context, catalogue).await?)))
+    let models: Vec<PricedModel> = read.models.into_iter().map(|Object(model)| model.into()).collect();
+    Ok(reply::ok(&Page::whole(actions::replace(&control, &context, models).await?.models)))
 }

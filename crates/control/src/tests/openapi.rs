@@ -31,12 +31,8 @@ pub fn printed<T: Serialize>(value: &T) -> BTreeSet<String> {
 #[test]
 fn mirrors_have_the_fields_of_what_they_mirror() {
     assert_eq!(fields::<shapes::Limits>(), printed(&Limits::default()));
-    let price = Price {
-        effective_from: Timestamp::from_micros(0),
-        input_usd_per_mtok: Money::ZERO,
-        cached_input_usd_per_mtok: Money::ZERO,
-        output_usd_per_mtok: Money::ZERO,
-    };
+    let of = Money::ZERO;
+    let price = Price::of_tokens(Timestamp::from_micros(0), of, of, of);
     assert_eq!(fields::<shapes::Price>(), printed(&price));
     let model = Model {
         id: "x".into(),
@@ -49,6 +45,8 @@ fn mirrors_have_the_fields_of_what_they_mirror() {
         status: ModelStatus::Active,
         deprecation: None,
         replacement: None,
+        upstream: None,
+        workspace_id: None,
     };
     assert_eq!(fields::<shapes::PricedModel>(), printed(&PricedModel { model, prices: vec![] }));
 }

@@ -7,9 +7,10 @@ use louver_domain::id::{AdminKeyId, KeyId, RequestId, RoleId, UserId, WorkspaceI
 use louver_domain::keys::{AdminHolder, AdminKey, KeyKind, KeyStatus, mint};
 use louver_domain::limits::{KeyCreation, Limits};
 use louver_domain::money::Money;
-use louver_domain::settlement::{Bound, Why};
+use louver_domain::prices::Terms;
+use louver_domain::settlement::{Bound, Charge, Why};
 use louver_domain::time::Timestamp;
-use louver_domain::usage::{Tokens, UsageRecord};
+use louver_domain::usage::{Tokens, Units, UsageRecord};
 use louver_domain::users::{Membership, User};
 use louver_domain::workspaces::Workspace;
 use louver_store::ledger::entries::{Entry, Holds, insert};
@@ -118,14 +119,18 @@ impl House {
             endpoint: EndpointKind::Chat,
             model_asked: "mistral-small-latest".into(),
             model: "mistral-small-2603".into(),
-            tokens: Tokens { input: 100, cached: 10, output: 50 },
-            cost: Money::from_nanos(25_000_000_000),
+            charge: Charge {
+                tokens: Tokens { input: 100, cached: 10, output: 50 },
+                units: Units::default(),
+                terms: Terms::default(),
+                cost: Money::from_nanos(25_000_000_000),
+                why: Why::Metered,
+            },
             price_version: 1,
             status: 200,
             first_byte_micros: 1,
             total_micros: 2,
             bound: Bound::default(),
-            why: Why::Metered,
             would_refuse: false,
             recovered: false,
             client_left: false,

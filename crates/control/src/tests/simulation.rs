@@ -5,9 +5,10 @@ use crate::actions::simulation::{Asked, Bounds, run};
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{KeyId, RequestId, UserId, WorkspaceId};
 use louver_domain::money::Money;
-use louver_domain::settlement::{Bound, Why};
+use louver_domain::prices::Terms;
+use louver_domain::settlement::{Bound, Charge, Why};
 use louver_domain::time::Timestamp;
-use louver_domain::usage::{Tokens, UsageRecord};
+use louver_domain::usage::{Tokens, Units, UsageRecord};
 use louver_store::ledger::entries::{Entry, Holds, insert};
 use serde_json::{Value, json};
 
@@ -25,14 +26,18 @@ async fn record(house: &House, key: &str, at: &str, change: impl Fn(&mut UsageRe
         endpoint: EndpointKind::Chat,
         model_asked: "mistral-small-latest".into(),
         model: "mistral-small-2603".into(),
-        tokens: Tokens { input: 100, cached: 0, output: 50 },
-        cost: Money::parse_usd("1").unwrap(),
+        charge: Charge {
+            tokens: Tokens { input: 100, cached: 0, output: 50 },
+            units: Units::default(),
+            terms: Terms::default(),
+            cost: Money::parse_usd("1").unwrap(),
+            why: Why::Metered,
+        },
         price_version: 1,
         status: 200,
         first_byte_micros: 1,
         total_micros: 2,
         bound: Bound::default(),
-        why: Why::Metered,
         would_refuse: false,
         recovered: false,
         client_left: false,

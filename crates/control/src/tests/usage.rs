@@ -5,9 +5,10 @@ use axum::body::Body;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{KeyId, RequestId};
 use louver_domain::money::Money;
-use louver_domain::settlement::{Bound, Why};
+use louver_domain::prices::Terms;
+use louver_domain::settlement::{Bound, Charge, Why};
 use louver_domain::time::Timestamp;
-use louver_domain::usage::{Tokens, UsageRecord};
+use louver_domain::usage::{Tokens, Units, UsageRecord};
 use louver_store::ledger::entries::{Entry, Holds, insert};
 use serde_json::json;
 
@@ -23,14 +24,18 @@ async fn record(house: &House, key: &str, at: &str, estimated: bool) {
         endpoint: EndpointKind::Chat,
         model_asked: "mistral-small-latest".into(),
         model: "mistral-small-2603".into(),
-        tokens: Tokens { input: 100, cached: 10, output: 50 },
-        cost: Money::from_nanos(25_000),
+        charge: Charge {
+            tokens: Tokens { input: 100, cached: 10, output: 50 },
+            units: Units::default(),
+            terms: Terms::default(),
+            cost: Money::from_nanos(25_000),
+            why: if estimated { Why::Unknown } else { Why::Metered },
+        },
         price_version: 1,
         status: 200,
         first_byte_micros: 1,
         total_micros: 2,
         bound: Bound::default(),
-        why: if estimated { Why::Unknown } else { Why::Metered },
         would_refuse: false,
         recovered: false,
         client_left: false,

@@ -44,6 +44,8 @@ fn model(id: &str, endpoint: EndpointKind) -> Model {
         status: ModelStatus::Active,
         deprecation: None,
         replacement: None,
+        upstream: None,
+        workspace_id: None,
     }
 }
 
@@ -60,7 +62,6 @@ fn key(at: Timestamp) -> ApiKey {
         last_four: "wxyz".into(),
         limits: Limits::default(),
         role: None,
-        allowed_endpoints: None,
         allowed_cidrs: None,
         created_at: at,
         expires_at: None,
@@ -110,6 +111,8 @@ impl World {
             roles: vec![ModelRole {
                 name: "intern".into(),
                 allowed_models: vec!["small".into(), "embed".into()],
+                allowed_endpoints: None,
+                allowed_tools: None,
                 max_tokens_per_request: Some(500),
                 daily_token_budget: None,
                 builtin: false,
@@ -120,12 +123,7 @@ impl World {
                 model("large", EndpointKind::Chat),
                 model("embed", EndpointKind::Embeddings),
             ]),
-            price: Some(Price {
-                effective_from: at,
-                input_usd_per_mtok: Money::parse_usd("1").unwrap(),
-                cached_input_usd_per_mtok: Money::parse_usd("1").unwrap(),
-                output_usd_per_mtok: Money::parse_usd("1").unwrap(),
-            }),
+            price: Money::parse_usd("1").map(|one| Price::of_tokens(at, one, one, one)),
             address: Some("10.0.0.1".parse().unwrap()),
             books: Books::default(),
         }
@@ -173,6 +171,8 @@ fn ask(model: &str) -> Ask<'_> {
         endpoint: EndpointKind::Chat,
         model: Some(model),
         nested_models: &[],
+        tools: &[],
+        priority: false,
         input_tokens: 100,
         max_tokens: Some(50),
         choices: 1,
@@ -256,7 +256,7 @@ fn each_rule_refuses_by_itself_and_the_rest_is_still_listed() {
             w.key.allowed_cidrs = Cidr::parse("10.0.0.2").map(|block| vec![block]);
         }),
         ("endpoint", "endpoint_not_allowed", 403, |w| {
-            w.key.allowed_endpoints = Some(vec!["embeddings".into()]);
+            w.key.limits.allowed_endpoints = Some(vec![EndpointKind::Embeddings]);
         }),
         ("model", "model_not_allowed", 403, |w| w.catalogue = Catalogue::new(vec![])),
         ("allowed_models", "model_not_allowed", 403, |w| {
@@ -371,7 +371,7 @@ proptest! {
         world.organization.billing_active = bits[0] || bits[1];
         world.workspace.archived_at = (bits[1] && bits[2]).then(now);
         world.key.allowed_cidrs = if bits[3] { Cidr::parse("10.0.0.0/30").map(|block| vec![block]) } else { None };
-        world.key.allowed_endpoints = bits[4].then(|| vec!["chat.completions".into()]);
+        world.key.limits.allowed_endpoints = bits[4].then(|| vec![EndpointKind::Chat]);
         world.key.limits.allowed_models = bits[5].then(|| vec!["small".into()]);
         world.organization.limits.allowed_models = bits[6].then(|| vec!["small".into(), "large".into()]);
         if bits[7] {

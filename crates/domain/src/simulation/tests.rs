@@ -24,6 +24,8 @@ fn catalogue() -> Catalogue {
         status: ModelStatus::Active,
         deprecation: None,
         replacement: None,
+        upstream: None,
+        workspace_id: None,
     };
     Catalogue::new(vec![model("small"), model("large")])
 }
@@ -64,6 +66,8 @@ fn role(change: impl Fn(&mut ModelRole)) -> ModelRole {
     let mut role = ModelRole {
         name: "analyst".into(),
         allowed_models: vec!["*".into()],
+        allowed_endpoints: None,
+        allowed_tools: None,
         max_tokens_per_request: None,
         daily_token_budget: None,
         builtin: true,

@@ -77,7 +77,7 @@ pub struct Node {
 }
 
 fn bound_of(tokens: i64) -> Bound {
-    Bound::new(u64::try_from(tokens).unwrap(), 0, None, 10_000)
+    Bound { input: u64::try_from(tokens).unwrap(), plausible: 10_000, ..Bound::default() }
 }
 
 /// What a call of that bound is charged.

@@ -1,6 +1,6 @@
 //! One HTTP/1.1 connection to upstream: a call is written, the head of the answer read, the body decoded in bulk.
 //!
-//! Its own small client, since the way is always the same (one POST, one answer) and its cost is most of a call's:
+//! Its own small client, since the way is always the same (one request, one answer) and its cost is most of a call's:
 //! no task and no channel between the socket and the relay, and a burst of chunks is decoded by one read. The parsing of heads is
 //! httparse's. Framing is strict: what could be read in two ways breaks the connection.
 
@@ -152,19 +152,18 @@ fn invalid(message: &'static str) -> io::Error {
 fn head(call: &Call) -> Vec<u8> {
     let mut head = Vec::with_capacity(512);
     let mut push = |parts: &[&[u8]]| parts.iter().for_each(|part| head.extend_from_slice(part));
-    push(&[b"POST ", call.path.as_bytes(), b" HTTP/1.1\r\nhost: ", call.authority.as_bytes()]);
-    push(&[
-        b"\r\nauthorization: ",
-        call.authorization.as_bytes(),
-        b"\r\ncontent-type: application/json\r\naccept: ",
-    ]);
-    push(&[
-        call.accept.as_bytes(),
-        b"\r\nuser-agent: ",
-        super::USER_AGENT.as_bytes(),
-        b"\r\ncontent-length: ",
-    ]);
-    push(&[call.body.len().to_string().as_bytes(), b"\r\n\r\n"]);
+    push(&[call.method.as_str().as_bytes(), b" ", call.target.as_bytes()]);
+    push(&[b" HTTP/1.1\r\nhost: ", call.authority.as_bytes()]);
+    push(&[b"\r\nauthorization: ", call.authorization.as_bytes()]);
+    push(&[b"\r\naccept: ", call.accept.as_bytes(), b"\r\nuser-agent: ", super::USER_AGENT.as_bytes()]);
+    if let Some(content_type) = &call.content_type {
+        push(&[b"\r\ncontent-type: ", content_type.as_bytes()]);
+        push(&[b"\r\ncontent-length: ", call.body.len().to_string().as_bytes()]);
+    } else if call.method != http::Method::GET {
+        // A request that may have a body says that it has none.
+        push(&[b"\r\ncontent-length: 0"]);
+    }
+    push(&[b"\r\n\r\n"]);
     head
 }
 

@@ -3,7 +3,7 @@
 mod answers;
 mod requests;
 
-use super::Endpoint;
+use super::{Class, Endpoint};
 use serde_json::{Map, Value, json};
 
 /// The chapters, in their order.
@@ -19,32 +19,26 @@ const READING: [u16; 7] = [400, 401, 402, 403, 405, 429, 503];
 /// Refusals of calls.
 const CALLING: [u16; 14] = [400, 401, 402, 403, 404, 405, 408, 413, 415, 422, 429, 502, 503, 504];
 
-/// The path as the description writes it.
-pub const fn path(endpoint: Endpoint) -> &'static str {
-    match endpoint {
-        Endpoint::GetModel => "/v1/models/{model_id}",
-        other => other.path(),
-    }
-}
-
 /// The operation of an endpoint.
 pub fn operation(endpoint: Endpoint) -> Value {
-    let (id, tag, summary, description) = words(endpoint);
+    let row = endpoint.row();
     let mut operation = json!({
-        "operationId": id,
-        "tags": [tag],
-        "summary": summary,
-        "description": description,
+        "operationId": row.operation,
+        "tags": [row.chapter],
+        "summary": row.summary,
+        "description": description(endpoint),
         "security": [{"ApiKey": []}],
         "x-endpoint": endpoint.name(),
         "responses": responses(endpoint),
     });
     let body = requests::name(endpoint)
         .map(|name| json!({"required": true, "content": {"application/json": {"schema": shared(name)}}}));
-    let parameters = (endpoint == Endpoint::GetModel).then(|| json!([model_id()]));
+    let parameters = path_parameters(row.path);
     if let Some(members) = operation.as_object_mut() {
         members.extend(body.map(|body| ("requestBody".to_owned(), body)));
-        members.extend(parameters.map(|parameters| ("parameters".to_owned(), parameters)));
+        if !parameters.is_empty() {
+            members.insert("parameters".to_owned(), parameters.into());
+        }
     }
     operation
 }
@@ -54,50 +48,37 @@ pub fn schemas() -> Map<String, Value> {
     requests::schemas().into_iter().chain(answers::schemas()).collect()
 }
 
-const fn words(endpoint: Endpoint) -> (&'static str, &'static str, &'static str, &'static str) {
-    match endpoint {
-        Endpoint::ChatCompletions => (
-            "chat_completion_v1_chat_completions_post",
-            "chat",
-            "Let a model answer a chat",
-            "The call is judged by all rules first, and what it may cost at most is set aside. With `stream` the \
-             answer comes as events.",
-        ),
-        Endpoint::FimCompletions => (
-            "fim_completion_v1_fim_completions_post",
-            "fim",
-            "Let a model fill in code",
-            "Judged and paid for as a chat is.",
-        ),
-        Endpoint::Embeddings => (
-            "embeddings_v1_embeddings_post",
-            "embeddings",
-            "Make vectors of texts",
-            "Judged and paid for as a chat is; there is no output to bound.",
-        ),
-        Endpoint::ListModels => (
-            "list_models_v1_models_get",
-            "models",
-            "The models that this key may use",
-            "One entry for each name of a model.",
-        ),
-        Endpoint::GetModel => (
-            "retrieve_model_v1_models__model_id__get",
-            "models",
-            "One model by any of its names",
-            "A model that this key may not use is not there.",
-        ),
+/// What is to be said beside the summary.
+const fn description(endpoint: Endpoint) -> &'static str {
+    match (endpoint.row().class, endpoint) {
+        (_, Endpoint::ListModels) => "One entry for each name of a model.",
+        (_, Endpoint::GetModel) => "A model that this key may not use is not there.",
+        (Class::Models | Class::Object, _) => {
+            "Only what belongs to the workspace of the key is there; the rest does not exist."
+        }
+        (Class::Call, _) => {
+            "The call is judged by all rules first, and what it may cost at most is set aside. With `stream`, where there \
+             is one, the answer comes as events."
+        }
+        (Class::Upload, _) => "The form is read to its end and judged before anything goes upstream.",
+        (Class::Socket, _) => {
+            "A WebSocket; what goes through is metered as it goes, and ends where a limit is reached."
+        }
     }
 }
 
-fn model_id() -> Value {
-    json!({
-        "name": "model_id",
-        "in": "path",
-        "required": true,
-        "description": "The model's id, or another name of it.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"},
-    })
+fn path_parameters(path: &str) -> Vec<Value> {
+    let names = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let parameter = |name: &str| {
+        json!({
+            "name": name,
+            "in": "path",
+            "required": true,
+            "description": if name == "model_id" { "The model's id, or another name of it." } else { "Its id." },
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"},
+        })
+    };
+    names.map(parameter).collect()
 }
 
 fn shared(name: &str) -> Value {
@@ -105,10 +86,10 @@ fn shared(name: &str) -> Value {
 }
 
 fn responses(endpoint: Endpoint) -> Map<String, Value> {
-    let refusals: Vec<u16> = match endpoint {
-        Endpoint::ListModels => READING.to_vec(),
-        Endpoint::GetModel => READING.into_iter().chain([404]).collect(),
-        Endpoint::ChatCompletions | Endpoint::FimCompletions | Endpoint::Embeddings => CALLING.to_vec(),
+    let refusals: Vec<u16> = match endpoint.row().class {
+        Class::Models if endpoint == Endpoint::ListModels => READING.to_vec(),
+        Class::Models => READING.into_iter().chain([404]).collect(),
+        Class::Call | Class::Object | Class::Upload | Class::Socket => CALLING.to_vec(),
     };
     let refused = refusals.into_iter().map(|status| (status.to_string(), refusal(status)));
     let mut content = json!({"application/json": {"schema": shared(answers::name(endpoint))}});
@@ -170,7 +151,7 @@ mod tests {
     #[test]
     fn fields_that_are_told_of_are_read_and_required_ones_are_asked_for() {
         let all = schemas();
-        for endpoint in Endpoint::ALL {
+        for endpoint in Endpoint::ALL.iter().copied() {
             let Some(name) = requests::name(endpoint) else { continue };
             let fields = all[name]["properties"].as_object().unwrap();
             let body: Map<String, Value> = fields.keys().map(|field| (field.clone(), Value::Null)).collect();

@@ -48,7 +48,7 @@ fn rule(endpoint: Endpoint, name: &str) -> Option<Rule> {
         Endpoint::ChatCompletions => chat(name).or_else(|| completion(name)),
         Endpoint::FimCompletions => fim(name).or_else(|| completion(name)),
         Endpoint::Embeddings => embeddings(name),
-        Endpoint::ListModels | Endpoint::GetModel => None,
+        _ => None,
     }
 }
 

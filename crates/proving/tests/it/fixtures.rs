@@ -12,10 +12,11 @@ use louver_domain::model_roles::ModelRole;
 use louver_domain::money::Money;
 use louver_domain::network::Cidr;
 use louver_domain::organizations::Organization;
+use louver_domain::prices::Terms;
 use louver_domain::roles::{MEMBER, WORKSPACE_CONTRIBUTOR};
-use louver_domain::settlement::{Bound, Why};
+use louver_domain::settlement::{Bound, Charge, Why};
 use louver_domain::time::Timestamp;
-use louver_domain::usage::{Tokens, UsageRecord};
+use louver_domain::usage::{Tokens, Units, UsageRecord};
 use louver_domain::users::{Membership, ServiceAccount, User};
 use louver_domain::workspaces::Workspace;
 use louver_store::upstreams::Upstream;
@@ -104,7 +105,6 @@ impl Fixture {
                 last_four: "wxyz".into(),
                 limits,
                 role: None,
-                allowed_endpoints: Some(vec!["embeddings".into()]),
                 allowed_cidrs: Cidr::parse("10.0.0.0/8").map(|c| vec![c]),
                 created_at: at,
                 expires_at: Some(at.plus_seconds(1000)),
@@ -132,6 +132,7 @@ impl Fixture {
                 sealed_key: vec![1, 2, 3],
                 enabled: true,
                 created_at: at,
+                server: None,
             },
         }
     }
@@ -199,14 +200,18 @@ pub fn record(f: &Fixture, number: u32, at: Timestamp) -> UsageRecord {
         endpoint: EndpointKind::Chat,
         model_asked: "mistral-small-latest".into(),
         model: "mistral-small-2603".into(),
-        tokens: Tokens { input: 10, cached: 0, output: 5 },
-        cost: Money::from_nanos(1500),
+        charge: Charge {
+            tokens: Tokens { input: 10, cached: 0, output: 5 },
+            units: Units { pages: 1, tool_calls: 2, ..Units::default() },
+            terms: Terms::default(),
+            cost: Money::from_nanos(1500),
+            why: if number.is_multiple_of(3) { Why::Unknown } else { Why::Metered },
+        },
         price_version: 1,
         status: 200,
         first_byte_micros: 1,
         total_micros: 2,
         bound: Bound::default(),
-        why: if number.is_multiple_of(3) { Why::Unknown } else { Why::Metered },
         would_refuse: false,
         recovered: false,
         client_left: false,

@@ -10,9 +10,10 @@ use louver_domain::ledger::{Answer, Wish};
 use louver_domain::limits::{Level, Limits};
 use louver_domain::money::Money;
 use louver_domain::organizations::Organization;
-use louver_domain::settlement::{Bound, Why};
+use louver_domain::prices::Terms;
+use louver_domain::settlement::{Bound, Charge, Why};
 use louver_domain::time::{Clock, Timestamp};
-use louver_domain::usage::Tokens;
+use louver_domain::usage::{Tokens, Units};
 use louver_proving::clock::ManualClock;
 use louver_store::journal::{Found, FoundCall, Recorded, Settled};
 use louver_store::ledger::entries::{self, Entry, Hold};
@@ -141,8 +142,8 @@ impl Desk {
         let mut id = RequestId::first_of(at).bytes();
         id[12..].copy_from_slice(&number.to_be_bytes());
         let mut record = record(&self.f, number, at);
-        (record.request_id, record.cost) = (RequestId::from_bytes(id), Money::from_nanos(nanos));
-        record.why = Why::Metered;
+        record.request_id = RequestId::from_bytes(id);
+        (record.charge.cost, record.charge.why) = (Money::from_nanos(nanos), Why::Metered);
         let holds = leases.iter().map(|lease| Hold { lease: *lease, kind: KIND }).collect();
         Entry { record, epoch: EPOCH, holds }
     }
@@ -310,7 +311,7 @@ async fn a_bill_above_its_bound_blocks_and_calls_beside_it_count(desk: Desk) {
     let first = desk.grow(&ask).await;
     // Two calls reserved 50 each. One is billed 90; the other one then also uses what it had reserved.
     let mut overrun = desk.entry(1, 90, &[1]);
-    overrun.record.why = Why::Overrun;
+    overrun.record.charge.why = Why::Overrun;
     desk.insert(&[overrun]).await;
     let standing = desk.standing().await;
     assert_eq!((standing.blocked, standing.spent, standing.overrun), (true, 90, 0), "within the lease still");
@@ -414,7 +415,13 @@ fn found_call(
         request_id: RequestId::from_bytes([number; 16]),
         key_id: desk.f.key.id,
         at: desk.clock.now(),
-        bound: Bound { input: 10, output: 5, cost: Money::from_nanos(bound), plausible: 1000 },
+        bound: Bound {
+            input: 10,
+            output: 5,
+            cost: Money::from_nanos(bound),
+            plausible: 1000,
+            ..Bound::default()
+        },
         price_version: 1,
         endpoint: EndpointKind::Chat,
         model: "mistral-small-2603".into(),
@@ -423,9 +430,13 @@ fn found_call(
         holds: vec![Hold { lease, kind: KIND }],
     };
     let settled = settled.map(|cost| Settled {
-        tokens: Tokens { input: 10, cached: 0, output: 1 },
-        cost: Money::from_nanos(cost),
-        why: Why::Metered,
+        charge: Charge {
+            tokens: Tokens { input: 10, cached: 0, output: 1 },
+            units: Units::default(),
+            terms: Terms::default(),
+            cost: Money::from_nanos(cost),
+            why: Why::Metered,
+        },
         status: 200,
         first_byte_micros: 1,
         total_micros: 2,

@@ -6,10 +6,12 @@ use louver_domain::calendar::Window;
 use louver_domain::id::OrganizationId;
 use louver_domain::keys::{KeyStatus, Owner};
 use louver_domain::money::Money;
+use louver_domain::prices::{Price, ToolPrice};
 use louver_domain::time::Timestamp;
 use louver_domain::users::{Membership, ServiceAccount};
 use louver_proving::clock::ManualClock;
 use louver_store::ledger::entries::{self, Entry, Holds};
+use louver_store::models::PricedTool;
 use louver_store::usage::history::History;
 use louver_store::usage::{GroupBy, Whose};
 use louver_store::{
@@ -349,8 +351,11 @@ async fn past_calls_are_read_in_the_order_of_time(store: Store) {
     assert!(all.is_sorted_by_key(|call| call.at));
     let one = all.iter().find(|call| call.request_id == records[4].request_id).unwrap();
     assert_eq!((one.user_id, one.role.as_deref()), (None, Some("analyst")));
-    assert_eq!((one.key_id, one.workspace_id, one.tokens), (f.key.id, f.workspace.id, records[4].tokens));
-    assert_eq!((one.cost, one.total_micros, &*one.model), (records[4].cost, 2, "mistral-small-2603"));
+    assert_eq!(
+        (one.key_id, one.workspace_id, one.tokens),
+        (f.key.id, f.workspace.id, records[4].charge.tokens)
+    );
+    assert_eq!((one.cost, one.total_micros, &*one.model), (records[4].charge.cost, 2, "mistral-small-2603"));
     // From is in, to is not, and what was admitted late is found by its admission.
     let part = read(start.plus_seconds(10), start.plus_seconds(12)).await;
     assert!(part.iter().all(|call| (10..12).contains(&(call.at.seconds() - start.seconds()))));
@@ -373,7 +378,19 @@ async fn the_catalogue_is_replaced_whole(store: Store) {
     let f = Fixture::write(&store).await;
     let permit = permit(f.organization.id, Action::UpdateModel);
     let mut catalogue = models::builtin().unwrap();
-    catalogue.truncate(2);
+    catalogue.models.truncate(2);
+    let every = Price {
+        usd_per_1000_pages: Some(Money::from_nanos(1)),
+        usd_per_1000_annotated_pages: Some(Money::from_nanos(2)),
+        usd_per_audio_minute: Some(Money::from_nanos(3)),
+        usd_per_mchar: Some(Money::from_nanos(4)),
+        usd_per_month_kept: Some(Money::from_nanos(5)),
+        priority_percent: 6,
+        ..Price::none(f.at)
+    };
+    catalogue.models[0].prices = vec![every];
+    let prices = vec![ToolPrice { effective_from: f.at, usd_per_call: Money::from_nanos(7) }];
+    catalogue.tools = vec![PricedTool { tool: "web_search".into(), prices }];
     for round in 70..72 {
         let mut tx = store.begin().await.unwrap();
         models::replace(&mut tx, &permit, &catalogue).await.unwrap();

@@ -5,9 +5,10 @@ use louver_domain::budgets::BudgetKind;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{KeyId, NodeId, RequestId};
 use louver_domain::money::Money;
-use louver_domain::settlement::{Bound, Why};
+use louver_domain::prices::Terms;
+use louver_domain::settlement::{Bound, Charge, Why};
 use louver_domain::time::Timestamp;
-use louver_domain::usage::Tokens;
+use louver_domain::usage::{Tokens, Units};
 
 /// A slot: the reservation, then the settlement.
 pub(super) const SLOT: usize = 512;
@@ -18,8 +19,8 @@ pub const MAX_HOLDS: usize = 24;
 const TEXT: usize = 64;
 
 const HEADER_MAGIC: u32 = u32::from_le_bytes(*b"LVH1");
-const RESERVED_MAGIC: u32 = u32::from_le_bytes(*b"LVR1");
-const SETTLED_MAGIC: u32 = u32::from_le_bytes(*b"LVS1");
+const RESERVED_MAGIC: u32 = u32::from_le_bytes(*b"LVR2");
+const SETTLED_MAGIC: u32 = u32::from_le_bytes(*b"LVS2");
 
 /// What a call may cost, and what its record will need.
 #[derive(Clone, Debug)]
@@ -49,12 +50,8 @@ pub struct Reserved<'a> {
 /// What a call was charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// Tokens.
-    pub tokens: Tokens,
-    /// Cost.
-    pub cost: Money,
-    /// Why.
-    pub why: Why,
+    /// The charge.
+    pub charge: Charge,
     /// The status the client got.
     pub status: u16,
     /// Microseconds to the first byte.
@@ -137,6 +134,10 @@ impl<const N: usize> Writer<N> {
         self.put(&number.to_le_bytes());
     }
 
+    fn units(&mut self, units: &Units) {
+        units.named().iter().for_each(|(_, count)| self.number(*count));
+    }
+
     fn text(&mut self, text: &str) {
         let cut = text.get(..text.floor_char_boundary(TEXT)).unwrap_or_default();
         let mut padded = [0; TEXT];
@@ -181,6 +182,17 @@ impl<'a> Reader<'a> {
 
     fn number(&mut self) -> Option<u64> {
         self.take().map(u64::from_le_bytes)
+    }
+
+    /// In the order of [`Units::named`].
+    fn units(&mut self) -> Option<Units> {
+        Some(Units {
+            pages: self.number()?,
+            annotated_pages: self.number()?,
+            audio_seconds: self.number()?,
+            characters: self.number()?,
+            tool_calls: self.number()?,
+        })
     }
 
     fn signed(&mut self) -> Option<i64> {
@@ -243,12 +255,14 @@ impl Reserved<'_> {
         writer.put(&self.at.micros().to_le_bytes());
         writer.number(self.bound.input);
         writer.number(self.bound.output);
+        writer.units(&self.bound.units);
         writer.put(&self.bound.cost.nanos().to_le_bytes());
         writer.number(self.bound.plausible);
         writer.put(&self.price_version.to_le_bytes());
         let holds = self.holds.get(..self.holds.len().min(MAX_HOLDS)).unwrap_or_default();
         let count = u8::try_from(holds.len()).unwrap_or(0);
-        writer.put(&[self.endpoint.number(), u8::from(self.would_refuse), count, 0]);
+        let terms = pack_terms(self.bound.terms);
+        writer.put(&[self.endpoint.number(), u8::from(self.would_refuse), count, terms]);
         writer.text(self.model);
         writer.text(self.role);
         holds.iter().for_each(|hold| writer.put(&pack(*hold).to_le_bytes()));
@@ -263,14 +277,17 @@ impl Recorded {
             let (request_id, key_id) =
                 (RequestId::from_bytes(reader.take()?), KeyId::from_bytes(reader.take()?));
             let at = Timestamp::from_micros(reader.signed()?);
-            let bound = Bound {
+            let mut bound = Bound {
                 input: reader.number()?,
                 output: reader.number()?,
+                units: reader.units()?,
+                terms: Terms::default(),
                 cost: Money::from_nanos(reader.signed()?),
                 plausible: reader.number()?,
             };
             let price_version = reader.take().map(u32::from_le_bytes)?;
-            let [endpoint, would_refuse, count, _] = reader.take()?;
+            let [endpoint, would_refuse, count, terms] = reader.take()?;
+            bound.terms = unpack_terms(terms);
             let (model, role) = (reader.text()?, reader.text()?);
             let holds = (0..count).map(|_| unpack(reader.take().map(u32::from_le_bytes)?));
             Some(Self {
@@ -289,20 +306,31 @@ impl Recorded {
     }
 }
 
-const WHYS: [Why; 5] = [Why::Metered, Why::Unknown, Why::Absurd, Why::Void, Why::Overrun];
+const WHYS: [Why; 6] = [Why::Metered, Why::Unknown, Why::Absurd, Why::Void, Why::Overrun, Why::Ahead];
+
+/// The terms as bits of one byte.
+fn pack_terms(terms: Terms) -> u8 {
+    u8::from(terms.priority) | (u8::from(terms.batch) << 1) | (u8::from(terms.regional) << 2)
+}
+
+const fn unpack_terms(bits: u8) -> Terms {
+    Terms { priority: bits & 1 != 0, batch: bits & 2 != 0, regional: bits & 4 != 0 }
+}
 
 impl Settled {
     pub(super) fn write(&self, generation: u64) -> [u8; SETTLED] {
         let mut writer = Writer::new(SETTLED_MAGIC, generation);
-        writer.number(self.tokens.input);
-        writer.number(self.tokens.cached);
-        writer.number(self.tokens.output);
-        writer.put(&self.cost.nanos().to_le_bytes());
+        let Charge { tokens, units, terms, cost, why } = self.charge;
+        writer.number(tokens.input);
+        writer.number(tokens.cached);
+        writer.number(tokens.output);
+        writer.units(&units);
+        writer.put(&cost.nanos().to_le_bytes());
         writer.number(self.first_byte_micros);
         writer.number(self.total_micros);
         writer.put(&self.status.to_le_bytes());
-        let why = WHYS.iter().position(|why| *why == self.why).and_then(|w| u8::try_from(w).ok());
-        writer.put(&[why.unwrap_or(0), u8::from(self.client_left)]);
+        let why = WHYS.iter().position(|known| *known == why).and_then(|w| u8::try_from(w).ok());
+        writer.put(&[why.unwrap_or(0), u8::from(self.client_left), pack_terms(terms)]);
         writer.finish()
     }
 
@@ -311,14 +339,14 @@ impl Settled {
             reader.number()?;
             let tokens =
                 Tokens { input: reader.number()?, cached: reader.number()?, output: reader.number()? };
+            let units = reader.units()?;
             let cost = Money::from_nanos(reader.signed()?);
             let (first_byte_micros, total_micros) = (reader.number()?, reader.number()?);
             let status = reader.take().map(u16::from_le_bytes)?;
-            let [why, client_left] = reader.take()?;
+            let [why, client_left, terms] = reader.take()?;
+            let (why, terms) = (*WHYS.get(usize::from(why))?, unpack_terms(terms));
             Some(Self {
-                tokens,
-                cost,
-                why: *WHYS.get(usize::from(why))?,
+                charge: Charge { tokens, units, terms, cost, why },
                 status,
                 first_byte_micros,
                 total_micros,

@@ -80,7 +80,7 @@ pub(super) async fn open(
 }
 
 /// Begins a period, not before `floor`. What was used in it before the budget was there counts from the start: where the
-/// last period `ended` without a gap, nothing was.
+/// last period `ended` without a gap, nothing was but adjustments.
 async fn begin(
     tx: &mut Tx,
     organization: OrganizationId,
@@ -92,7 +92,11 @@ async fn begin(
     let calendar = budget.kind.window().period(&budget.zone, at);
     let period = Period { starts: floor.map_or(calendar.starts, |end| end.max(calendar.starts)), ..calendar };
     let carried = match ended {
-        Some(end) if end >= period.starts => 0,
+        Some(end) if end >= period.starts => {
+            usage::adjusted(tx, organization, &budget.scope, budget.kind.unit(), period.starts, at)
+                .await?
+                .max(0)
+        }
         _ => usage::spent(tx, organization, &budget.scope, budget.kind.unit(), period.starts, at).await?,
     };
     tx.execute(
@@ -137,8 +141,9 @@ async fn carry(
         Some(row) => (row.int(0)?, row.int(1)?),
         None => (0, 0),
     };
-    let carried = used.saturating_sub(on_leases).max(0);
-    account.account.allocated = carried.saturating_add(held);
+    // Below nothing, where an adjustment took back some of what is on leases.
+    let carried = used.saturating_sub(on_leases);
+    account.account.allocated = carried.saturating_add(held).max(0);
     // The last grant knew nothing of it.
     account.granted_under = 0;
     tx.execute(

@@ -6,7 +6,7 @@ use crate::ledger::{accounts, both};
 use crate::usage;
 use louver_domain::budgets::BudgetKind;
 use louver_domain::id::{LeaseId, RequestId};
-use louver_domain::settlement::{Charge, Why};
+use louver_domain::settlement::Why;
 use louver_domain::usage::UsageRecord;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -40,8 +40,7 @@ pub struct Entry {
 impl Entry {
     /// What it takes of each lease.
     pub fn charges(&self) -> impl Iterator<Item = (LeaseId, i64)> {
-        let record = &self.record;
-        let charge = Charge { tokens: record.tokens, cost: record.cost, why: record.why };
+        let charge = self.record.charge;
         self.holds.iter().map(move |hold| (LeaseId::of(self.epoch, hold.lease), charge.of(hold.kind.unit())))
     }
 }
@@ -108,7 +107,7 @@ async fn charge(tx: &mut Tx, entries: &[Entry], way: Way) -> Result<bool, StoreE
     }
     let overrun: BTreeSet<LeaseId> = entries
         .iter()
-        .filter(|entry| entry.record.why == Why::Overrun)
+        .filter(|entry| entry.record.charge.why == Why::Overrun)
         .flat_map(|entry| entry.charges().map(|(lease, _)| lease))
         .collect();
     for lease in &overrun {

@@ -94,15 +94,7 @@ fn entry(call: &FoundCall, keys: &HashMap<KeyId, KeyOwner>) -> Option<Entry> {
     let (organization_id, workspace_id, user_id) = *keys.get(&reserved.key_id)?;
     let settled = call.settled.unwrap_or_else(|| {
         let charge = settlement::settle(&reserved.bound, None, Outcome::Unknown);
-        Settled {
-            tokens: charge.tokens,
-            cost: charge.cost,
-            why: charge.why,
-            status: 0,
-            first_byte_micros: 0,
-            total_micros: 0,
-            client_left: false,
-        }
+        Settled { charge, status: 0, first_byte_micros: 0, total_micros: 0, client_left: false }
     });
     let record = UsageRecord {
         request_id: reserved.request_id,
@@ -115,14 +107,12 @@ fn entry(call: &FoundCall, keys: &HashMap<KeyId, KeyOwner>) -> Option<Entry> {
         endpoint: reserved.endpoint,
         model_asked: reserved.model.clone(),
         model: reserved.model.as_str().into(),
-        tokens: settled.tokens,
-        cost: settled.cost,
+        charge: settled.charge,
         price_version: reserved.price_version,
         status: settled.status,
         first_byte_micros: settled.first_byte_micros,
         total_micros: settled.total_micros,
         bound: reserved.bound,
-        why: settled.why,
         client_left: settled.client_left,
         would_refuse: reserved.would_refuse,
         recovered: true,

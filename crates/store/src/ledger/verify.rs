@@ -16,13 +16,15 @@ pub struct Disagreement {
 
 /// Where an organization's hourly sums and records differ; also when one side has nothing at all.
 macro_rules! hours_and_records {
-    ($hours:literal, $records:literal) => {
+    ($hours:literal, $records:literal, $adjustments:literal) => {
         concat!(
             "SELECT organization_id, CAST(SUM(h) AS BIGINT), CAST(SUM(r) AS BIGINT) FROM (SELECT organization_id, ",
             $hours,
             " AS h, 0 AS r FROM usage_hourly UNION ALL SELECT organization_id, 0, ",
             $records,
-            " FROM usage_records) AS b GROUP BY organization_id HAVING SUM(h) <> SUM(r)"
+            " FROM usage_records UNION ALL SELECT organization_id, 0, ",
+            $adjustments,
+            " FROM adjustments) AS b GROUP BY organization_id HAVING SUM(h) <> SUM(r)"
         )
     };
 }
@@ -66,12 +68,19 @@ const RULES: [(&str, &str); 9] = [
         "SELECT budget_id, allocated, granted_under + overrun FROM budget_periods \
          WHERE granted_under > 0 AND carried <= granted_under AND allocated > granted_under + overrun",
     ),
-    ("the hourly sums of cost are those of the records", hours_and_records!("cost_nanos", "cost_nanos")),
+    (
+        "the hourly sums of cost are those of the records",
+        hours_and_records!("cost_nanos", "cost_nanos", "cost_nanos"),
+    ),
     (
         "the hourly sums of tokens are those of the records",
-        hours_and_records!("input_tokens + output_tokens", "input_tokens + output_tokens"),
+        hours_and_records!(
+            "input_tokens + output_tokens",
+            "input_tokens + output_tokens",
+            "input_tokens + output_tokens"
+        ),
     ),
-    ("the hourly sums of calls are those of the records", hours_and_records!("requests", "1")),
+    ("the hourly sums of calls are those of the records", hours_and_records!("requests", "1", "0")),
     (
         "leases of a period are charged no more dollars than the records of its organization in it",
         leases_and_records!("r.cost_nanos", "%usd"),

@@ -172,14 +172,14 @@ pub(super) fn expiry(
     Ok(Some(asked.map_or(last, |end| end.min(last))))
 }
 
-/// Endpoints as stored: each once.
-pub(super) fn endpoint_names(asked: Option<Vec<EndpointKind>>) -> Result<Option<Vec<String>>, ControlError> {
+/// Endpoints, each once.
+pub(super) fn each_once(asked: Option<Vec<EndpointKind>>) -> Result<Option<Vec<EndpointKind>>, ControlError> {
     let Some(asked) = asked else { return Ok(None) };
     let once = EndpointKind::ALL.iter().all(|kind| asked.iter().filter(|other| *other == kind).count() <= 1);
     if !once {
         return Err(ControlError::field("allowed_endpoints", "names an endpoint twice"));
     }
-    Ok(Some(asked.iter().map(|endpoint| endpoint.as_str().to_owned()).collect()))
+    Ok(Some(asked))
 }
 
 /// Address blocks, not too many of them.

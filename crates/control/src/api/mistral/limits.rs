@@ -77,7 +77,7 @@ async fn set_spend_limit(
 async fn rate_limit(State(control): Shared, context: Context, params: Params) -> Answer {
     params.done()?;
     let limits = organizations::get(&control, &context).await?.limits;
-    let entries = models::list(&control).await?;
+    let entries = models::list(&control).await?.models;
     let catalogue = Catalogue::new(entries.into_iter().map(|entry| entry.model).collect());
     Ok(reply::ok(&RateLimitsOUT {
         requests_per_second: requests_per_second(&limits),

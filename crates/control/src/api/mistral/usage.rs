@@ -15,9 +15,9 @@ use louver_domain::calendar::{Period, Window, Zone};
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::WorkspaceId;
 use louver_domain::money::Money;
-use louver_domain::prices::{Price, Prices};
+use louver_domain::prices::{Price, Prices, Terms};
 use louver_domain::time::Timestamp;
-use louver_domain::usage::Tokens;
+use louver_domain::usage::{Tokens, Units};
 use louver_mistral::admin::usage::{
     ApiZone, LagoEventType, PriceData, ServiceTier, UnitPrice, UsageKind, UsageOUTJSON, UsagePeriod, UsageSum,
 };
@@ -96,7 +96,7 @@ async fn read(State(control): Shared, context: Context, mut params: Params) -> A
     let mut sums = actions::sums(&control, &context, asked).await?;
     // All calls go to the one upstream, wherever it answers them.
     sums.retain(|_, _| zone.as_deref().is_none_or(|zone| zone == "global"));
-    let prices = models::list(&control).await?.into_iter();
+    let prices = models::list(&control).await?.models.into_iter();
     let prices = prices.map(|entry| (entry.model.id, Prices::new(entry.prices))).collect();
     let filed = sums.iter().flat_map(|(group, sums)| entries(group, sums, &prices)).collect::<Vec<_>>();
     let used = sums.keys().filter_map(|group| group.model.as_deref()).collect();
@@ -147,7 +147,9 @@ fn entries(group: &Group, sums: &Sums, prices: &AllPrices) -> Vec<UsageSum> {
 fn split(sums: &Sums, price: Option<&Price>) -> [(&'static str, u64, Money); 3] {
     let tokens = sums.tokens;
     let fresh = tokens.input.saturating_sub(tokens.cached);
-    let of = |part: Tokens| price.map_or(0, |price| price.cost(part).nanos());
+    let no_units = Units::default();
+    let cost = |price: &Price, part| price.cost(part, &no_units, Terms::default()).nanos();
+    let of = |part: Tokens| price.map_or(0, |price| cost(price, part));
     let total = sums.cost.nanos();
     let cached = of(Tokens { input: tokens.cached, cached: tokens.cached, output: 0 }).min(total);
     let rest = total.saturating_sub(cached);
@@ -176,6 +178,7 @@ fn shown_prices(used: &BTreeSet<&str>, prices: &AllPrices, period: Period) -> Ve
             ("cached", price.cached_input_usd_per_mtok),
             ("output", price.output_usd_per_mtok),
         ] {
+            let Some(money) = money else { continue };
             all.push(PriceData {
                 event_type: Some(LagoEventType::ApiTokens),
                 billing_metric: (*model).to_owned(),
@@ -195,12 +198,9 @@ mod tests {
 
     #[test]
     fn the_parts_come_to_the_whole() {
-        let price = Price {
-            effective_from: Timestamp::from_micros(0),
-            input_usd_per_mtok: Money::from_nanos(100_000_000),
-            cached_input_usd_per_mtok: Money::from_nanos(10_000_000),
-            output_usd_per_mtok: Money::from_nanos(300_000_000),
-        };
+        let of = Money::from_nanos;
+        let price =
+            Price::of_tokens(Timestamp::from_micros(0), of(100_000_000), of(10_000_000), of(300_000_000));
         for (input, cached, output, cost) in
             [(100, 10, 50, 25_000), (100, 100, 0, 1_000), (100, 100, 5, 9_000), (0, 0, 0, 7), (9, 0, 9, 1)]
         {

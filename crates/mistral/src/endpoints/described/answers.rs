@@ -11,6 +11,7 @@ pub(super) const fn name(endpoint: Endpoint) -> &'static str {
         Endpoint::Embeddings => "EmbeddingResponse",
         Endpoint::ListModels => "ModelList",
         Endpoint::GetModel => "ModelCard",
+        _ => "UpstreamObject",
     }
 }
 
@@ -22,6 +23,7 @@ pub(super) fn schemas() -> Vec<(String, Value)> {
         ("UsageInfo", usage()),
         ("ModelList", models()),
         ("ModelCard", card()),
+        ("UpstreamObject", json!({"type": "object", "description": "Upstream's answer."})),
         ("CallRefusal", refusal()),
         (
             "Unauthorized",

@@ -9,7 +9,7 @@ pub(super) const fn name(endpoint: Endpoint) -> Option<&'static str> {
         Endpoint::ChatCompletions => Some("ChatCompletionRequest"),
         Endpoint::FimCompletions => Some("FimCompletionRequest"),
         Endpoint::Embeddings => Some("EmbeddingRequest"),
-        Endpoint::ListModels | Endpoint::GetModel => None,
+        _ => None,
     }
 }
 

@@ -1,0 +1,134 @@
+//! Files: listed from the registry, shown, downloaded, signed and deleted upstream.
+
+use super::{Deed, whole};
+use crate::references::shelf;
+use crate::reply::{self, Body, Failure};
+use http::{Method, Response, StatusCode};
+use louver_domain::admission::Refusal;
+use louver_domain::objects::ObjectKind;
+use louver_store::objects::{self, Object};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What lists may be asked by.
+pub(super) const PARAMETERS: &[&str] =
+    &["page", "page_size", "include_total", "sample_type", "source", "search", "purpose", "mimetypes"];
+
+/// Objects of one query, while a filtered list is gathered.
+const CHUNK: u64 = 500;
+const LARGEST_PAGE: u64 = 1000;
+
+/// What is known of a file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Known {
+    /// The file as upstream showed it when it was made.
+    pub(crate) shown: Value,
+}
+
+impl Known {
+    /// Of a file in the registry.
+    pub(crate) fn of(object: &Object) -> Self {
+        serde_json::from_str(&object.attributes).unwrap_or_default()
+    }
+}
+
+/// The files of the workspace, newest first.
+pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
+    let number = |name: &'static str, default: u64| match deed.query.get(name) {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|_| Failure::BadParameter { name }),
+    };
+    let (page, size) = (number("page", 0)?, number("page_size", 100)?.min(LARGEST_PAGE));
+    let skip = page.saturating_mul(size);
+    let mut shown: Vec<Value> = Vec::new();
+    let (mut seen, mut total) = (0_u64, 0_u64);
+    loop {
+        let place = shelf(&deed.caller.key, ObjectKind::File, "");
+        let found = objects::list(deed.gateway.store(), place, seen, CHUNK).await.map_err(Failure::store)?;
+        for file in found.objects.iter().map(|object| Known::of(object).shown).filter(|file| fits(deed, file))
+        {
+            let wanted = total >= skip && total < skip.saturating_add(size);
+            total = total.saturating_add(1);
+            if wanted {
+                shown.push(file);
+            }
+        }
+        seen = seen.saturating_add(CHUNK);
+        if seen >= found.total {
+            break;
+        }
+    }
+    let mut answer = json!({"object": "list", "data": shown});
+    if deed.query.get("include_total") != Some("false") {
+        answer["total"] = total.into();
+    }
+    Ok(deed.reply(StatusCode::OK, &answer))
+}
+
+/// Whether a file is one of those that were asked for.
+fn fits(deed: &Deed<'_>, file: &Value) -> bool {
+    let is = |name: &str| {
+        let wanted = deed.query.get(name);
+        wanted.is_none_or(|wanted| file.get(name).and_then(Value::as_str) == Some(wanted))
+    };
+    let of_type = |wanted: &str| file.get("mimetype").and_then(Value::as_str) == Some(wanted);
+    let named =
+        |part: &str| file.get("filename").and_then(Value::as_str).is_some_and(|name| name.contains(part));
+    ["purpose", "sample_type", "source"].into_iter().all(is)
+        && deed.query.get("mimetypes").is_none_or(of_type)
+        && deed.query.get("search").is_none_or(named)
+}
+
+/// One file, as upstream shows it now.
+pub(super) async fn get(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
+    let file = deed.object(ObjectKind::File).await?;
+    let credential = deed.credential_of(&file)?;
+    let said = deed.ask(Method::GET, deed.asked.path(), &credential, None).await?;
+    deed.pass_on(&said)
+}
+
+/// Deletes a file. One that upstream has forgotten already is deleted here too.
+pub(super) async fn delete(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
+    let file = deed.object(ObjectKind::File).await?;
+    let credential = deed.credential_of(&file)?;
+    let said = deed.ask(Method::DELETE, deed.asked.path(), &credential, None).await?;
+    if said.status.is_success() || said.status == StatusCode::NOT_FOUND {
+        let deleted = objects::delete(deed.gateway.store(), file.id, deed.visitor.now).await;
+        deleted.map_err(Failure::store)?;
+    }
+    deed.pass_on(&said)
+}
+
+/// The content of a file, as it comes.
+pub(super) async fn download(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
+    let file = deed.object(ObjectKind::File).await?;
+    let credential = deed.credential_of(&file)?;
+    let response = deed.send(Method::GET, deed.asked.path(), &credential, None).await?;
+    match response.status() {
+        StatusCode::NOT_FOUND => Err(Failure::NoSuchObject),
+        status if status.is_success() => Ok(reply::download(response, deed.allowance)),
+        status => {
+            let body = whole(response.into_body()).await?;
+            let value: Value = serde_json::from_slice(&body).map_err(|_| Failure::UpstreamBroken)?;
+            Ok(deed.reply(status, &value))
+        }
+    }
+}
+
+/// A URL that gives a file without a key, for no longer than the rules allow.
+pub(super) async fn sign(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
+    let most = deed.caller.key.rules.signed_url_hours;
+    if most == 0 {
+        return Err(Failure::Refused(Refusal::SignedUrlNotAllowed));
+    }
+    let asked: u32 = match deed.query.get("expiry") {
+        None => 24,
+        Some(text) => text.parse().map_err(|_| Failure::BadParameter { name: "expiry" })?,
+    };
+    let file = deed.object(ObjectKind::File).await?;
+    let credential = deed.credential_of(&file)?;
+    let target = format!("{}?expiry={}", deed.asked.path(), asked.clamp(1, most));
+    let said = deed.ask(Method::GET, target, &credential, None).await?;
+    tracing::info!(file = %file.id, hours = asked.min(most), "a signed URL was made");
+    deed.pass_on(&said)
+}

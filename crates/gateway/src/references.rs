@@ -1,0 +1,80 @@
+//! The objects that a call names: each must be the workspace's own, and the call takes the credential they were made with.
+
+use crate::authn::Caller;
+use crate::credentials::{self, InUse};
+use crate::pipeline::Gateway;
+use crate::reply::Failure;
+use crate::snapshot::KeyEntry;
+use louver_domain::id::UpstreamId;
+use louver_domain::objects::ObjectKind;
+use louver_mistral::endpoints::Asked;
+use louver_mistral::request::{Reference, ReferenceKind, Request};
+use louver_store::objects::{self, Object, Shelf};
+use std::borrow::Cow;
+
+/// Where a call goes, and with what.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// Path and query upstream.
+    pub(crate) target: Cow<'static, str>,
+    /// The credential that its objects were made with; `None` where it names none.
+    made_with: Option<Option<UpstreamId>>,
+}
+
+impl Resolved {
+    /// The credential to take.
+    pub(crate) fn credential(&self, key: &KeyEntry, now_micros: i64) -> Option<InUse> {
+        match self.made_with {
+            None => credentials::choose(&key.credentials, now_micros),
+            Some(id) => credentials::exactly(&key.credentials, id),
+        }
+    }
+}
+
+/// Finds what a call names. Most calls name nothing, and nobody is asked.
+pub(crate) async fn resolve(
+    gateway: &Gateway,
+    caller: &Caller,
+    asked: &Asked<'_>,
+    request: &Request,
+) -> Result<Resolved, Failure> {
+    let mut made_with = None;
+    for Reference { kind, id } in &request.references {
+        let kind = object_kind(*kind).ok_or(Failure::NoSuchObject)?;
+        let object = find(gateway, &caller.key, kind, "", id).await?;
+        if made_with.is_some_and(|other| other != object.credential_id) {
+            return Err(Failure::ObjectsApart);
+        }
+        made_with = Some(object.credential_id);
+    }
+    let fixed = asked.endpoint.path();
+    let target = if fixed.contains('{') { Cow::Owned(asked.path()) } else { Cow::Borrowed(fixed) };
+    Ok(Resolved { target, made_with })
+}
+
+/// An object of the key's workspace. Unknown, deleted, or another workspace's: one answer for all.
+pub(crate) async fn find(
+    gateway: &Gateway,
+    key: &KeyEntry,
+    kind: ObjectKind,
+    parent: &str,
+    id: &str,
+) -> Result<Object, Failure> {
+    let found = objects::find(gateway.store(), shelf(key, kind, parent), id).await;
+    found.map_err(Failure::store)?.ok_or(Failure::NoSuchObject)
+}
+
+/// Where the objects of a key's workspace stand.
+pub(crate) const fn shelf<'a>(key: &KeyEntry, kind: ObjectKind, parent: &'a str) -> Shelf<'a> {
+    Shelf { organization_id: key.organization_id, workspace_id: key.workspace_id, kind, parent }
+}
+
+const fn object_kind(kind: ReferenceKind) -> Option<ObjectKind> {
+    match kind {
+        ReferenceKind::File => Some(ObjectKind::File),
+        ReferenceKind::Library => Some(ObjectKind::Library),
+        ReferenceKind::Agent => Some(ObjectKind::Agent),
+        ReferenceKind::Conversation => Some(ObjectKind::Conversation),
+        ReferenceKind::Unowned => None,
+    }
+}

@@ -1,0 +1,267 @@
+//! The registry: which workspace owns each object that the provider keeps.
+//!
+//! One credential may serve many workspaces, so that the provider shows all of them each other's objects. An object is
+//! written down before the provider is asked to make it, and exists for clients once its id is known here.
+
+use crate::db::{Row, Store, Value};
+use crate::error::StoreError;
+use louver_domain::id::{KeyId, ObjectId, OrganizationId, UpstreamId, UserId, WorkspaceId};
+use louver_domain::objects::{ObjectKind, ObjectState};
+use louver_domain::time::Timestamp;
+
+/// Whose an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// The workspace: all of its keys may use the object.
+    pub workspace_id: WorkspaceId,
+    /// The key that made it, and that pays for it.
+    pub key_id: KeyId,
+    /// The person who owned that key, if one did.
+    pub user_id: Option<UserId>,
+}
+
+/// An object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its id here; made in the order of time.
+    pub id: ObjectId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What it is.
+    pub kind: ObjectKind,
+    /// The provider's id; `None` while it is only intended.
+    pub upstream_id: Option<String>,
+    /// The provider's id of what it stands in: the library of a document; else empty.
+    pub parent: String,
+    /// The credential it was made with, and is asked for with; `None` is the one from the settings.
+    pub credential_id: Option<UpstreamId>,
+    /// The named upstream that keeps it; `None` is the first one.
+    pub server: Option<String>,
+    /// Where it is in its life.
+    pub state: ObjectState,
+    /// What must be known of it, as JSON; its shape is its kind's.
+    pub attributes: String,
+    /// Tokens that a model reads of it at most: what a conversation has grown to.
+    pub tokens: u64,
+    /// When it was written down.
+    pub created_at: Timestamp,
+    /// When it last changed here.
+    pub changed_at: Timestamp,
+}
+
+/// Where an object is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Shelf<'a> {
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// What kind of objects.
+    pub kind: ObjectKind,
+    /// The provider's id of what they stand in; else empty.
+    pub parent: &'a str,
+}
+
+/// A page of a shelf, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// How many there are on the shelf.
+    pub total: u64,
+}
+
+/// Objects that no job has claimed are free; those whose job is done stay claimed for ever.
+const DONE: i64 = i64::MAX;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, organization_id, workspace_id, key_id, user_id, kind, upstream_id, parent, credential_id, ",
+            "server, state, attributes, tokens, created_at, changed_at FROM objects ",
+            $rest
+        )
+    };
+}
+
+/// Writes down an object that is to be made.
+pub async fn intend(store: &Store, object: &Object) -> Result<(), StoreError> {
+    let values: Vec<Value> = vec![
+        object.id.bytes().into(),
+        object.owner.organization_id.bytes().into(),
+        object.owner.workspace_id.bytes().into(),
+        object.owner.key_id.bytes().into(),
+        object.owner.user_id.map(|id| id.bytes()).into(),
+        object.kind.as_str().into(),
+        object.upstream_id.clone().into(),
+        object.parent.clone().into(),
+        object.credential_id.map(|id| id.bytes()).into(),
+        object.server.clone().into(),
+        object.state.as_str().into(),
+        object.attributes.clone().into(),
+        object.tokens.into(),
+        object.created_at.micros().into(),
+    ];
+    let mut tx = store.begin().await?;
+    tx.execute(
+        "INSERT INTO objects (id, organization_id, workspace_id, key_id, user_id, kind, upstream_id, parent, \
+         credential_id, server, state, attributes, tokens, claimed_until, created_at, changed_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14)",
+        values,
+    )
+    .await?;
+    tx.commit_plain().await
+}
+
+/// The provider made it, and this is its id. False: it was not intended, or another object has that id.
+pub async fn confirm(
+    store: &Store,
+    id: ObjectId,
+    upstream_id: &str,
+    attributes: &str,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let values: Vec<Value> =
+        vec![upstream_id.into(), attributes.into(), at.micros().into(), id.bytes().into()];
+    let sql = "UPDATE objects SET upstream_id = $1, attributes = $2, changed_at = $3, state = 'live' \
+               WHERE id = $4 AND state = 'intended'";
+    change(store, sql, values).await
+}
+
+/// Whoever was to make it refused: it never was.
+pub async fn withdraw(store: &Store, id: ObjectId) -> Result<(), StoreError> {
+    let sql = "DELETE FROM objects WHERE id = $1 AND state = 'intended'";
+    change(store, sql, vec![id.bytes().into()]).await.map(|_| ())
+}
+
+/// Writes what is known of an object, if nobody has changed it since it was read. False: somebody has.
+pub async fn describe(
+    store: &Store,
+    object: &Object,
+    attributes: &str,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    // Two changes in one microsecond must differ.
+    let at = at.micros().max(object.changed_at.micros().saturating_add(1));
+    let values: Vec<Value> =
+        vec![attributes.into(), at.into(), object.id.bytes().into(), object.changed_at.micros().into()];
+    let sql = "UPDATE objects SET attributes = $1, changed_at = $2 WHERE id = $3 AND changed_at = $4";
+    change(store, sql, values).await
+}
+
+/// It is deleted. The row stays, for what is still to be billed.
+pub async fn delete(store: &Store, id: ObjectId, at: Timestamp) -> Result<bool, StoreError> {
+    let sql = "UPDATE objects SET state = 'deleted', changed_at = $1 WHERE id = $2 AND state <> 'deleted'";
+    change(store, sql, vec![at.micros().into(), id.bytes().into()]).await
+}
+
+async fn change(store: &Store, sql: &'static str, values: Vec<Value>) -> Result<bool, StoreError> {
+    let mut tx = store.begin().await?;
+    let changed = tx.execute(sql, values).await? > 0;
+    tx.commit_plain().await?;
+    Ok(changed)
+}
+
+/// A live object on a shelf; one that is unknown, deleted, or another workspace's is not there.
+pub async fn find(store: &Store, shelf: Shelf<'_>, upstream_id: &str) -> Result<Option<Object>, StoreError> {
+    let sql = select!(
+        "WHERE organization_id = $1 AND kind = $2 AND parent = $3 AND upstream_id = $4 AND workspace_id = $5 \
+         AND state = 'live'"
+    );
+    let values: Vec<Value> = vec![
+        shelf.organization_id.bytes().into(),
+        shelf.kind.as_str().into(),
+        shelf.parent.into(),
+        upstream_id.into(),
+        shelf.workspace_id.bytes().into(),
+    ];
+    store.fetch(sql, values).await?.first().map(read).transpose()
+}
+
+/// The live objects of a shelf, newest first.
+pub async fn list(store: &Store, shelf: Shelf<'_>, skip: u64, most: u64) -> Result<Page, StoreError> {
+    let place = || -> Vec<Value> {
+        vec![
+            shelf.workspace_id.bytes().into(),
+            shelf.kind.as_str().into(),
+            shelf.parent.into(),
+            shelf.organization_id.bytes().into(),
+        ]
+    };
+    let sql = "SELECT COUNT(*) FROM objects WHERE workspace_id = $1 AND kind = $2 AND parent = $3 \
+               AND organization_id = $4 AND state = 'live'";
+    let total = store.fetch(sql, place()).await?.first().map_or(Ok(0), |row| row.count(0))?;
+    let sql = select!(
+        "WHERE workspace_id = $1 AND kind = $2 AND parent = $3 AND organization_id = $4 AND state = 'live' \
+         ORDER BY id DESC LIMIT $5 OFFSET $6"
+    );
+    let values = place().into_iter().chain([most.into(), skip.into()]).collect();
+    let objects = store.fetch(sql, values).await?.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Page { objects, total })
+}
+
+/// Adds to what an object has grown to, and answers the sum; never below nothing.
+pub async fn add_tokens(store: &Store, id: ObjectId, more: i64) -> Result<u64, StoreError> {
+    let mut tx = store.begin().await?;
+    let sql =
+        "UPDATE objects SET tokens = CASE WHEN tokens + $1 < 0 THEN 0 ELSE tokens + $1 END WHERE id = $2";
+    tx.execute(sql, vec![more.into(), id.bytes().into()]).await?;
+    let rows = tx.fetch("SELECT tokens FROM objects WHERE id = $1", vec![id.bytes().into()]).await?;
+    let tokens = rows.first().map_or(Ok(0), |row| row.count(0))?;
+    tx.commit_plain().await?;
+    Ok(tokens)
+}
+
+/// Claims objects of a kind, in any state, whose job is not done and that no other node works on until `until`.
+pub async fn claim(
+    store: &Store,
+    kind: ObjectKind,
+    now: Timestamp,
+    until: Timestamp,
+    most: u64,
+) -> Result<Vec<Object>, StoreError> {
+    let sql = select!("WHERE kind = $1 AND claimed_until <= $2 ORDER BY claimed_until, id LIMIT $3");
+    let values: Vec<Value> = vec![kind.as_str().into(), now.micros().into(), most.into()];
+    let mut claimed = Vec::new();
+    for row in &store.fetch(sql, values).await? {
+        let object = read(row)?;
+        let sql = "UPDATE objects SET claimed_until = $1 WHERE id = $2 AND claimed_until <= $3";
+        let values: Vec<Value> = vec![until.micros().into(), object.id.bytes().into(), now.micros().into()];
+        if change(store, sql, values).await? {
+            claimed.push(object);
+        }
+    }
+    Ok(claimed)
+}
+
+/// Says when a claimed object is to be looked at again; `None` is never: its job is done.
+pub async fn put_back(store: &Store, id: ObjectId, next: Option<Timestamp>) -> Result<(), StoreError> {
+    let next = next.map_or(DONE, Timestamp::micros);
+    let sql = "UPDATE objects SET claimed_until = $1 WHERE id = $2";
+    change(store, sql, vec![next.into(), id.bytes().into()]).await.map(|_| ())
+}
+
+fn read(row: &Row) -> Result<Object, StoreError> {
+    let corrupt = |what: &str| StoreError::Corrupt(format!("the {what} of an object"));
+    Ok(Object {
+        id: ObjectId::from_bytes(row.id(0)?),
+        owner: Owner {
+            organization_id: OrganizationId::from_bytes(row.id(1)?),
+            workspace_id: WorkspaceId::from_bytes(row.id(2)?),
+            key_id: KeyId::from_bytes(row.id(3)?),
+            user_id: row.opt_id(4)?.map(UserId::from_bytes),
+        },
+        kind: ObjectKind::parse(&row.text(5)?).ok_or_else(|| corrupt("kind"))?,
+        upstream_id: row.opt_text(6)?,
+        parent: row.text(7)?,
+        credential_id: row.opt_id(8)?.map(UpstreamId::from_bytes),
+        server: row.opt_text(9)?,
+        state: ObjectState::parse(&row.text(10)?).ok_or_else(|| corrupt("state"))?,
+        attributes: row.text(11)?,
+        tokens: row.count(12)?,
+        created_at: Timestamp::from_micros(row.int(13)?),
+        changed_at: Timestamp::from_micros(row.int(14)?),
+    })
+}
