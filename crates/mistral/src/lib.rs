@@ -15,6 +15,7 @@ pub mod endpoints;
 pub mod error;
 pub mod json;
 pub mod models;
+pub mod multipart;
 pub mod request;
 pub mod tokenizer;
 pub mod usage;
