@@ -180,6 +180,14 @@ fn further_headers_that_change_the_reading_are_refused() {
     }
     let twice = format!("{NAME}\r\nContent-Type: text/plain\r\nContent-Type: text/plain");
     assert_eq!(read(with_headers(&twice)).unwrap_err().status(), 400);
+    let many = |count: usize| {
+        let parameters: String = (0..count).map(|n| format!("; p{n}=1")).collect();
+        read(with_headers(&format!("{NAME}\r\nContent-Type: text/plain{parameters}")))
+    };
+    assert!(many(8).is_ok());
+    assert_eq!(many(9).unwrap_err().status(), 400);
+    let folded = read(with_headers(&format!("{NAME}\r\n Content-Type: text/plain"))).unwrap_err();
+    assert_eq!(folded, MultipartError::Malformed("a header of a part goes over more than one line"));
     let mut latin =
         with_headers("Content-Disposition: form-data; name=\"file\"; filename=\"?.wav\"").into_bytes();
     let at = latin.iter().position(|byte| *byte == b'?').unwrap();

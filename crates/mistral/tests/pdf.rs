@@ -45,6 +45,7 @@ fn plain_files_have_a_bound() {
     assert_eq!(bound(&[CATALOG, ROOT, PAGE, PAGE]), Some(2));
     let stream = "<< /Length 5 0 R >> stream\n/Type /Font (\nendstream";
     assert_eq!(bound(&[CATALOG, ROOT, PAGE, stream, "42"]), Some(2));
+    assert_eq!(bound(&[CATALOG, ROOT, PAGE, PAGE, "[(\\)) (a(b)\\\\) <0f 0> null true -1.5]"]), Some(2));
     // A page alone, one without a type, and nodes inside nodes: each node counts.
     assert_eq!(bound(&[CATALOG, PAGE]), Some(1));
     assert_eq!(bound(&[CATALOG, ROOT, "<< >>", "<</MediaBox[0 0 9 9]>>"]), Some(2));
@@ -93,6 +94,7 @@ fn what_hides_or_repeats_pages_has_no_bound() {
         "<< /A 1",
         "<< /A [1 >> ]",
         "<< /A (x >>",
+        "(x\\)",
         "<< /A 1 >> 3 0 R",
         "<< /A 7 0 obj << /Kids [8 0 R] >> >>",
         "<< /A /B % c\n >>",
