@@ -11,10 +11,13 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod admin;
+pub mod audio;
 pub mod endpoints;
 pub mod error;
 pub mod json;
 pub mod models;
+pub mod multipart;
+pub mod pdf;
 pub mod query;
 pub mod request;
 pub mod tokenizer;
