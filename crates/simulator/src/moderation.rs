@@ -44,8 +44,9 @@ pub(crate) fn reply(endpoint: Endpoint, body: &Map<String, Value>, work: &Work<'
         fields.complain("input", if chats { "list_type" } else { "string_type" }, msg, input.clone());
     }
     let inputs = valid(finished(fields, inputs.unwrap_or_default()))?;
-    let tokens = inputs.iter().map(|input| tokens(input)).sum();
-    work.context(model, endpoint, inputs.iter().map(|input| self::tokens(input)).max().unwrap_or(0))?;
+    let longest = inputs.iter().map(count).max().unwrap_or(0);
+    work.context(model, endpoint, longest)?;
+    let tokens = inputs.iter().map(count).sum();
     let moderates = matches!(endpoint, Endpoint::Moderations | Endpoint::ChatModerations);
     let result = |input: &Value| {
         let random = work.random(&[hash_value(9, input)]);
@@ -91,7 +92,7 @@ fn conversations(input: &Value) -> Option<Vec<Value>> {
 }
 
 /// The tokens of a text or a chat.
-fn tokens(input: &Value) -> u64 {
+fn count(input: &Value) -> u64 {
     input.as_str().map_or_else(|| prompt::amounts(input, &Value::Null, None).tokens, token::count)
 }
 

@@ -34,14 +34,14 @@ pub(crate) struct Reply {
     pub(crate) headers: Headers,
     pub(crate) content: Content,
     /// What is billed when the head goes out.
-    pub(crate) billed: Billed,
+    pub(crate) billed: Box<Billed>,
 }
 
 impl Reply {
     /// A whole answer of these bytes.
     pub(crate) fn whole(status: StatusCode, bytes: impl Into<Bytes>) -> Self {
         let headers = vec![(header::CONTENT_TYPE, JSON)];
-        Self { status, headers, content: Content::Whole(bytes.into()), billed: Billed::default() }
+        Self { status, headers, content: Content::Whole(bytes.into()), billed: Box::default() }
     }
 
     /// A whole answer in JSON.
@@ -56,7 +56,7 @@ impl Reply {
             (header::CONTENT_TYPE, EVENTS),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         ];
-        Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Billed::default() }
+        Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Box::default() }
     }
 
     /// A whole answer that reports what it used under this name.
@@ -69,7 +69,7 @@ impl Reply {
     }
 
     pub(crate) fn billed(mut self, billed: Billed) -> Self {
-        self.billed = billed;
+        *self.billed = billed;
         self
     }
 
@@ -79,7 +79,7 @@ impl Reply {
             Content::Whole(_) => 0,
             Content::Events(events) => events.iter().map(|(_, tokens)| tokens).sum(),
         };
-        let mut worked = self.billed;
+        let mut worked = *self.billed;
         worked.add(Billed::new(0, said));
         worked
     }

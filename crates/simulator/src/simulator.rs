@@ -129,12 +129,15 @@ impl Simulator {
         if reply.status == StatusCode::SWITCHING_PROTOCOLS {
             return self.switch(reply, plan, received.account(), upgrade, call);
         }
+        if endpoint == Endpoint::Realtime {
+            call.sums = self.book(received.account());
+        }
         self.respond(reply, &plan, call)
     }
 
     fn respond(&self, reply: Reply, plan: &Plan, call: Call) -> Response<Answer> {
         let Reply { status, headers, content, billed } = reply.adorned(plan);
-        call.answered(status.as_u16(), billed);
+        call.answered(status.as_u16(), *billed);
         let pace = plan.directions.pace_ms.map_or(self.inner.config.pace, Duration::from_millis);
         let number = call.number;
         self.head(status, headers, number, Answer::new(content, plan.cut(), pace, call))
