@@ -33,6 +33,8 @@ const KNOWN: &[&str] = &[
     "table_format",
     "extract_header",
     "extract_footer",
+    "include_blocks",
+    "confidence_scores_granularity",
 ];
 
 /// Answers a request.

@@ -63,6 +63,7 @@ pub(crate) struct Session {
     plan: Plan,
     random: Random,
     request_id: String,
+    language: String,
     /// Samples a second.
     rate: u64,
     /// The bytes of audio that were heard.
@@ -86,8 +87,9 @@ impl Session {
         let seed = simulator.config().seed;
         let request_id = Random::of(&[seed, call.number, 4]).id();
         let random = Random::of(&[seed, 15]);
-        let (rate, text) = (16_000, String::new());
-        Self { simulator, call, account, plan, random, request_id, rate, heard: 0, said: 0, text, sent: 0 }
+        let (language, text) = (LANGUAGE.to_owned(), String::new());
+        let (rate, heard, said, sent) = (16_000, 0, 0, 0);
+        Self { simulator, call, account, plan, random, request_id, language, rate, heard, said, text, sent }
     }
 
     /// Holds the session on the connection that was switched.
@@ -157,7 +159,7 @@ impl Session {
 
     fn session(&self) -> Value {
         json!({"request_id": self.request_id, "model": self.account.model,
-            "audio_format": {"encoding": "pcm_s16le", "sample_rate": self.rate}})
+            "language": self.language, "audio_format": {"encoding": "pcm_s16le", "sample_rate": self.rate}})
     }
 
     fn turn(&mut self, text: &str) -> Turn {
@@ -186,6 +188,9 @@ impl Session {
             }
             self.account.model = Some(model.to_owned());
             self.call.note(|entry| entry.model = Some(model.to_owned()));
+        }
+        if let Some(language) = wanted.get("language").and_then(Value::as_str) {
+            language.clone_into(&mut self.language);
         }
         let format = wanted.get("audio_format");
         if format.and_then(|format| format.get("encoding")).is_some_and(|encoding| encoding != "pcm_s16le") {
@@ -216,7 +221,7 @@ impl Session {
         let tokens = seconds.saturating_mul(PACE);
         if tokens > self.said {
             if self.said == 0 {
-                turn = event("transcription.language", json!({"audio_language": LANGUAGE}));
+                turn = event("transcription.language", json!({"audio_language": self.language}));
             }
             let text = self.random.clone().prose(tokens);
             let delta = text.get(self.text.len()..).unwrap_or_default();
@@ -234,7 +239,7 @@ impl Session {
             ("type".to_owned(), json!("transcription.done")),
             ("model".to_owned(), json!(self.account.model)),
             ("text".to_owned(), json!(self.text)),
-            ("language".to_owned(), json!(LANGUAGE)),
+            ("language".to_owned(), json!(self.language)),
             ("segments".to_owned(), json!([])),
         ]);
         for usage in Usages::of(self.billed(), &self.plan).events() {

@@ -40,6 +40,13 @@ const CHAT: &[&str] = &[
     "safe_prompt",
     "service_tier",
     "prompt_cache_key",
+    "min_tokens",
+    "repetition_penalty",
+    "top_k",
+    "logprobs",
+    "top_logprobs",
+    "prompt_logprobs",
+    "top_prompt_logprobs",
 ];
 const FIM: &[&str] = &[
     "model",

@@ -16,30 +16,6 @@ use crate::{
     work::{Work, valid},
 };
 
-const KNOWN: &[&str] = &[
-    "model",
-    "input",
-    "instructions",
-    "max_output_tokens",
-    "metadata",
-    "parallel_tool_calls",
-    "previous_response_id",
-    "prompt_cache_key",
-    "reasoning",
-    "service_tier",
-    "store",
-    "background",
-    "stream",
-    "temperature",
-    "text",
-    "tool_choice",
-    "tools",
-    "top_p",
-    "truncation",
-    "include",
-    "user",
-];
-
 /// Answers a request.
 pub(crate) fn reply(body: &Map<String, Value>, work: &Work<'_>) -> Result<Reply, Reply> {
     let ask = valid(read(body))?;
@@ -75,7 +51,9 @@ fn empty() -> Reply {
 }
 
 fn read(body: &Map<String, Value>) -> Result<Ask, Vec<Problem>> {
-    let mut fields = Fields::of(body, &["body"], KNOWN);
+    // Unlike elsewhere further fields are no matter here.
+    let known: Vec<&str> = body.keys().map(String::as_str).collect();
+    let mut fields = Fields::of(body, &["body"], &known);
     let model = fields.string("model").unwrap_or_default().to_owned();
     let input = fields.required("input").unwrap_or(&Value::Null);
     if !input.is_string() && !input.is_array() && body.contains_key("input") {
@@ -132,7 +110,8 @@ fn shape(fields: &Fields<'_>, tools: &Value) -> request::Shape {
 /// Usage as this endpoint tells it.
 fn usage(usage: Usage) -> Value {
     json!({"input_tokens": usage.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": usage.prompt_tokens_details.cached_tokens},
+        "input_tokens_details":
+            {"cached_tokens": usage.prompt_tokens_details.cached_tokens, "cache_write_tokens": 0},
         "output_tokens": usage.completion_tokens, "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": usage.total_tokens})
 }
@@ -144,11 +123,11 @@ struct Answer<'a> {
     created: i64,
     model: &'a str,
     choice: Choice,
-    store: Value,
+    asked: &'a Map<String, Value>,
 }
 
 impl<'a> Answer<'a> {
-    fn new(ask: &'a Ask, choice: Choice, body: &Map<String, Value>, work: &Work<'_>) -> Self {
+    fn new(ask: &'a Ask, choice: Choice, body: &'a Map<String, Value>, work: &Work<'_>) -> Self {
         let mut random = work.random(&[ask.hash, work.call, 1]);
         Self {
             id: format!("resp_{}", random.id()),
@@ -156,7 +135,7 @@ impl<'a> Answer<'a> {
             created: work.now(),
             model: &ask.model,
             choice,
-            store: json!(body.get("store").and_then(crate::lenient::boolean).unwrap_or(false)),
+            asked: body,
         }
     }
 
@@ -181,9 +160,13 @@ impl<'a> Answer<'a> {
             ("output", json!(output)),
             ("incomplete_details", json!(why)),
             ("error", Value::Null),
-            ("store", self.store.clone()),
         ];
-        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let given = ["tools", "tool_choice", "parallel_tool_calls", "store", "background", "metadata"];
+        let defaults = [json!([]), json!("auto"), json!(true), json!(false), json!(false), json!({})];
+        let echoed = given.into_iter().zip(defaults).map(|(name, default)| {
+            (name, self.asked.get(name).filter(|value| !value.is_null()).cloned().unwrap_or(default))
+        });
+        fields.into_iter().chain(echoed).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// The one item of output.
@@ -213,18 +196,31 @@ impl<'a> Answer<'a> {
                 "response.function_call_arguments.delta",
                 "response.function_call_arguments.done",
                 vec![(tool.arguments.as_str(), self.choice.tokens)],
-                json!({"arguments": tool.arguments}),
+                json!({"arguments": tool.arguments, "name": tool.name}),
             ),
             None => (
                 "response.output_text.delta",
                 "response.output_text.done",
                 token::chunks(&self.choice.text, chunks.unwrap_or(u64::MAX)),
-                json!({"content_index": 0, "text": self.choice.text}),
+                json!({"content_index": 0, "text": self.choice.text, "logprobs": []}),
             ),
         };
         let with = |more: Value| joined(&place, &more);
-        events.extend(said.into_iter().map(|(text, tokens)| (delta, with(json!({"delta": text})), tokens)));
+        let bit = |text: &str| with(json!({"content_index": 0, "delta": text, "logprobs": []}));
+        let spoken = self.choice.tool.is_none();
+        let part = |text: &str| {
+            with(
+                json!({"content_index": 0, "part": {"type": "output_text", "text": text, "annotations": []}}),
+            )
+        };
+        if spoken {
+            events.push(("response.content_part.added", part(""), 0));
+        }
+        events.extend(said.into_iter().map(|(text, tokens)| (delta, bit(text), tokens)));
         events.push((done, with(all), 0));
+        if spoken {
+            events.push(("response.content_part.done", part(&self.choice.text), 0));
+        }
         events.push(("response.output_item.done", json!({"output_index": 0, "item": self.output()}), 0));
         let last = if self.cut() { "response.incomplete" } else { "response.completed" };
         let body = self.object(self.status(), true);
