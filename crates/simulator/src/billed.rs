@@ -2,8 +2,8 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-/// What a provider would bill for a call. Which of these units cost is the price list's to say: a transcription, for
-/// one, reports tokens beside its seconds.
+/// What a provider would bill for a call. Which of these units cost is the price list's to say: a transcription,
+/// for one, reports tokens beside its seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Billed {
     /// Tokens of the prompt: its text, with what came from the cache.

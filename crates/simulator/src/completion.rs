@@ -63,9 +63,9 @@ pub(crate) fn reply(ask: &Ask, endpoint: Endpoint, work: &Work<'_>) -> Result<Re
     let answer = Generated { id, created: work.now(), model: &ask.model, choices, usages };
     if ask.stream {
         let events = stream::events(&answer, work.plan.directions.chunks);
-        return Ok(Reply::events(events).billed(billed.unsaid()));
+        return Ok(Reply::events(events).bill(billed.unsaid()));
     }
-    Ok(Reply::json(StatusCode::OK, &whole(&answer)).billed(billed).cost(billed.total))
+    Ok(Reply::json(StatusCode::OK, &whole(&answer)).bill(billed).cost(billed.total))
 }
 
 /// The alternatives of an answer.

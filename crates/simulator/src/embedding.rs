@@ -40,7 +40,7 @@ pub(crate) fn reply(ask: &Embed, work: &Work<'_>) -> Result<Reply, Reply> {
         model: &ask.model,
         usages: Usages::of(billed, work.plan).tier(ask.priority),
     };
-    Ok(Reply::json(StatusCode::OK, &body).billed(billed).cost(tokens))
+    Ok(Reply::json(StatusCode::OK, &body).bill(billed).cost(tokens))
 }
 
 /// A vector of length one.

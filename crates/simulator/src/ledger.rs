@@ -44,7 +44,7 @@ pub struct Entry {
     pub version: http::Version,
     /// All headers in order, names in lower case; bytes that are no UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
-    /// The body as sent; of a WebSocket the messages of the client, one a line.
+    /// The body as sent; of a WebSocket the messages of the client, one a line, some more than the first MiB.
     pub body: Bytes,
     /// The bearer token.
     pub bearer: Option<String>,

@@ -66,7 +66,7 @@ pub(crate) fn reply(endpoint: Endpoint, body: &Map<String, Value>, work: &Work<'
             "total_tokens": usage.total_tokens, "request_count": inputs.len(),
             "prompt_token_details": {"cached_tokens": 0}})
     });
-    Ok(Reply::reporting(&answer, "usage", &usages).billed(billed).cost(tokens))
+    Ok(Reply::reporting(&answer, "usage", &usages).bill(billed).cost(tokens))
 }
 
 /// One text or several.

@@ -74,7 +74,7 @@ pub(crate) fn reply(body: &Map<String, Value>, work: &Work<'_>) -> Result<Reply,
     let (truth, half) = (info(signed(count)), info(signed(count / 2)));
     let usages = Reports::new(work.plan, truth, half, |[pages, ..]| info(pages));
     let billed = Billed { pages, annotated_pages, ..Billed::default() };
-    Ok(Reply::reporting(&answer, "usage_info", &usages).billed(billed))
+    Ok(Reply::reporting(&answer, "usage_info", &usages).bill(billed))
 }
 
 /// One page, with one image in it.

@@ -1,4 +1,4 @@
-//! Writes down audio while it is spoken, over a WebSocket; billed in seconds when the session is over, however it ends.
+//! Writes down audio while it is spoken, over a WebSocket; billed in seconds, however the session ends.
 
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -32,6 +32,8 @@ use crate::{
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
+/// No messages are kept in the ledger after so many bytes of them.
+const KEPT: usize = 1 << 20;
 /// The codes of errors.
 const INVALID: u64 = 422;
 const INVALID_MODEL: u64 = 1500;
@@ -163,7 +165,11 @@ impl Session {
     }
 
     fn turn(&mut self, text: &str) -> Turn {
-        self.call.note(|entry| entry.body = [&entry.body[..], text.as_bytes(), b"\n"].concat().into());
+        self.call.note(|entry| {
+            if entry.body.len() < KEPT {
+                entry.body = [&entry.body[..], text.as_bytes(), b"\n"].concat().into();
+            }
+        });
         let message = lenient::parse(text.as_bytes()).unwrap_or_default();
         match message.get("type").and_then(Value::as_str) {
             Some("session.update") => self.update(&message),

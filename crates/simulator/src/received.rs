@@ -15,11 +15,12 @@ use crate::{
 
 /// A request that was received.
 pub(crate) struct Received {
+    pub(crate) parts: Parts,
     pub(crate) endpoint: Endpoint,
-    /// Whom it says it is from.
-    pub(crate) bearer: Option<String>,
     /// The body, or the fields of a form.
     pub(crate) value: Option<Value>,
+    /// Whether the body was a form.
+    pub(crate) form: bool,
     /// The file of a form.
     pub(crate) file: Option<Bytes>,
     pub(crate) model: Option<String>,
@@ -27,12 +28,21 @@ pub(crate) struct Received {
     pub(crate) stream: bool,
     /// The models of its guardrails.
     pub(crate) guardrails: Vec<String>,
+    /// Whether it is a line of a batch.
+    pub(crate) batch: bool,
     priority: bool,
 }
 
 impl Received {
-    pub(crate) fn new(parts: &Parts, endpoint: Endpoint, body: &Bytes) -> Self {
-        let (value, file) = content(&parts.headers, endpoint, body);
+    pub(crate) fn new(parts: Parts, endpoint: Endpoint, body: &Bytes) -> Self {
+        let form = if endpoint == Endpoint::Transcriptions { Form::read(&parts.headers, body) } else { None };
+        let is_form = form.is_some();
+        // Where no form is looked for the body is JSON, whatever it is said to be.
+        let (value, file) = match form {
+            Some(form) => (Some(Value::Object(form.fields)), form.file),
+            None if endpoint.infers() => (lenient::parse(body), None),
+            None => (None, None),
+        };
         let empty = Map::new();
         let fields = value.as_ref().and_then(Value::as_object).unwrap_or(&empty);
         let model = match endpoint {
@@ -41,45 +51,35 @@ impl Received {
             _ => model(endpoint, fields, value.is_some()),
         };
         Self {
-            endpoint,
-            bearer: bearer(&parts.headers),
             model,
             account: fault::account(fields),
             stream: streams(endpoint) && fields.get("stream").and_then(lenient::boolean).unwrap_or(false),
             guardrails: request::guardrails(fields),
             priority: tiers(endpoint) && request::priority(fields),
+            batch: false,
+            form: is_form,
+            parts,
+            endpoint,
             value,
             file,
         }
     }
 
+    /// The bearer's token.
+    pub(crate) fn bearer(&self) -> Option<String> {
+        bearer(&self.parts.headers)
+    }
+
     /// Whom the call is billed to.
     pub(crate) fn account(&self) -> Account {
-        Account {
-            bearer: self.bearer.clone(),
-            name: self.account.clone(),
-            model: self.model.clone(),
-            endpoint: self.endpoint,
-            priority: self.priority,
-            batch: false,
-        }
-    }
-}
-
-/// The body's value and file. A transcription is a form, everything else is JSON whatever its type is said to be.
-fn content(headers: &HeaderMap, endpoint: Endpoint, body: &Bytes) -> (Option<Value>, Option<Bytes>) {
-    match endpoint {
-        Endpoint::Transcriptions => {
-            let form = Form::read(headers, body);
-            form.map_or((None, None), |form| (Some(Value::Object(form.fields)), form.file))
-        }
-        _ if endpoint.infers() => (lenient::parse(body), None),
-        _ => (None, None),
+        let (name, model, endpoint) = (self.account.clone(), self.model.clone(), self.endpoint);
+        let (priority, batch) = (self.priority, self.batch);
+        Account { bearer: self.bearer(), name, model, endpoint, priority, batch }
     }
 }
 
 /// The model that a body names, or has by default.
-pub(crate) fn model(endpoint: Endpoint, fields: &Map<String, Value>, readable: bool) -> Option<String> {
+fn model(endpoint: Endpoint, fields: &Map<String, Value>, readable: bool) -> Option<String> {
     let given = fields.get("model");
     let default = match endpoint {
         Endpoint::Fim if given.is_none() => request::FIM_DEFAULT,

@@ -68,7 +68,8 @@ impl Reply {
         Self::json(StatusCode::OK, &Reported { body, name, reports })
     }
 
-    pub(crate) fn billed(mut self, billed: Billed) -> Self {
+    /// The same, billed so when its head goes out.
+    pub(crate) fn bill(mut self, billed: Billed) -> Self {
         *self.billed = billed;
         self
     }

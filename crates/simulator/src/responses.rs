@@ -27,14 +27,14 @@ pub(crate) fn reply(body: &Map<String, Value>, work: &Work<'_>) -> Result<Reply,
     if body.get("background").and_then(crate::lenient::boolean) == Some(true) {
         // It goes on by itself: what it comes to is billed, and not told here.
         let queued = answer.object("queued", false);
-        return Ok(Reply::json(StatusCode::OK, &queued).billed(billed));
+        return Ok(Reply::json(StatusCode::OK, &queued).bill(billed));
     }
     if ask.stream {
         let events = answer.events(&usages, work.plan.directions.chunks);
-        return Ok(Reply::events(events).billed(billed.unsaid()));
+        return Ok(Reply::events(events).bill(billed.unsaid()));
     }
     let whole = answer.object(answer.status(), true);
-    Ok(Reply::reporting(&whole, "usage", &usages.map(usage)).billed(billed).cost(billed.total))
+    Ok(Reply::reporting(&whole, "usage", &usages.map(usage)).bill(billed).cost(billed.total))
 }
 
 /// Counts a request's input; billed is nothing.

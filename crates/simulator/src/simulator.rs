@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use hyper::upgrade::OnUpgrade;
@@ -38,14 +38,14 @@ const BODY: usize = 256 << 20;
 /// A simulated upstream; clones are handles on the same one.
 #[derive(Clone)]
 pub struct Simulator {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    config: Config,
+pub(crate) struct Inner {
+    pub(crate) config: Config,
     script: Script,
-    ledger: Arc<Ledger>,
-    books: Books,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) books: Books,
     prompts: Prompts,
     /// The WebSockets that are open.
     sessions: Mutex<JoinSet<()>>,
@@ -113,7 +113,7 @@ impl Simulator {
             return self.respond(refusal::unreadable(), &Plan::default(), call);
         };
         let body = body.to_bytes();
-        let received = Received::new(&parts, endpoint, &body);
+        let received = Received::new(parts, endpoint, &body);
         call.note(|entry| {
             entry.body = body;
             entry.model.clone_from(&received.model);
@@ -125,7 +125,7 @@ impl Simulator {
             // A session's model may change until its end.
             call.sums = self.book(received.account());
         }
-        let (reply, plan) = self.inner.reply(&received, &parts.headers, &call).await;
+        let (reply, plan) = self.inner.reply(&received, &call).await;
         if reply.status == StatusCode::SWITCHING_PROTOCOLS {
             return self.switch(reply, plan, received.account(), upgrade, call);
         }
@@ -194,11 +194,11 @@ impl Simulator {
 
 impl Inner {
     /// The answer to a request, with the plan it follows.
-    async fn reply(&self, received: &Received, headers: &HeaderMap, call: &Call) -> (Reply, Plan) {
+    async fn reply(&self, received: &Received, call: &Call) -> (Reply, Plan) {
         if received.endpoint == Endpoint::Other {
             return (refusal::no_route(), Plan::default());
         }
-        let Some(bearer) = &received.bearer else {
+        let Some(bearer) = received.bearer() else {
             return (refusal::unauthorized(), Plan::default());
         };
         let mut plan = match Plan::read(received.value.as_ref()) {
@@ -207,16 +207,16 @@ impl Inner {
         };
         plan.faults.extend(self.script.take(received.endpoint, received.model.as_deref()));
         let instead =
-            Reply::instead(&plan, received.stream || received.endpoint == Endpoint::Realtime, bearer);
+            Reply::instead(&plan, received.stream || received.endpoint == Endpoint::Realtime, &bearer);
         let hidden = plan.has(&Fault::Hang) || plan.has(&Fault::Garbage);
         let reply = match instead {
             Some(instead) if hidden => {
-                call.worked(self.work(received, headers, &plan, call.number).worked());
+                call.worked(self.work(received, &plan, call.number).worked());
                 instead
             }
             Some(instead) => instead,
             None => {
-                let reply = self.work(received, headers, &plan, call.number);
+                let reply = self.work(received, &plan, call.number);
                 call.worked(reply.worked());
                 reply
             }
@@ -232,7 +232,7 @@ impl Inner {
     }
 
     /// The answer of the endpoint itself.
-    fn work(&self, received: &Received, headers: &HeaderMap, plan: &Plan, call: u64) -> Reply {
+    pub(crate) fn work(&self, received: &Received, plan: &Plan, call: u64) -> Reply {
         let models = &self.config.models;
         match received.endpoint {
             Endpoint::Other => refusal::no_route(),
@@ -240,14 +240,20 @@ impl Inner {
             Endpoint::Model => {
                 listing::one(models, received.model.as_deref().unwrap_or_default(), (self.config.now)())
             }
-            Endpoint::Realtime => realtime::switch(headers),
-            Endpoint::Transcriptions if received.value.is_none() => transcription::no_form(),
+            Endpoint::Realtime => realtime::switch(&received.parts.headers),
+            // In a batch it is JSON like all else.
+            Endpoint::Transcriptions if !received.form && !received.batch => transcription::no_form(),
             endpoint => {
-                let bearer = received.bearer.as_deref().unwrap_or_default();
-                let work = Work { config: &self.config, plan, prompts: &self.prompts, bearer, call };
+                let bearer = received.bearer().unwrap_or_default();
+                let work = self.at_work(&bearer, plan, call);
                 work.infer(endpoint, received.value.as_ref(), received.file.as_ref())
             }
         }
+    }
+
+    /// What an endpoint of inference knows besides the request.
+    pub(crate) fn at_work<'a>(&'a self, bearer: &'a str, plan: &'a Plan, call: u64) -> Work<'a> {
+        Work { config: &self.config, prompts: &self.prompts, bearer, plan, call }
     }
 }
 

@@ -42,12 +42,12 @@ pub(crate) fn reply(body: &Map<String, Value>, work: &Work<'_>) -> Result<Reply,
     let sound: Vec<u8> = (0..words).flat_map(|_| random.next().to_le_bytes()).collect();
     if !stream {
         let answer = json!({"audio_data": STANDARD.encode(&sound)});
-        return Ok(Reply::json(StatusCode::OK, &answer).billed(billed));
+        return Ok(Reply::json(StatusCode::OK, &answer).bill(billed));
     }
     let chunks = work.plan.directions.chunks.unwrap_or_else(|| characters.div_ceil(EVENT)).max(1);
     // The prompt's tokens are told, not billed.
     let usages = Usages::of(Billed::new(token::count(input), 0), work.plan);
-    Ok(Reply::events(events(&sound, chunks, &usages)).billed(billed))
+    Ok(Reply::events(events(&sound, chunks, &usages)).bill(billed))
 }
 
 /// The sound in so many parts, and the end.

@@ -66,9 +66,9 @@ pub(crate) fn reply(
     let usages = Usages::of(billed, work.plan);
     if stream {
         let chunks = work.plan.directions.chunks;
-        return Ok(Reply::events(said.events(&usages, chunks)).billed(billed.unsaid()));
+        return Ok(Reply::events(said.events(&usages, chunks)).bill(billed.unsaid()));
     }
-    Ok(Reply::reporting(&said.whole(), "usage", &usages).billed(billed).cost(billed.total))
+    Ok(Reply::reporting(&said.whole(), "usage", &usages).bill(billed).cost(billed.total))
 }
 
 /// The refusal of a request that is no form.
