@@ -42,7 +42,8 @@ pub struct Answer {
     hung: bool,
     /// How the call has ended when all steps are done.
     done: End,
-    call: Call,
+    /// The call, unless it goes on as something else.
+    call: Option<Call>,
 }
 
 impl Answer {
@@ -62,13 +63,27 @@ impl Answer {
             // Of an empty body the connection asks nothing.
             call.end(done);
         }
-        Self { steps: steps.into_iter(), length, pace, wait: None, hung: false, done, call }
+        Self { steps: steps.into_iter(), length, pace, wait: None, hung: false, done, call: Some(call) }
+    }
+
+    /// A body without bytes, with which no call ends.
+    pub(crate) fn empty() -> Self {
+        let (steps, pace) = (Vec::new().into_iter(), Duration::ZERO);
+        Self { steps, length: None, pace, wait: None, hung: false, done: End::Whole, call: None }
+    }
+
+    fn end(&self, end: End) {
+        if let Some(call) = &self.call {
+            call.end(end);
+        }
     }
 
     fn data(&mut self, bytes: Bytes, tokens: u64) -> Frame<Bytes> {
-        self.call.sent(tokens);
+        if let Some(call) = &self.call {
+            call.sent(tokens);
+        }
         if self.steps.as_slice().is_empty() {
-            self.call.end(self.done);
+            self.end(self.done);
         } else if !self.pace.is_zero() {
             self.wait = Some(Box::pin(sleep(self.pace)));
         }
@@ -140,11 +155,11 @@ impl Body for Answer {
                 Some(Step::Hang) => this.hung = true,
                 Some(Step::Flush) => this.wait = Some(Box::pin(sleep(FLUSH))),
                 Some(Step::Reset) => {
-                    this.call.end(End::Broken);
+                    this.end(End::Broken);
                     return Poll::Ready(Some(Err(io::Error::other("simulated reset"))));
                 }
                 None => {
-                    this.call.end(this.done);
+                    this.end(this.done);
                     return Poll::Ready(None);
                 }
             }

@@ -16,7 +16,8 @@ pub struct Model {
     pub aliases: Vec<String>,
     /// How many tokens prompt and completion may have together.
     pub context: u64,
-    /// Where the model may be named: any of `Chat`, `Fim`, `Embeddings`.
+    /// Where the model may be named: any of the endpoints of inference, and `Realtime`. `Responses` stands for
+    /// `ResponseTokens`, too.
     pub endpoints: Vec<Endpoint>,
 }
 

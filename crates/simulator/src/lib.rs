@@ -10,38 +10,62 @@
 //! A text has one token per started four bytes of each of its words, words being parted by ASCII whitespace.
 //! So a text never has more tokens than bytes, and a text cut between two tokens has the sum of its parts.
 //!
+//! # Other units
+//!
+//! Pages of inline PDFs are counted, an image has one; what lies at an address has as many as the address says
+//! (`?pages=7`), or a few. Audio lasts as long as its WAV header says, or a second each started 32,000 bytes; what
+//! lies at an address as long as that says (`?seconds=90`). A second of audio counts as twelve and a half tokens.
+//! Spoken text is billed in Unicode scalar values.
+//!
 //! # Steering one request: `metadata.simulator`
 //!
 //! A request's `metadata.simulator` object may hold a fault (see [`Fault`]) and settings (see [`Directions`]):
 //! `{"fault": "status", "status": 503, "retry_after": 2}`, `{"pace_ms": 20, "chunks": 50}`. Its `account` is a name to
 //! keep the call's bill under (see [`Account`]).
 
+mod audio;
+mod billed;
 mod body;
 mod books;
+mod builtin;
+mod cache;
 mod completion;
 mod config;
+mod document;
 mod embedding;
 mod fault;
+mod form;
 mod ledger;
 mod lenient;
 mod listing;
+mod moderation;
+mod ocr;
+mod prompt;
 mod prose;
+mod realtime;
+mod received;
 mod refusal;
 mod reply;
 mod request;
+mod responses;
 mod route;
 mod sample;
 mod serve;
 mod simulator;
+mod speech;
 mod stream;
 mod token;
+mod transcription;
+mod usage;
 mod wire;
+mod work;
 
+pub use billed::{Billed, ToolCalls};
 pub use body::Answer;
 pub use books::{Account, Totals};
 pub use config::{Clock, Config, Model};
 pub use fault::{Directions, Fault, Rule};
-pub use ledger::{Billed, End, Entry};
+pub use ledger::{End, Entry};
 pub use route::Endpoint;
 pub use simulator::Simulator;
 pub use token::count as count_tokens;

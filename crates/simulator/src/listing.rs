@@ -61,7 +61,8 @@ pub(crate) fn one(models: &[Model], name: &str, created: i64) -> Reply {
 }
 
 fn card<'a>(model: &'a Model, name: &'a str, created: i64) -> Card<'a> {
-    let chat = model.endpoints.contains(&Endpoint::Chat);
+    let at = |endpoint: Endpoint| model.endpoints.contains(&endpoint);
+    let chat = at(Endpoint::Chat);
     Card {
         id: name,
         object: "model",
@@ -70,7 +71,13 @@ fn card<'a>(model: &'a Model, name: &'a str, created: i64) -> Card<'a> {
         capabilities: Capabilities {
             completion_chat: chat,
             function_calling: chat,
-            completion_fim: model.endpoints.contains(&Endpoint::Fim),
+            completion_fim: at(Endpoint::Fim),
+            ocr: at(Endpoint::Ocr),
+            classification: at(Endpoint::Classifications) || at(Endpoint::ChatClassifications),
+            moderation: at(Endpoint::Moderations) || at(Endpoint::ChatModerations),
+            audio_transcription: at(Endpoint::Transcriptions),
+            audio_transcription_realtime: at(Endpoint::Realtime),
+            audio_speech: at(Endpoint::Speech),
             ..Capabilities::default()
         },
         name: &model.id,

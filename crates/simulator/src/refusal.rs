@@ -80,6 +80,17 @@ pub(crate) fn unprocessable(problems: &[Problem]) -> Reply {
     envelope(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": problems }), "invalid_request_error", None)
 }
 
+/// A request that is none of the endpoint's, in these words.
+pub(crate) fn unprocessable_as(message: &str) -> Reply {
+    envelope(StatusCode::UNPROCESSABLE_ENTITY, message, "invalid_request_error", None)
+}
+
+/// A file or a document that cannot be fetched. Mistral's words are not known, only the type and the code.
+pub(crate) fn unfetchable() -> Reply {
+    let message = "File could not be fetched from url";
+    envelope(StatusCode::BAD_REQUEST, message, "invalid_request_file", Some("3310"))
+}
+
 /// The usual body of a status, or the given one.
 pub(crate) fn status(status: u16, body: Option<&Value>) -> Reply {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

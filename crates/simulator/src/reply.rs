@@ -3,17 +3,22 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{
+    billed::Billed,
     fault::{Fault, Plan},
-    ledger::Billed,
     refusal,
+    usage::{Reported, Reports},
 };
 
 /// The media type of a whole answer.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The media type of a stream.
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+
+/// Headers in order.
+pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
 
 /// What a body is made of.
 pub(crate) enum Content {
@@ -26,17 +31,17 @@ pub(crate) enum Content {
 /// An answer.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: Headers,
     pub(crate) content: Content,
     /// What is billed when the head goes out.
-    pub(crate) billed: Billed,
+    pub(crate) billed: Box<Billed>,
 }
 
 impl Reply {
     /// A whole answer of these bytes.
     pub(crate) fn whole(status: StatusCode, bytes: impl Into<Bytes>) -> Self {
         let headers = vec![(header::CONTENT_TYPE, JSON)];
-        Self { status, headers, content: Content::Whole(bytes.into()), billed: Billed::default() }
+        Self { status, headers, content: Content::Whole(bytes.into()), billed: Box::default() }
     }
 
     /// A whole answer in JSON.
@@ -51,11 +56,21 @@ impl Reply {
             (header::CONTENT_TYPE, EVENTS),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         ];
-        Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Billed::default() }
+        Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Box::default() }
     }
 
-    pub(crate) fn billed(mut self, prompt: u64, completion: u64) -> Self {
-        self.billed = Billed::new(prompt, completion);
+    /// A whole answer that reports what it used under this name.
+    pub(crate) fn reporting<U: Serialize>(
+        body: &Map<String, Value>,
+        name: &'static str,
+        reports: &Reports<U>,
+    ) -> Self {
+        Self::json(StatusCode::OK, &Reported { body, name, reports })
+    }
+
+    /// The same, billed so when its head goes out.
+    pub(crate) fn bill(mut self, billed: Billed) -> Self {
+        *self.billed = billed;
         self
     }
 
@@ -65,7 +80,14 @@ impl Reply {
             Content::Whole(_) => 0,
             Content::Events(events) => events.iter().map(|(_, tokens)| tokens).sum(),
         };
-        Billed::new(self.billed.prompt, self.billed.completion.saturating_add(said))
+        let mut worked = *self.billed;
+        worked.add(Billed::new(0, said));
+        worked
+    }
+
+    /// The same with the header that tells what it counts for.
+    pub(crate) fn cost(self, tokens: u64) -> Self {
+        self.with(HeaderName::from_static("x-ratelimit-tokens-query-cost"), &tokens.to_string())
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
@@ -116,6 +138,15 @@ impl Reply {
         }
         self
     }
+}
+
+/// One named event with its data; Mistral names the events of everything but completions.
+pub(crate) fn event(name: &str, data: &impl Serialize) -> Bytes {
+    let mut text = format!("event: {name}\ndata: ").into_bytes();
+    // Shapes with string keys only cannot fail to be written into memory.
+    let _ = serde_json::to_writer(&mut text, data);
+    text.extend_from_slice(b"\n\n");
+    text.into()
 }
 
 /// No header is bigger.

@@ -1,8 +1,14 @@
 //! Talks to a simulator over loopback sockets.
 
 mod answers;
+mod audio;
+mod documents;
 mod faults;
+mod moderation;
+mod prompts;
+mod realtime;
 mod records;
+mod responses;
 
 use std::{future::Future, time::Duration};
 
@@ -17,7 +23,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::{Config, Endpoint, Model, Simulator};
+use crate::{Account, Config, Endpoint, Entry, Model, Simulator, Totals};
 
 /// A simulator on a free port; dropped, it stops.
 struct Served {
@@ -35,9 +41,17 @@ struct Got {
 
 fn config(seed: u64) -> Config {
     let models = vec![
-        Model::new("mistral-small-2603", 10_000, &[Endpoint::Chat]).alias("mistral-small-latest"),
+        Model::new("mistral-small-2603", 10_000, &[Endpoint::Chat, Endpoint::Responses])
+            .alias("mistral-small-latest"),
         Model::new("codestral-2404", 10_000, &[Endpoint::Chat, Endpoint::Fim]),
         Model::new("mistral-embed", 8_000, &[Endpoint::Embeddings]),
+        Model::new("mistral-moderation-2603", 8_000, &[Endpoint::Moderations, Endpoint::ChatModerations]),
+        Model::new("mood", 8_000, &[Endpoint::Classifications, Endpoint::ChatClassifications]),
+        Model::new("mistral-ocr-2512", 8_000, &[Endpoint::Ocr]).alias("mistral-ocr-latest"),
+        Model::new("voxtral-mini-2602", 8_000, &[Endpoint::Transcriptions]),
+        Model::new("voxtral-realtime-2602", 8_000, &[Endpoint::Realtime]),
+        Model::new("voxtral-realtime-dear", 8_000, &[Endpoint::Realtime]),
+        Model::new("voxtral-mini-tts-2603", 8_000, &[Endpoint::Speech]),
     ];
     Config::new(seed, models, || 1_790_000_000)
 }
@@ -91,6 +105,22 @@ impl Served {
         Got::from(self.send(request("GET", path, "")).await.unwrap()).await
     }
 
+    /// What the books say of the only account of this model.
+    async fn booked(&self, model: &str) -> (Account, Totals) {
+        guarded(self.simulator.idle()).await;
+        let books = self.simulator.books();
+        let mut found = books.into_iter().filter(|(account, _)| account.model.as_deref() == Some(model));
+        let one = found.next().unwrap();
+        assert!(found.next().is_none(), "several accounts of {model}");
+        one
+    }
+
+    /// The last call, when no call is under way.
+    async fn last(&self) -> Entry {
+        guarded(self.simulator.idle()).await;
+        self.simulator.ledger().pop().unwrap()
+    }
+
     async fn chat(&self, body: &Value) -> Got {
         self.post("/v1/chat/completions", body).await
     }
@@ -123,6 +153,22 @@ impl Got {
 fn parse(events: &str) -> Vec<Value> {
     let events = events.split_terminator("\n\n");
     events.map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap()).collect()
+}
+
+/// Events with names, each with its data, whose `type` is the name.
+fn named(events: &str) -> Vec<(String, Value)> {
+    let event = |event: &str| {
+        let (name, data) = event.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
+        let data: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(data["type"], name);
+        (name.to_owned(), data)
+    };
+    events.split_terminator("\n\n").map(event).collect()
+}
+
+/// A simulator that keeps books, too.
+async fn booking() -> Served {
+    serve(Config { books: true, ..config(1) }).await
 }
 
 /// All that comes of a body before its end or the connection's, and whether it ended properly.
