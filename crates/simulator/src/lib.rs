@@ -16,6 +16,7 @@
 //! `{"fault": "status", "status": 503, "retry_after": 2}`, `{"pace_ms": 20, "chunks": 50}`. Its `account` is a name to
 //! keep the call's bill under (see [`Account`]).
 
+mod billed;
 mod body;
 mod books;
 mod completion;
@@ -33,17 +34,20 @@ mod route;
 mod sample;
 mod serve;
 mod simulator;
+mod stored;
 mod stream;
 mod token;
 mod wire;
 
+pub use billed::{Billed, ToolCalls};
 pub use body::Answer;
 pub use books::{Account, Totals};
-pub use config::{Clock, Config, Model};
+pub use config::{Clock, Config, Model, Tuned};
 pub use fault::{Directions, Fault, Rule};
-pub use ledger::{Billed, End, Entry};
+pub use ledger::{End, Entry};
 pub use route::Endpoint;
 pub use simulator::Simulator;
+pub use stored::{BatchFault, Held, Noun, Turn};
 pub use token::count as count_tokens;
 
 #[cfg(test)]

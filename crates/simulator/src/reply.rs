@@ -4,10 +4,13 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use std::sync::Arc;
+
 use crate::{
+    billed::Billed,
     fault::{Fault, Plan},
-    ledger::Billed,
     refusal,
+    stored::Spool,
 };
 
 /// The media type of a whole answer.
@@ -21,6 +24,10 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// Event by event, each with the tokens generated for it.
     Events(Vec<(Bytes, u64)>),
+    /// The same, of events with names.
+    Named(Vec<(Bytes, u64)>),
+    /// What a spool holds, piece by piece, with a length.
+    Spooled(Arc<Spool>),
 }
 
 /// An answer.
@@ -54,6 +61,30 @@ impl Reply {
         Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Billed::default() }
     }
 
+    /// The bytes of a spool.
+    pub(crate) fn spooled(spool: Arc<Spool>, kind: &str) -> Self {
+        let kind =
+            HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        let headers = vec![(header::CONTENT_TYPE, kind)];
+        Self { status: StatusCode::OK, headers, content: Content::Spooled(spool), billed: Billed::default() }
+    }
+
+    /// Nothing, with this status.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        let content = Content::Whole(Bytes::new());
+        Self { status, headers: Vec::new(), content, billed: Billed::default() }
+    }
+
+    /// A stream of events with names.
+    pub(crate) fn named_events(events: Vec<(Bytes, u64)>) -> Self {
+        Self { content: Content::Named(events), ..Self::events(Vec::new()) }
+    }
+
+    /// The same, billed so when its head goes out.
+    pub(crate) fn bill(self, billed: Billed) -> Self {
+        Self { billed, ..self }
+    }
+
     pub(crate) fn billed(mut self, prompt: u64, completion: u64) -> Self {
         self.billed = Billed::new(prompt, completion);
         self
@@ -62,10 +93,12 @@ impl Reply {
     /// All that was generated for it.
     pub(crate) fn worked(&self) -> Billed {
         let said: u64 = match &self.content {
-            Content::Whole(_) => 0,
-            Content::Events(events) => events.iter().map(|(_, tokens)| tokens).sum(),
+            Content::Whole(_) | Content::Spooled(_) => 0,
+            Content::Events(events) | Content::Named(events) => events.iter().map(|(_, tokens)| tokens).sum(),
         };
-        Billed::new(self.billed.prompt, self.billed.completion.saturating_add(said))
+        let mut worked = self.billed;
+        worked.add(Billed::new(0, said));
+        worked
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {

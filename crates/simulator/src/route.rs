@@ -3,8 +3,10 @@
 use http::{Method, Uri};
 use serde::Deserialize;
 
+use crate::stored::{self, Noun};
+
 /// An endpoint of the simulator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// `POST /v1/chat/completions`
@@ -17,12 +19,25 @@ pub enum Endpoint {
     Models,
     /// `GET /v1/models/{id}`
     Model,
+    /// What is stored: files, batches, agents and the like.
+    Stored(Noun),
     /// Whatever else was asked; answered with 404.
+    #[default]
     Other,
+}
+
+impl Endpoint {
+    /// Whether it shows models, rather than uses them.
+    pub(crate) fn lists(self) -> bool {
+        matches!(self, Self::Models | Self::Model)
+    }
 }
 
 /// The endpoint meant; the query plays no part.
 pub(crate) fn endpoint(method: &Method, uri: &Uri) -> Endpoint {
+    if let Some(noun) = stored::noun(method, uri) {
+        return Endpoint::Stored(noun);
+    }
     match (method, uri.path()) {
         (&Method::POST, "/v1/chat/completions") => Endpoint::Chat,
         (&Method::POST, "/v1/fim/completions") => Endpoint::Fim,

@@ -9,13 +9,14 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::{Map, Value};
 
 use crate::{
+    billed::Billed,
     body::Answer,
     books::{Account, Books, Totals},
     completion,
     config::Config,
     embedding,
     fault::{self, Fault, Plan, Rule, Script},
-    ledger::{Billed, Call, End, Entry, Ledger},
+    ledger::{Call, End, Entry, Ledger},
     lenient::{self, Problem},
     listing,
     prose::Random,
@@ -23,6 +24,7 @@ use crate::{
     reply::Reply,
     request,
     route::{self, Endpoint},
+    stored::{Stored, Upload},
 };
 
 /// No body may be larger.
@@ -31,31 +33,36 @@ const BODY: usize = 256 << 20;
 /// A simulated upstream; clones are handles on the same one.
 #[derive(Clone)]
 pub struct Simulator {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    config: Config,
+pub(crate) struct Inner {
+    pub(crate) config: Config,
     script: Script,
-    ledger: Arc<Ledger>,
-    books: Books,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) books: Books,
+    pub(crate) stored: Stored,
 }
 
 /// A request that was received.
-struct Received {
-    parts: Parts,
-    endpoint: Endpoint,
-    value: Option<Value>,
-    model: Option<String>,
-    account: Option<String>,
+pub(crate) struct Received {
+    pub(crate) parts: Parts,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) value: Option<Value>,
+    pub(crate) upload: Option<Upload>,
+    pub(crate) model: Option<String>,
+    pub(crate) account: Option<String>,
     stream: bool,
+    /// Whether it is a line of a batch.
+    pub(crate) batch: bool,
 }
 
 impl Simulator {
     /// A simulator that has seen nothing yet.
     pub fn new(config: Config) -> Self {
         let ledger = Arc::new(Ledger::new(config.record));
-        Self { inner: Arc::new(Inner { config, script: Script::default(), ledger, books: Books::default() }) }
+        let (script, books, stored) = (Script::default(), Books::default(), Stored::default());
+        Self { inner: Arc::new(Inner { config, script, ledger, books, stored }) }
     }
 
     /// Adds a fault, or a rule for one, to the script. Of the rules that fit a call the oldest is applied, and
@@ -104,19 +111,25 @@ impl Simulator {
         let (parts, body) = request.into_parts();
         let endpoint = route::endpoint(&parts.method, &parts.uri);
         let mut call = self.inner.ledger.open(|number| entry(number, &parts, endpoint));
-        let Ok(body) = Limited::new(body, BODY).collect().await else {
-            return self.respond(refusal::unreadable(), &Plan::default(), call);
+        let (upload, body) = match receive(&parts, endpoint, body).await {
+            Ok(received) => received,
+            Err(refusal) => return self.respond(refusal, &Plan::default(), call),
         };
-        let body = body.to_bytes();
-        let received = Received::new(parts, endpoint, &body);
+        let mut received = Received::new(parts, endpoint, &body);
+        received.upload = upload;
+        received.resolve(&self.inner);
         call.note(|entry| {
             entry.body = body;
             entry.model.clone_from(&received.model);
             entry.account.clone_from(&received.account);
             entry.stream = received.stream;
         });
-        call.sums = self.inner.config.books.then(|| self.inner.books.call(received.account()));
+        let now = (self.inner.config.now)();
+        call.sums = self.inner.keeps_books().then(|| self.inner.books.call(received.account(), now));
         let (reply, plan) = self.inner.reply(&received, &call).await;
+        if matches!(endpoint, Endpoint::Stored(_)) {
+            self.tend_batches();
+        }
         self.respond(reply, &plan, call)
     }
 
@@ -144,7 +157,8 @@ impl Inner {
         if received.endpoint == Endpoint::Other {
             return (refusal::no_route(), Plan::default());
         }
-        let Some(bearer) = bearer(&received.parts.headers) else {
+        let open = matches!(received.endpoint, Endpoint::Stored(noun) if noun.is_open());
+        let Some(bearer) = received.bearer().or(open.then(String::new)) else {
             return (refusal::unauthorized(), Plan::default());
         };
         let mut plan = match Plan::read(received.value.as_ref()) {
@@ -177,15 +191,18 @@ impl Inner {
     }
 
     /// The answer of the endpoint itself.
-    fn work(&self, received: &Received, plan: &Plan, call: u64) -> Reply {
+    pub(crate) fn work(&self, received: &Received, plan: &Plan, call: u64) -> Reply {
         let models = &self.config.models;
+        let untuned = if received.endpoint.lists() { None } else { self.untuned(received) };
         match received.endpoint {
+            Endpoint::Stored(noun) => untuned.unwrap_or_else(|| self.stored(noun, received, plan, call)),
             Endpoint::Other => refusal::no_route(),
-            Endpoint::Models => listing::all(models, (self.config.now)()),
-            Endpoint::Model => {
+            Endpoint::Models => listing::all(models, &self.tuned_cards(received), (self.config.now)()),
+            Endpoint::Model => self.tuned_card(received).unwrap_or_else(|| {
                 listing::one(models, received.model.as_deref().unwrap_or_default(), (self.config.now)())
-            }
+            }),
             Endpoint::Chat | Endpoint::Fim | Endpoint::Embeddings => match &received.value {
+                _ if untuned.is_some() => untuned.unwrap_or_else(refusal::no_route),
                 None => refusal::unprocessable(&[Problem::no_json()]),
                 Some(Value::Object(body)) => self.infer(received.endpoint, body, plan, call),
                 Some(other) => refusal::unprocessable(&[Problem::no_object(other)]),
@@ -193,7 +210,18 @@ impl Inner {
         }
     }
 
-    fn infer(&self, endpoint: Endpoint, body: &Map<String, Value>, plan: &Plan, call: u64) -> Reply {
+    /// Whether sums are kept by account.
+    pub(crate) fn keeps_books(&self) -> bool {
+        self.config.books || self.config.admin_key.is_some()
+    }
+
+    pub(crate) fn infer(
+        &self,
+        endpoint: Endpoint,
+        body: &Map<String, Value>,
+        plan: &Plan,
+        call: u64,
+    ) -> Reply {
         let seed = self.config.seed;
         if endpoint == Endpoint::Embeddings {
             return match request::embeddings(body) {
@@ -223,8 +251,9 @@ impl Inner {
 }
 
 impl Received {
-    fn new(parts: Parts, endpoint: Endpoint, body: &Bytes) -> Self {
-        let takes_body = matches!(endpoint, Endpoint::Chat | Endpoint::Fim | Endpoint::Embeddings);
+    pub(crate) fn new(parts: Parts, endpoint: Endpoint, body: &Bytes) -> Self {
+        let takes_body =
+            matches!(endpoint, Endpoint::Chat | Endpoint::Fim | Endpoint::Embeddings | Endpoint::Stored(_));
         let value = takes_body.then(|| lenient::parse(body)).flatten();
         let field = |name: &str| value.as_ref().and_then(|value| value.get(name));
         let named = field("model").and_then(Value::as_str).map(str::to_owned);
@@ -235,16 +264,49 @@ impl Received {
             }
             _ => named,
         };
-        let streams = matches!(endpoint, Endpoint::Chat | Endpoint::Fim);
+        let streams = match endpoint {
+            Endpoint::Stored(noun) => noun.streams(),
+            _ => matches!(endpoint, Endpoint::Chat | Endpoint::Fim),
+        };
         let stream = streams && field("stream").and_then(lenient::boolean).unwrap_or(false);
         let account = value.as_ref().and_then(fault::account);
-        Self { parts, endpoint, value, model, account, stream }
+        Self { parts, endpoint, value, upload: None, model, account, stream, batch: false }
+    }
+
+    /// Finds the model of a request that leaves it to something stored.
+    pub(crate) fn resolve(&mut self, inner: &Inner) {
+        if let (Endpoint::Stored(noun), None) = (self.endpoint, &self.model) {
+            self.model = inner.stored_model(noun, self);
+        }
+    }
+
+    /// The bearer's token.
+    pub(crate) fn bearer(&self) -> Option<String> {
+        bearer(&self.parts.headers)
     }
 
     /// Whom the call is billed to.
-    fn account(&self) -> Account {
-        Account { bearer: bearer(&self.parts.headers), name: self.account.clone(), model: self.model.clone() }
+    pub(crate) fn account(&self) -> Account {
+        let (name, model, endpoint) = (self.account.clone(), self.model.clone(), self.endpoint);
+        Account { bearer: self.bearer(), name, model, endpoint, batch: self.batch, ..Account::default() }
     }
+}
+
+/// Receives a body; one that is a form with a file is read while it arrives.
+async fn receive<B: Body>(
+    parts: &Parts,
+    endpoint: Endpoint,
+    body: B,
+) -> Result<(Option<Upload>, Bytes), Reply>
+where
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if matches!(endpoint, Endpoint::Stored(noun) if noun.uploads(&parts.method, &parts.uri)) {
+        let (upload, beginning) = Upload::receive(&parts.headers, body).await;
+        return Ok((Some(upload?), beginning));
+    }
+    let collected = Limited::new(body, BODY).collect().await;
+    collected.map(|body| (None, body.to_bytes())).map_err(|_| refusal::unreadable())
 }
 
 /// The token of an `authorization` header, if it is a bearer's and not empty.
@@ -268,6 +330,7 @@ fn entry(number: u64, parts: &Parts, endpoint: Endpoint) -> Entry {
         endpoint,
         account: None,
         model: None,
+        guardrails: Vec::new(),
         stream: false,
         status: None,
         billed: Billed::default(),
