@@ -36,14 +36,14 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) content: Content,
     /// What is billed when the head goes out.
-    pub(crate) billed: Billed,
+    pub(crate) billed: Box<Billed>,
 }
 
 impl Reply {
     /// A whole answer of these bytes.
     pub(crate) fn whole(status: StatusCode, bytes: impl Into<Bytes>) -> Self {
         let headers = vec![(header::CONTENT_TYPE, JSON)];
-        Self { status, headers, content: Content::Whole(bytes.into()), billed: Billed::default() }
+        Self { status, headers, content: Content::Whole(bytes.into()), billed: Box::default() }
     }
 
     /// A whole answer in JSON.
@@ -58,7 +58,7 @@ impl Reply {
             (header::CONTENT_TYPE, EVENTS),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         ];
-        Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Billed::default() }
+        Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Box::default() }
     }
 
     /// The bytes of a spool.
@@ -66,13 +66,13 @@ impl Reply {
         let kind =
             HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
         let headers = vec![(header::CONTENT_TYPE, kind)];
-        Self { status: StatusCode::OK, headers, content: Content::Spooled(spool), billed: Billed::default() }
+        Self { status: StatusCode::OK, headers, content: Content::Spooled(spool), billed: Box::default() }
     }
 
     /// Nothing, with this status.
     pub(crate) fn empty(status: StatusCode) -> Self {
         let content = Content::Whole(Bytes::new());
-        Self { status, headers: Vec::new(), content, billed: Billed::default() }
+        Self { status, headers: Vec::new(), content, billed: Box::default() }
     }
 
     /// A stream of events with names.
@@ -82,11 +82,11 @@ impl Reply {
 
     /// The same, billed so when its head goes out.
     pub(crate) fn bill(self, billed: Billed) -> Self {
-        Self { billed, ..self }
+        Self { billed: Box::new(billed), ..self }
     }
 
     pub(crate) fn billed(mut self, prompt: u64, completion: u64) -> Self {
-        self.billed = Billed::new(prompt, completion);
+        *self.billed = Billed::new(prompt, completion);
         self
     }
 
@@ -96,7 +96,7 @@ impl Reply {
             Content::Whole(_) | Content::Spooled(_) => 0,
             Content::Events(events) | Content::Named(events) => events.iter().map(|(_, tokens)| tokens).sum(),
         };
-        let mut worked = self.billed;
+        let mut worked = *self.billed;
         worked.add(Billed::new(0, said));
         worked
     }

@@ -135,7 +135,7 @@ impl Simulator {
 
     fn respond(&self, reply: Reply, plan: &Plan, call: Call) -> Response<Answer> {
         let Reply { status, headers, content, billed } = reply.adorned(plan);
-        call.answered(status.as_u16(), billed);
+        call.answered(status.as_u16(), *billed);
         let correlation = Random::of(&[self.inner.config.seed, call.number, 4]).id();
         let pace = plan.directions.pace_ms.map_or(self.inner.config.pace, Duration::from_millis);
         let mut response = Response::new(Answer::new(content, plan.cut(), pace, call));

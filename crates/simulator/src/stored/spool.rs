@@ -161,7 +161,7 @@ impl Iterator for Lines<'_> {
                 Ok(block) if block.is_empty() => {
                     self.block.clear();
                     self.at = 0;
-                    return (!line.is_empty()).then(|| Ok((line, self.next)));
+                    return (!line.is_empty()).then_some(Ok((line, self.next)));
                 }
                 Ok(block) => {
                     self.next += block.len() as u64;

@@ -50,14 +50,15 @@ pub(crate) fn answer(world: &mut World, ask: &Ask<'_>) -> Result<Reply, Reply> {
                     object.insert(name.to_owned(), value.clone());
                 }
             }
-            let shown = Value::Object(object.clone());
-            found(
-                &json!({"id": id, "object": "model", "created": shown["created"], "owned_by": shown["owned_by"],
-                "root": shown["root"], "archived": shown["archived"], "name": shown["name"],
-                "description": shown["description"], "capabilities": shown["capabilities"], "job": shown["job"],
-                "max_context_length": shown["max_context_length"], "aliases": [], "model_type": "completion",
-                "workspace_id": world.workspace()}),
-            )
+            let shown =
+                ["object", "created", "owned_by", "root", "archived", "name", "description", "capabilities"];
+            let shown = shown.into_iter().chain(["job", "max_context_length", "aliases"]);
+            let field = |name: &str| (name.to_owned(), object.get(name).cloned().unwrap_or_default());
+            let mut shown: Map<String, Value> = shown.map(field).collect();
+            shown.insert("id".to_owned(), json!(id));
+            shown.insert("model_type".to_owned(), json!("completion"));
+            shown.insert("workspace_id".to_owned(), json!(world.workspace()));
+            found(&Value::Object(shown))
         }
         ("POST" | "DELETE", ["archive"]) => {
             let archived = ask.method == "POST";

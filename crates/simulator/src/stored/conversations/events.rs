@@ -21,7 +21,7 @@ pub(super) fn reply(ran: &Ran, conversation: &str, ask: &Ask<'_>) -> Reply {
                 data.insert("type".to_owned(), json!(kind));
                 data.insert("created_at".to_owned(), now.clone());
                 data.insert("output_index".to_owned(), json!(index));
-                data.insert("id".to_owned(), output.entry["id"].clone());
+                data.insert("id".to_owned(), output.entry.get("id").cloned().unwrap_or_default());
             }
             events.push((event(data), tokens));
         }
