@@ -24,7 +24,7 @@ use crate::{
     reply::Reply,
     request,
     route::{self, Endpoint},
-    stored::{Stored, Upload},
+    stored::{self, Stored, Upload},
 };
 
 /// No body may be larger.
@@ -46,10 +46,12 @@ pub(crate) struct Inner {
 
 /// A request that was received.
 pub(crate) struct Received {
-    pub(crate) parts: Parts,
     pub(crate) endpoint: Endpoint,
+    /// Whom it says it is from.
+    pub(crate) bearer: Option<String>,
     pub(crate) value: Option<Value>,
-    pub(crate) upload: Option<Upload>,
+    /// What else is to be known of a request for something stored.
+    pub(crate) stored: Option<Box<stored::Request>>,
     pub(crate) model: Option<String>,
     pub(crate) account: Option<String>,
     stream: bool,
@@ -86,7 +88,7 @@ impl Simulator {
         self.inner.books.totals()
     }
 
-    /// Forgets calls, sums and script.
+    /// Forgets calls, sums and script; stored objects stay (see [`Simulator::forget`]).
     pub fn clear(&self) {
         self.inner.script.clear();
         self.inner.books.clear();
@@ -115,8 +117,10 @@ impl Simulator {
             Ok(received) => received,
             Err(refusal) => return self.respond(refusal, &Plan::default(), call),
         };
-        let mut received = Received::new(parts, endpoint, &body);
-        received.upload = upload;
+        let mut received = Received::new(&parts, endpoint, &body);
+        if let Endpoint::Stored(noun) = endpoint {
+            received.stored = Some(Box::new(stored::Request::new(&parts, noun, upload)));
+        }
         received.resolve(&self.inner);
         call.note(|entry| {
             entry.body = body;
@@ -158,7 +162,7 @@ impl Inner {
             return (refusal::no_route(), Plan::default());
         }
         let open = matches!(received.endpoint, Endpoint::Stored(noun) if noun.is_open());
-        let Some(bearer) = received.bearer().or(open.then(String::new)) else {
+        let Some(bearer) = received.bearer.clone().or(open.then(String::new)) else {
             return (refusal::unauthorized(), Plan::default());
         };
         let mut plan = match Plan::read(received.value.as_ref()) {
@@ -251,7 +255,7 @@ impl Inner {
 }
 
 impl Received {
-    pub(crate) fn new(parts: Parts, endpoint: Endpoint, body: &Bytes) -> Self {
+    pub(crate) fn new(parts: &Parts, endpoint: Endpoint, body: &Bytes) -> Self {
         let takes_body =
             matches!(endpoint, Endpoint::Chat | Endpoint::Fim | Endpoint::Embeddings | Endpoint::Stored(_));
         let value = takes_body.then(|| lenient::parse(body)).flatten();
@@ -270,7 +274,8 @@ impl Received {
         };
         let stream = streams && field("stream").and_then(lenient::boolean).unwrap_or(false);
         let account = value.as_ref().and_then(fault::account);
-        Self { parts, endpoint, value, upload: None, model, account, stream, batch: false }
+        let bearer = bearer(&parts.headers);
+        Self { endpoint, bearer, value, stored: None, model, account, stream, batch: false }
     }
 
     /// Finds the model of a request that leaves it to something stored.
@@ -280,15 +285,17 @@ impl Received {
         }
     }
 
-    /// The bearer's token.
-    pub(crate) fn bearer(&self) -> Option<String> {
-        bearer(&self.parts.headers)
-    }
-
     /// Whom the call is billed to.
     pub(crate) fn account(&self) -> Account {
         let (name, model, endpoint) = (self.account.clone(), self.model.clone(), self.endpoint);
-        Account { bearer: self.bearer(), name, model, endpoint, batch: self.batch, ..Account::default() }
+        Account {
+            bearer: self.bearer.clone(),
+            name,
+            model,
+            endpoint,
+            batch: self.batch,
+            ..Account::default()
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod held;
 mod libraries;
 mod moment;
 mod query;
+mod request;
 mod shelf;
 mod signed;
 mod spool;
@@ -21,13 +22,14 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{Method, StatusCode, Uri};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 pub use batches::BatchFault;
 pub use conversations::Turn;
 pub use held::Held;
+pub(crate) use request::{Request, noun};
 pub(crate) use spool::Spool;
 pub(crate) use upload::Upload;
 
@@ -39,7 +41,7 @@ use crate::{
     route::Endpoint,
     simulator::{Inner, Received},
 };
-use query::Query;
+use request::Ask;
 use world::World;
 
 /// What kind of stored thing a path is about.
@@ -76,51 +78,6 @@ pub(crate) struct Stored {
     turns: Mutex<Vec<Turn>>,
 }
 
-/// A request for something stored, taken apart.
-pub(crate) struct Ask<'a> {
-    method: &'a str,
-    /// What of the path stands behind the noun.
-    path: Vec<&'a str>,
-    query: Query,
-    body: Option<&'a Value>,
-    upload: Option<&'a Upload>,
-    bearer: &'a str,
-    account: Option<&'a str>,
-    /// Where this simulator is met.
-    host: String,
-    now: i64,
-    seed: u64,
-    plan: &'a Plan,
-    /// Whether it is a line of a batch.
-    batch: bool,
-    /// What goes wrong with the batch that it makes.
-    batch_fault: Option<BatchFault>,
-}
-
-/// The stored thing meant, if one is.
-pub(crate) fn noun(method: &Method, uri: &Uri) -> Option<Noun> {
-    let segments = segments(uri);
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match segments.as_slice() {
-        ["v1", "files", ..] => Some(Noun::Files),
-        ["signed", ..] => Some(Noun::Signed),
-        ["v1", "batch", "jobs", ..] => Some(Noun::Batches),
-        ["v1", "agents", "completions"] if *method == Method::POST => Some(Noun::AgentCompletions),
-        ["v1", "agents", ..] => Some(Noun::Agents),
-        ["v1", "conversations", ..] => Some(Noun::Conversations),
-        ["v1", "libraries", ..] => Some(Noun::Libraries),
-        ["v1", "fine_tuning", "models", ..] => Some(Noun::TunedModels),
-        ["v1", "models", _] if *method == Method::DELETE => Some(Noun::ModelDeletion),
-        ["v1", "admin", "usage"] => Some(Noun::UsageReport),
-        _ => None,
-    }
-}
-
-/// The parts of a path, each without its percent-encoding.
-fn segments(uri: &Uri) -> Vec<String> {
-    uri.path().strip_prefix('/').unwrap_or_default().split('/').map(query::decoded).collect()
-}
-
 impl Noun {
     /// How many parts of the path lead to the noun.
     const fn depth(self) -> usize {
@@ -143,7 +100,7 @@ impl Noun {
 
     /// Whether the body of a request to this path is a form with a file.
     pub(crate) fn uploads(self, method: &Method, uri: &Uri) -> bool {
-        let segments = segments(uri);
+        let segments = request::segments(uri);
         let end = segments.last().map(String::as_str);
         *method == Method::POST
             && match self {
@@ -178,22 +135,21 @@ impl Inner {
 
     /// The answer to a request for something stored.
     pub(crate) fn stored(&self, noun: Noun, received: &Received, plan: &Plan, call: u64) -> Reply {
-        let bearer = received.bearer().unwrap_or_default();
-        let segments = segments(&received.parts.uri);
-        let makes_batch =
-            noun == Noun::Batches && received.parts.method == Method::POST && segments.len() == noun.depth();
+        let Some(request) = received.stored.as_deref() else { return refusal::no_route() };
+        let bearer = received.bearer.as_deref().unwrap_or_default();
+        let makes_batch = noun == Noun::Batches && request.method == Method::POST && request.path.is_empty();
         let batch_fault = makes_batch
             .then(|| batches::wished(received.value.as_ref()).or_else(|| self.stored.next_batch_fault()))
             .flatten();
         let ask = Ask {
-            method: received.parts.method.as_str(),
-            path: segments.iter().skip(noun.depth()).map(String::as_str).collect(),
-            query: Query::read(received.parts.uri.query().unwrap_or_default()),
+            method: request.method.as_str(),
+            path: request.path.iter().map(String::as_str).collect(),
+            query: &request.query,
             body: received.value.as_ref(),
-            upload: received.upload.as_ref(),
-            bearer: &bearer,
+            upload: request.upload.as_ref(),
+            bearer,
             account: received.account.as_deref(),
-            host: host(&received.parts.headers, &received.parts.uri),
+            host: &request.host,
             now: (self.config.now)(),
             seed: self.config.seed,
             plan,
@@ -201,27 +157,26 @@ impl Inner {
             batch_fault,
         };
         let answer = match noun {
-            Noun::Files => self.world(&bearer, |world| files::answer(world, &ask)),
+            Noun::Files => self.world(bearer, |world| files::answer(world, &ask)),
             Noun::Signed => signed::answer(&self.stored, &ask),
-            Noun::Batches => self.world(&bearer, |world| batches::answer(world, &ask)),
-            Noun::Agents => self.world(&bearer, |world| agents::answer(world, &ask)),
+            Noun::Batches => self.world(bearer, |world| batches::answer(world, &ask)),
+            Noun::Agents => self.world(bearer, |world| agents::answer(world, &ask)),
             Noun::AgentCompletions => self.agent_completion(&ask, call),
             Noun::Conversations => conversations::answer(self, &ask),
-            Noun::Libraries => self.world(&bearer, |world| libraries::answer(world, &ask)),
-            Noun::TunedModels => self.world(&bearer, |world| tuned::answer(world, &ask)),
-            Noun::ModelDeletion => self.world(&bearer, |world| tuned::delete(world, &ask)),
-            Noun::UsageReport => usage_report::answer(self, &ask, &received.parts.headers),
+            Noun::Libraries => self.world(bearer, |world| libraries::answer(world, &ask)),
+            Noun::TunedModels => self.world(bearer, |world| tuned::answer(world, &ask)),
+            Noun::ModelDeletion => self.world(bearer, |world| tuned::delete(world, &ask)),
+            Noun::UsageReport => usage_report::answer(self, &ask, request.api_key.as_deref()),
         };
         answer.unwrap_or_else(|refusal| refusal)
     }
 
     /// The model that a request without one uses: that of its agent or its conversation.
     pub(crate) fn stored_model(&self, noun: Noun, received: &Received) -> Option<String> {
-        let bearer = received.bearer()?;
+        let bearer = received.bearer.as_deref()?;
         let named = |name: &str| received.value.as_ref()?.get(name)?.as_str().map(str::to_owned);
-        let segments = segments(&received.parts.uri);
-        let conversation = segments.get(2).filter(|_| noun == Noun::Conversations);
-        self.world(&bearer, |world| match noun {
+        let conversation = received.stored.as_deref().and_then(|request| request.path.first());
+        self.world(bearer, |world| match noun {
             Noun::AgentCompletions => agents::model(world, &named("agent_id")?, None),
             Noun::Conversations => match conversation {
                 Some(id) => conversations::model(world, id),
@@ -241,29 +196,12 @@ impl Inner {
     }
 
     /// One request of inference, by its endpoint and its body.
-    pub(crate) fn inferred(&self, endpoint: Endpoint, body: &Value, plan: &Plan, call: u64) -> Reply {
+    fn inferred(&self, endpoint: Endpoint, body: &Value, ask: &Ask<'_>, call: u64) -> Reply {
         match body {
-            Value::Object(body) => self.infer(endpoint, body, plan, call),
+            Value::Object(body) => self.infer(endpoint, body, ask.plan, call),
             other => refusal::unprocessable(&[Problem::no_object(other)]),
         }
     }
-}
-
-impl<'a> Ask<'a> {
-    /// The body, which must be an object.
-    fn object(&self) -> Result<&'a Map<String, Value>, Reply> {
-        match self.body {
-            None => Err(invalid(&[Problem::no_json()])),
-            Some(Value::Object(body)) => Ok(body),
-            Some(other) => Err(invalid(&[Problem::no_object(other)])),
-        }
-    }
-}
-
-/// Where the simulator is met, as the client says.
-fn host(headers: &HeaderMap, uri: &Uri) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    host.map(str::to_owned).or_else(|| uri.authority().map(ToString::to_string)).unwrap_or_default()
 }
 
 /// A request that fails the validation of a control service: a bare list.

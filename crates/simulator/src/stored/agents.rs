@@ -126,7 +126,12 @@ fn create(world: &mut World, ask: &Ask<'_>) -> Result<Reply, Reply> {
     }
     let mut object: Map<String, Value> =
         FIELDS.map(|name| (name.to_owned(), Value::Null)).into_iter().collect();
-    object.extend(said(body)?);
+    for (name, value) in
+        [("tools", json!([])), ("completion_args", json!({})), ("deployment_chat", json!(false))]
+    {
+        object.insert(name.to_owned(), value);
+    }
+    object.extend(said(body)?.into_iter().filter(|(_, value)| !value.is_null()));
     let id = world.id("ag_");
     let now = rfc3339(ask.now);
     let more = json!({"object": "agent", "id": id, "created_at": now, "updated_at": now, "source": "api"});
@@ -190,7 +195,7 @@ fn aliases(agent: &mut Agent, ask: &Ask<'_>) -> Result<Reply, Reply> {
 
 impl Inner {
     /// A chat with an agent: with its model, its instructions and its settings.
-    pub(crate) fn agent_completion(&self, ask: &Ask<'_>, call: u64) -> Result<Reply, Reply> {
+    pub(super) fn agent_completion(&self, ask: &Ask<'_>, call: u64) -> Result<Reply, Reply> {
         let mut body = ask.object()?.clone();
         let Some(Value::String(id)) = body.remove("agent_id") else {
             return Err(wrong("agent_id", "missing", "Field required", Value::Object(body)));
@@ -217,6 +222,6 @@ impl Inner {
         }
         let model = setting("model").ok_or_else(|| refusal::invalid_model(""))?;
         body.insert("model".to_owned(), model);
-        Ok(self.inferred(Endpoint::Chat, &Value::Object(body), ask.plan, call))
+        Ok(self.inferred(Endpoint::Chat, &Value::Object(body), ask, call))
     }
 }

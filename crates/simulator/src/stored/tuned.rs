@@ -56,6 +56,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask<'_>) -> Result<Reply, Reply> {
             let field = |name: &str| (name.to_owned(), object.get(name).cloned().unwrap_or_default());
             let mut shown: Map<String, Value> = shown.map(field).collect();
             shown.insert("id".to_owned(), json!(id));
+            shown.insert("root_version".to_owned(), json!(""));
             shown.insert("model_type".to_owned(), json!("completion"));
             shown.insert("workspace_id".to_owned(), json!(world.workspace()));
             found(&Value::Object(shown))
@@ -87,16 +88,15 @@ impl Inner {
         if !self.config.tuned.iter().any(|tuned| tuned.id == name) {
             return None;
         }
-        let bearer = received.bearer().unwrap_or_default();
-        let usable =
-            self.world(&bearer, |world| world.tuned.get(name).is_some_and(|model| !model.archived()));
+        let bearer = received.bearer.as_deref().unwrap_or_default();
+        let usable = self.world(bearer, |world| world.tuned.get(name).is_some_and(|model| !model.archived()));
         (!usable).then(|| refusal::invalid_model(name))
     }
 
     /// The cards of the fine-tuned models of the caller's organization.
     pub(crate) fn tuned_cards(&self, received: &Received) -> Vec<Map<String, Value>> {
-        let bearer = received.bearer().unwrap_or_default();
-        self.world(&bearer, |world| world.tuned.iter().map(|model| model.object.clone()).collect())
+        let bearer = received.bearer.as_deref().unwrap_or_default();
+        self.world(bearer, |world| world.tuned.iter().map(|model| model.object.clone()).collect())
     }
 
     /// The card of the fine-tuned model that the path names, if it is one.

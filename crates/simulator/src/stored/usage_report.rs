@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -31,9 +31,8 @@ type Sums = BTreeMap<Place, u64>;
 /// `GET /v1/admin/usage?month=&year=&workspace_id=`. Each section holds `models: {model: {group: [leaf]}}`; a leaf is
 /// `{timestamp, workspace_id, billing_metric, billing_group, api_zone, service_tier, batch, value}`, one a day.
 /// Tokens of the input stand apart as `input` and `cached`, those of the output as `output`.
-pub(crate) fn answer(inner: &Inner, ask: &Ask<'_>, headers: &HeaderMap) -> Result<Reply, Reply> {
+pub(crate) fn answer(inner: &Inner, ask: &Ask<'_>, given: Option<&str>) -> Result<Reply, Reply> {
     let key = inner.config.admin_key.as_deref().ok_or_else(refusal::no_route)?;
-    let given = headers.get("x-api-key").and_then(|given| given.to_str().ok());
     if given.unwrap_or(ask.bearer) != key {
         return Err(refusal::unauthorized());
     }

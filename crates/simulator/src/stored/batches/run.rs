@@ -14,8 +14,10 @@ use crate::{
     prose::Random,
     refusal,
     reply::{Content, Reply},
+    route::Endpoint,
     simulator::{Inner, Received, Simulator},
     stored::{
+        Request,
         files::{self, Made},
         spool::Writer,
         world::World,
@@ -83,11 +85,18 @@ impl Simulator {
         for (world, id) in self.inner.jobs(|job| now >= job.created.saturating_add(delay)) {
             let busy = self.inner.ledger.busy();
             let inner = Arc::clone(&self.inner);
-            // Whoever waits until nothing is under way waits for the batch, too.
-            drop(tokio::task::spawn_blocking(move || {
-                inner.run(&world, &id, u64::MAX);
-                drop(busy);
-            }));
+            // Whoever waits until nothing is under way waits for the batch, too; but a server that stops does not
+            // wait for more than a few lines of it.
+            tokio::spawn(async move {
+                let _busy = busy;
+                loop {
+                    let (inner, world, id) = (Arc::clone(&inner), world.clone(), id.clone());
+                    let few = move || inner.run(&world, &id, AT_ONCE as u64);
+                    if !tokio::task::spawn_blocking(few).await.unwrap_or(false) {
+                        break;
+                    }
+                }
+            });
         }
     }
 }
@@ -103,8 +112,8 @@ impl Inner {
         worlds.values().flat_map(of).collect()
     }
 
-    /// Runs some lines of a job.
-    fn run(&self, world: &str, id: &str, lines: u64) {
+    /// Runs some lines of a job; says whether more are to be run.
+    fn run(&self, world: &str, id: &str, lines: u64) -> bool {
         let now = (self.config.now)();
         let Some((mut cursor, inputs)) = self.job(world, id, |job| {
             let cursor = job.cursor.take()?;
@@ -114,7 +123,7 @@ impl Inner {
             }
             Some((cursor, job.inputs.clone()))
         }) else {
-            return;
+            return false;
         };
         for _ in 0..lines {
             if self.job(world, id, |job| verdict(job, &cursor, now)).is_some() {
@@ -133,18 +142,24 @@ impl Inner {
                 Some(())
             });
         }
-        self.rest(world, id, cursor, now);
+        self.rest(world, id, cursor, now)
     }
 
-    /// Ends a job that is at its end, and puts any other away until it runs on.
-    fn rest(&self, world: &str, id: &str, cursor: Cursor, now: i64) {
+    /// Ends a job that is at its end, and puts any other away until it runs on; says whether it is to run on.
+    fn rest(&self, world: &str, id: &str, cursor: Cursor, now: i64) -> bool {
         let mut worlds = self.stored.worlds();
-        let Some(world) = worlds.get_mut(world) else { return };
-        let Some(job) = world.jobs.get_mut(id) else { return };
+        let Some(world) = worlds.get_mut(world) else { return false };
+        let Some(job) = world.jobs.get_mut(id) else { return false };
         let done = (cursor.ended || cursor.lines >= job.counts.total) && job.fault != Some(BatchFault::Stuck);
         match verdict(job, &cursor, now).or(done.then_some(Status::Success)).filter(|status| status.over()) {
-            Some(status) => end(world, id, cursor, status, now),
-            None => job.cursor = Some(cursor),
+            Some(status) => {
+                end(world, id, cursor, status, now);
+                false
+            }
+            None => {
+                job.cursor = Some(cursor);
+                job.fault != Some(BatchFault::Stuck)
+            }
         }
     }
 
@@ -230,9 +245,13 @@ impl Received {
             .header("content-type", "application/json");
         let (parts, ()) = request.body(()).ok()?.into_parts();
         let endpoint = crate::route::endpoint(&parts.method, &parts.uri);
-        let bytes = Value::Object(body).to_string().into_bytes();
-        let mut received = Self::new(parts, endpoint, &bytes.into());
+        let body = Value::Object(body);
+        let mut received = Self::new(&parts, endpoint, &body.to_string().into_bytes().into());
+        received.value = Some(body);
         received.batch = true;
+        if let Endpoint::Stored(noun) = endpoint {
+            received.stored = Some(Box::new(Request::new(&parts, noun, None)));
+        }
         received.resolve(inner);
         Some(received)
     }
