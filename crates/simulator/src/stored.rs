@@ -1,4 +1,4 @@
-//! What outlives a call: files, batches, agents, conversations, libraries and fine-tuned models, by organization.
+//! What outlives a call, by organization: files, batches, agents, conversations, libraries, fine-tuned models.
 
 mod agents;
 mod batches;

@@ -166,7 +166,10 @@ fn list(world: &World, ask: &Ask<'_>) -> Result<Reply, Reply> {
 }
 
 fn aliases(agent: &mut Agent, ask: &Ask<'_>) -> Result<Reply, Reply> {
-    let shown = |(name, version, at): &(String, usize, i64)| json!({"alias": name, "version": version, "created_at": rfc3339(*at), "updated_at": rfc3339(*at)});
+    let shown = |(name, version, at): &(String, usize, i64)| {
+        let at = rfc3339(*at);
+        json!({"alias": name, "version": version, "created_at": at, "updated_at": at})
+    };
     let alias = ask.query.get("alias");
     match (ask.method, alias) {
         ("GET", _) => found(&agent.aliases.iter().map(shown).collect()),

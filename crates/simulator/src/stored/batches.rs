@@ -41,8 +41,8 @@ const ENDPOINTS: [&str; 10] = [
     "/v1/audio/transcriptions",
 ];
 
-/// What goes wrong with a batch as a whole. In a job's `metadata.simulator` the name stands under `batch_fault`, in
-/// snake case: `{"batch_fault": "fail_half"}`.
+/// What goes wrong with a batch as a whole. In a job's `metadata.simulator` the name stands, in snake case, under
+/// `batch_fault`: `{"batch_fault": "fail_half"}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchFault {

@@ -40,6 +40,15 @@ impl Query {
         wanted.peek().is_none() || wanted.any(|wanted| Some(wanted) == value)
     }
 
+    /// The things that follow a `page_token`, and the token of those behind them; a token is where they begin.
+    pub(super) fn cursor<T>(&self, things: Vec<T>, size: i64) -> (Vec<T>, Option<String>) {
+        let size = usize::try_from(self.number("page_size").unwrap_or(size).clamp(1, 1000)).unwrap_or(1);
+        let from: usize = self.get("page_token").and_then(|token| token.parse().ok()).unwrap_or(0);
+        let next = from.saturating_add(size);
+        let more = (next < things.len()).then(|| next.to_string());
+        (things.into_iter().skip(from).take(size).collect(), more)
+    }
+
     /// A page of things: pages are counted from 0.
     pub(crate) fn page<T>(&self, things: Vec<T>, size: i64) -> Vec<T> {
         let size = usize::try_from(self.number("page_size").unwrap_or(size).clamp(1, 1000)).unwrap_or(1);

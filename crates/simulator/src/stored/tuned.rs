@@ -23,9 +23,11 @@ impl TunedModel {
         let serves = |endpoint| config.model(&tuned.root, endpoint).is_some();
         let context = config.models.iter().find(|model| model.names().any(|name| name == tuned.root));
         let card = json!({"id": tuned.id, "object": "model", "created": now, "owned_by": "organization",
-            "capabilities": {"completion_chat": serves(Endpoint::Chat), "function_calling": serves(Endpoint::Chat),
+            "capabilities": {"completion_chat": serves(Endpoint::Chat),
+                "function_calling": serves(Endpoint::Chat),
                 "completion_fim": serves(Endpoint::Fim), "fine_tuning": false, "vision": false},
-            "name": tuned.id, "description": null, "max_context_length": context.map_or(0, |model| model.context),
+            "name": tuned.id, "description": null,
+            "max_context_length": context.map_or(0, |model| model.context),
             "aliases": [], "deprecation": null, "default_model_temperature": null, "type": "fine-tuned",
             "billing_model_name": tuned.root, "job": job, "root": tuned.root, "archived": false});
         let object = match card {

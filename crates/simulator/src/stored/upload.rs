@@ -1,4 +1,4 @@
-//! Reads a form with a file while it arrives: of a part given twice the last one counts, as in a Python service.
+//! Reads a form with a file while it arrives; of a part given twice the last one counts, as in Python services.
 
 use std::{io, pin::pin, sync::Arc};
 
@@ -260,10 +260,11 @@ mod tests {
 
     #[test]
     fn a_form_is_read_wherever_it_is_cut() {
-        let body = b"preamble\r\n--B\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nocr\r\n--B\r\n\
+        let body =
+            b"preamble\r\n--B\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nocr\r\n--B\r\n\
             content-disposition: form-data; name=\"x\"; name=\"purpose\"\r\n\r\nbatch\r\n--B\r\n\
-            Content-Disposition: form-data; name=\"file\"; filename=\"a;\\\"b.jsonl\"\r\nContent-Type: text/plain\
-            \r\n\r\none\r\n--\r\n-B\r\n\r\n--B--\r\nepilogue";
+            Content-Disposition: form-data; name=\"file\"; filename=\"a;\\\"b.jsonl\"\r\n\
+            Content-Type: text/plain\r\n\r\none\r\n--\r\n-B\r\n\r\n--B--\r\nepilogue";
         for step in 1..body.len() {
             let upload = read(body, step).unwrap();
             assert_eq!(upload.text("purpose"), Some("batch"));

@@ -45,8 +45,8 @@ async fn a_job_by_file_runs_and_is_billed_as_a_batch() {
     .collect::<String>()
         + "no json\n";
     let file = served.upload("/v1/files", "in.jsonl", text.as_bytes(), &[("purpose", "batch")]).await.json();
-    let body = json!({"endpoint": "/v1/chat/completions", "model": "mistral-small-latest", "input_files": [file["id"]],
-        "metadata": {"team": "a"}, "timeout_hours": 2});
+    let body = json!({"endpoint": "/v1/chat/completions", "model": "mistral-small-latest",
+        "input_files": [file["id"]], "metadata": {"team": "a"}, "timeout_hours": 2});
     let made = served.post("/v1/batch/jobs", &body).await.json();
     assert_eq!(
         (&made["object"], &made["status"], &made["total_requests"]),

@@ -156,7 +156,8 @@ async fn agents_hand_over_and_each_model_is_billed_for_itself() {
 #[tokio::test]
 async fn a_turn_streams_with_named_events() {
     let served = serve(config(1)).await;
-    let body = json!({"model": "mistral-small-latest", "inputs": "one two", "tools": [{"type": "web_search"}], "stream": true});
+    let tools = json!([{"type": "web_search"}]);
+    let body = json!({"model": "mistral-small-latest", "inputs": "one two", "tools": tools, "stream": true});
     let got = served.post("/v1/conversations", &body).await;
     assert_eq!(got.headers["content-type"], "text/event-stream; charset=utf-8");
     let events = named(got.text());

@@ -27,7 +27,8 @@ async fn the_report_sums_by_model_unit_and_day() {
         (&whole["start_date"], &whole["end_date"]),
         (&json!("2026-09-01T00:00:00Z"), &json!("2026-10-01T00:00:00Z"))
     );
-    let job = json!({"endpoint": "/v1/embeddings", "requests": [{"body": {"model": "mistral-embed", "input": "a b"}}]});
+    let body = json!({"model": "mistral-embed", "input": "a b"});
+    let job = json!({"endpoint": "/v1/embeddings", "requests": [{"body": body}]});
     served.post("/v1/batch/jobs", &job).await;
     served.simulator.run_batches();
     served

@@ -85,8 +85,8 @@ impl Simulator {
         for (world, id) in self.inner.jobs(|job| now >= job.created.saturating_add(delay)) {
             let busy = self.inner.ledger.busy();
             let inner = Arc::clone(&self.inner);
-            // Whoever waits until nothing is under way waits for the batch, too; but a server that stops does not
-            // wait for more than a few lines of it.
+            // Whoever waits until nothing is under way waits for the batch, too; but a server that stops waits
+            // for no more than a few lines of it.
             tokio::spawn(async move {
                 let _busy = busy;
                 loop {
@@ -186,7 +186,8 @@ impl Inner {
         let error =
             if succeeded { Value::Null } else { json!({"message": format!("status {}", status.as_u16())}) };
         let text = format!(
-            "{{\"id\":\"batch-{}-{line_id}\",\"custom_id\":{custom},\"response\":{{\"status_code\":{},\"body\":{body}}},\"error\":{error}}}\n",
+            "{{\"id\":\"batch-{}-{line_id}\",\"custom_id\":{custom},\
+             \"response\":{{\"status_code\":{},\"body\":{body}}},\"error\":{error}}}\n",
             line.job,
             status.as_u16(),
         );

@@ -10,9 +10,8 @@ use crate::{billed::Billed, reply::Reply, token};
 pub(super) fn reply(ran: &Ran, conversation: &str, ask: &Ask<'_>) -> Reply {
     let now = json!(rfc3339(ask.now));
     let mut events = vec![(
-        event(
-            json!({"type": "conversation.response.started", "created_at": now, "conversation_id": conversation}),
-        ),
+        event(json!({"type": "conversation.response.started", "created_at": now,
+                "conversation_id": conversation})),
         0,
     )];
     for (index, output) in ran.outputs.iter().enumerate() {
@@ -61,8 +60,8 @@ fn parts(entry: &Value, tokens: u64, ask: &Ask<'_>) -> Vec<(&'static str, Value,
             vec![("function.call.delta", data, tokens)]
         }
         Some("tool.execution") => {
-            let started = json!({"name": field("name"), "arguments": field("arguments"), "model": field("model"),
-                "agent_id": field("agent_id")});
+            let started = json!({"name": field("name"), "arguments": field("arguments"),
+                "model": field("model"), "agent_id": field("agent_id")});
             let done = json!({"name": field("name"), "info": field("info")});
             vec![("tool.execution.started", started, 0), ("tool.execution.done", done, 0)]
         }

@@ -244,7 +244,8 @@ fn run_tools(
         for _ in 0..times {
             tokens = tokens.saturating_add(random.between(PUT_IN.0, PUT_IN.1));
             let arguments = json!({"query": random.prose(6)}).to_string();
-            let entry = json!({"type": "tool.execution", "id": world.id("tool_exec_"), "name": kind,  "arguments": arguments, "info": {}});
+            let entry = json!({"type": "tool.execution", "id": world.id("tool_exec_"), "name": kind,
+                "arguments": arguments, "info": {}});
             ran.outputs.push(Output { entry: whole(entry, speaker, ask), tokens: 0 });
         }
         billed = billed.with_tools(calls, tokens);

@@ -108,7 +108,8 @@ fn list(world: &mut World, ask: &Ask<'_>, of: &str) -> Result<Reply, Reply> {
     let pages = total.div_ceil(usize::try_from(size).unwrap_or(1));
     let more = usize::try_from(page.saturating_add(1)).is_ok_and(|next| next < pages);
     found(&json!({
-        "pagination": {"total_items": total, "total_pages": pages, "current_page": page, "page_size": size, "has_more": more},
+        "pagination": {"total_items": total, "total_pages": pages, "current_page": page, "page_size": size,
+            "has_more": more},
         "data": data,
     }))
 }
