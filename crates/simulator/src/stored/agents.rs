@@ -74,7 +74,11 @@ fn agent<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Agent, Reply> {
 pub(crate) fn answer(world: &mut World, ask: &Ask<'_>) -> Result<Reply, Reply> {
     match (ask.method, ask.path.as_slice()) {
         ("POST", []) => create(world, ask),
-        ("GET", []) => list(world, ask),
+        ("GET", []) => found(&json!(ask.query.page(listed(world, ask), 20))),
+        ("GET", ["pages"]) => {
+            let (data, next) = ask.query.cursor(listed(world, ask), 20);
+            found(&json!({"object": "list", "data": data, "next_page_token": next}))
+        }
         ("GET", [id]) => {
             let wanted = ask.query.get("agent_version").map(|version| json!(version));
             shown(agent(world, id)?, wanted.as_ref())
@@ -152,7 +156,8 @@ fn change(agent: &mut Agent, ask: &Ask<'_>) -> Result<Reply, Reply> {
     found(&Value::Object(agent.object()))
 }
 
-fn list(world: &World, ask: &Ask<'_>) -> Result<Reply, Reply> {
+/// The agents that are asked for, newest first.
+fn listed(world: &World, ask: &Ask<'_>) -> Vec<Map<String, Value>> {
     let query = &ask.query;
     let text = |object: &Map<String, Value>, name: &str| {
         object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -162,7 +167,7 @@ fn list(world: &World, ask: &Ask<'_>) -> Result<Reply, Reply> {
             && query.wants("name", Some(&text(object, "name")))
             && text(object, "name").contains(query.get("search").unwrap_or_default())
     });
-    found(&json!(query.page(all.collect(), 20)))
+    all.collect()
 }
 
 fn aliases(agent: &mut Agent, ask: &Ask<'_>) -> Result<Reply, Reply> {

@@ -41,7 +41,7 @@ const ENDPOINTS: [&str; 10] = [
     "/v1/audio/transcriptions",
 ];
 
-/// What goes wrong with a batch as a whole. In a job's `metadata.simulator` the name stands, in snake case, under
+/// What goes wrong with a batch as a whole. A job's `metadata.simulator` may hold one in snake case, as
 /// `batch_fault`: `{"batch_fault": "fail_half"}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -49,11 +49,7 @@ fn library<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Library, Reply>
 pub(crate) fn answer(world: &mut World, ask: &Ask<'_>) -> Result<Reply, Reply> {
     match (ask.method, ask.path.as_slice()) {
         ("POST", []) => create(world, ask),
-        ("GET", []) => {
-            let all: Vec<_> = world.libraries.iter().rev().map(Library::object).collect();
-            let listed: Vec<_> = ask.query.page(all, 100);
-            found(&json!({ "data": listed }))
-        }
+        ("GET", []) => list(world, ask),
         ("GET", [id]) => found(&Value::Object(library(world, id)?.object())),
         ("PUT" | "PATCH", [id]) => {
             let library = library(world, id)?;
@@ -73,6 +69,17 @@ pub(crate) fn answer(world: &mut World, ask: &Ask<'_>) -> Result<Reply, Reply> {
         (_, [id, "documents", rest @ ..]) => documents::answer(world, ask, id, rest),
         _ => nowhere(),
     }
+}
+
+/// By `page` with a count of all, or by `page_token`.
+fn list(world: &World, ask: &Ask<'_>) -> Result<Reply, Reply> {
+    let all: Vec<_> = world.libraries.iter().rev().map(Library::object).collect();
+    if ask.query.get("page").is_some() {
+        let pagination = ask.query.pagination(all.len(), 100);
+        return found(&json!({"data": ask.query.page(all, 100), "pagination": pagination}));
+    }
+    let (data, next) = ask.query.cursor(all, 100);
+    found(&json!({"data": data, "next_page_token": next}))
 }
 
 fn create(world: &mut World, ask: &Ask<'_>) -> Result<Reply, Reply> {

@@ -1,6 +1,6 @@
 //! The query of a request, read as a Python service does: of a parameter given twice the last one counts.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::lenient;
 
@@ -49,6 +49,16 @@ impl Query {
         (things.into_iter().skip(from).take(size).collect(), more)
     }
 
+    /// What is said beside a page of so many things.
+    pub(super) fn pagination(&self, total: usize, size: i64) -> Value {
+        let size = self.number("page_size").unwrap_or(size).clamp(1, 1000);
+        let page = self.number("page").unwrap_or(0).max(0);
+        let pages = total.div_ceil(usize::try_from(size).unwrap_or(1));
+        let more = usize::try_from(page.saturating_add(1)).is_ok_and(|next| next < pages);
+        json!({"total_items": total, "total_pages": pages, "current_page": page, "page_size": size,
+            "has_more": more})
+    }
+
     /// A page of things: pages are counted from 0.
     pub(crate) fn page<T>(&self, things: Vec<T>, size: i64) -> Vec<T> {
         let size = usize::try_from(self.number("page_size").unwrap_or(size).clamp(1, 1000)).unwrap_or(1);
@@ -89,6 +99,8 @@ mod tests {
         assert!(
             query.wants("other", None) && query.wants("purpose", Some("a b")) && !query.wants("page", None)
         );
+        assert_eq!(query.cursor(vec![0, 1, 2], 9), (vec![0, 1], Some("2".to_owned())));
+        assert_eq!(Query::read("page_token=2").cursor(vec![0, 1, 2], 9), (vec![2], None));
         assert_eq!(decoded("a%2Fb%zz%"), "a/b%zz%");
     }
 }

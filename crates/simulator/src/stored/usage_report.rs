@@ -28,9 +28,9 @@ struct Place {
 
 type Sums = BTreeMap<Place, u64>;
 
-/// `GET /v1/admin/usage?month=&year=&workspace_id=`. Each section holds `models: {model: {group: [leaf]}}`, with a
-/// leaf a day: `{timestamp, workspace_id, billing_metric, billing_group, api_zone, service_tier, batch, value}`.
-/// Tokens of the input stand apart as `input` and `cached`, those of the output as `output`.
+/// `GET /v1/admin/usage?month=&year=&workspace_id=`. Each section holds `models: {model: {group: [leaf]}}`, a leaf
+/// a day: `{timestamp, workspace_id, billing_metric, billing_group, api_zone, service_tier, batch, value}`. Tokens
+/// of the input stand apart as `input` and `cached`, those of the output as `output`.
 pub(crate) fn answer(inner: &Inner, ask: &Ask<'_>, given: Option<&str>) -> Result<Reply, Reply> {
     let key = inner.config.admin_key.as_deref().ok_or_else(refusal::no_route)?;
     if given.unwrap_or(ask.bearer) != key {

@@ -54,6 +54,11 @@ async fn agents_are_listed_in_pages_and_checked_when_made() {
     }
     let page = served.get("/v1/agents?page=1&page_size=2").await.json();
     assert_eq!((page.as_array().unwrap().len(), &page[0]["name"]), (1, &json!("a")));
+    let first = served.get("/v1/agents/pages?page_size=2").await.json();
+    assert_eq!((first["data"].as_array().unwrap().len(), &first["data"][0]["name"]), (2, &json!("c")));
+    let next = first["next_page_token"].as_str().unwrap();
+    let last = served.get(&format!("/v1/agents/pages?page_size=2&page_token={next}")).await.json();
+    assert_eq!((&last["data"][0]["name"], &last["next_page_token"]), (&json!("a"), &Value::Null));
     assert_eq!(served.get("/v1/agents?name=b").await.json().as_array().unwrap().len(), 1);
     assert_eq!(served.post("/v1/agents", &json!({"model": "m"})).await.status, 422);
     assert_eq!(served.post("/v1/agents", &json!({"model": 5, "name": "a"})).await.status, 422);

@@ -40,6 +40,7 @@ async fn a_library_holds_documents_and_is_shared() {
     let list = served.get(&format!("{path}/documents?search=b.")).await.json();
     assert_eq!((&list["pagination"]["total_items"], &list["data"][0]["name"]), (&json!(1), &json!("b.pdf")));
     assert_eq!(served.get("/v1/libraries").await.json()["data"][0]["nb_documents"], 1);
+    assert_eq!(served.get("/v1/libraries?page=0").await.json()["pagination"]["total_items"], 1);
     let with = json!({"level": "Editor", "share_with_uuid": "u", "share_with_type": "User"});
     assert_eq!(served.call("PUT", &format!("{path}/share"), &with).await.json()["role"], "Editor");
     assert_eq!(served.get(&format!("{path}/share")).await.json()["data"].as_array().unwrap().len(), 1);

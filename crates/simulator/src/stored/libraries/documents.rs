@@ -101,17 +101,8 @@ fn list(world: &mut World, ask: &Ask<'_>, of: &str) -> Result<Reply, Reply> {
         object.get("name").and_then(Value::as_str).unwrap_or_default().contains(search)
     };
     let all: Vec<_> = library(world, of)?.documents().filter(|object| name(object)).cloned().collect();
-    let total = all.len();
-    let size = ask.query.number("page_size").unwrap_or(100).clamp(1, 1000);
-    let page = ask.query.number("page").unwrap_or(0).max(0);
-    let data = ask.query.page(all, 100);
-    let pages = total.div_ceil(usize::try_from(size).unwrap_or(1));
-    let more = usize::try_from(page.saturating_add(1)).is_ok_and(|next| next < pages);
-    found(&json!({
-        "pagination": {"total_items": total, "total_pages": pages, "current_page": page, "page_size": size,
-            "has_more": more},
-        "data": data,
-    }))
+    let pagination = ask.query.pagination(all.len(), 100);
+    found(&json!({"pagination": pagination, "data": ask.query.page(all, 100)}))
 }
 
 fn upload(world: &mut World, ask: &Ask<'_>, of: &str) -> Result<Reply, Reply> {
