@@ -159,3 +159,27 @@ async fn credentials_share_an_organization_unless_they_are_separate() {
         assert_eq!(served.simulator.files()[0].organization, if separate { "sk-upstream" } else { "" });
     }
 }
+
+#[tokio::test]
+async fn stored_things_are_scripted_and_reached_like_the_rest() {
+    let served = serve(config(1)).await;
+    let id = served.upload("/v1/files", "a", b"x", &[]).await.json()["id"].as_str().unwrap().to_owned();
+    let files = Endpoint::Stored(crate::Noun::Files);
+    served.simulator.script(crate::Rule::new(crate::Fault::EchoCredential).at(files));
+    assert_eq!(served.get("/v1/agents").await.status, 200);
+    assert!(served.get("/v1/files").await.text().contains("sk-upstream"));
+    assert_eq!(served.get(&format!("/v1/%66iles/{id}?purpose=x")).await.status, 200);
+    assert_eq!(served.get(&format!("//v1/files/{id}")).await.status, 404);
+    assert_eq!(
+        served.get("/v1/files/no/such/path").await.json()["message"],
+        "no Route matched with those values"
+    );
+    served.simulator.script(crate::Fault::Status { status: 503, retry_after: None, body: None });
+    assert_eq!(served.upload("/v1/files", "b", b"x", &[]).await.status, 503);
+    assert_eq!(served.simulator.files().len(), 1, "what is refused is not stored");
+    served.simulator.script(crate::Fault::Garbage);
+    assert_eq!(served.upload("/v1/files", "c", b"x", &[]).await.status, 200);
+    assert_eq!(served.simulator.files().len(), 2, "what is garbled on its way is");
+    served.simulator.forget();
+    assert_eq!(served.get(&format!("/v1/files/{id}")).await.status, 404);
+}
