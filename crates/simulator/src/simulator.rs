@@ -46,9 +46,8 @@ pub(crate) struct Inner {
 
 /// A request that was received.
 pub(crate) struct Received {
+    pub(crate) parts: Parts,
     pub(crate) endpoint: Endpoint,
-    /// Whom it says it is from.
-    pub(crate) bearer: Option<String>,
     pub(crate) value: Option<Value>,
     /// What else is to be known of a request for something stored.
     pub(crate) stored: Option<Box<stored::Request>>,
@@ -117,10 +116,8 @@ impl Simulator {
             Ok(received) => received,
             Err(refusal) => return self.respond(refusal, &Plan::default(), call),
         };
-        let mut received = Received::new(&parts, endpoint, &body);
-        if let Endpoint::Stored(noun) = endpoint {
-            received.stored = Some(Box::new(stored::Request::new(&parts, noun, upload)));
-        }
+        let mut received = Received::new(parts, endpoint, &body);
+        received.stored = stored::Request::of(&received.parts, endpoint, upload);
         received.resolve(&self.inner);
         call.note(|entry| {
             entry.body = body;
@@ -162,7 +159,7 @@ impl Inner {
             return (refusal::no_route(), Plan::default());
         }
         let open = matches!(received.endpoint, Endpoint::Stored(noun) if noun.is_open());
-        let Some(bearer) = received.bearer.clone().or(open.then(String::new)) else {
+        let Some(bearer) = received.bearer().or(open.then(String::new)) else {
             return (refusal::unauthorized(), Plan::default());
         };
         let mut plan = match Plan::read(received.value.as_ref()) {
@@ -255,7 +252,7 @@ impl Inner {
 }
 
 impl Received {
-    pub(crate) fn new(parts: &Parts, endpoint: Endpoint, body: &Bytes) -> Self {
+    pub(crate) fn new(parts: Parts, endpoint: Endpoint, body: &Bytes) -> Self {
         let takes_body =
             matches!(endpoint, Endpoint::Chat | Endpoint::Fim | Endpoint::Embeddings | Endpoint::Stored(_));
         let value = takes_body.then(|| lenient::parse(body)).flatten();
@@ -274,8 +271,7 @@ impl Received {
         };
         let stream = streams && field("stream").and_then(lenient::boolean).unwrap_or(false);
         let account = value.as_ref().and_then(fault::account);
-        let bearer = bearer(&parts.headers);
-        Self { endpoint, bearer, value, stored: None, model, account, stream, batch: false }
+        Self { parts, endpoint, value, stored: None, model, account, stream, batch: false }
     }
 
     /// Finds the model of a request that leaves it to something stored.
@@ -285,17 +281,15 @@ impl Received {
         }
     }
 
+    /// The bearer's token.
+    pub(crate) fn bearer(&self) -> Option<String> {
+        bearer(&self.parts.headers)
+    }
+
     /// Whom the call is billed to.
     pub(crate) fn account(&self) -> Account {
         let (name, model, endpoint) = (self.account.clone(), self.model.clone(), self.endpoint);
-        Account {
-            bearer: self.bearer.clone(),
-            name,
-            model,
-            endpoint,
-            batch: self.batch,
-            ..Account::default()
-        }
+        Account { bearer: self.bearer(), name, model, endpoint, batch: self.batch, ..Account::default() }
     }
 }
 

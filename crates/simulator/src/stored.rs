@@ -136,7 +136,7 @@ impl Inner {
     /// The answer to a request for something stored.
     pub(crate) fn stored(&self, noun: Noun, received: &Received, plan: &Plan, call: u64) -> Reply {
         let Some(request) = received.stored.as_deref() else { return refusal::no_route() };
-        let bearer = received.bearer.as_deref().unwrap_or_default();
+        let bearer = &received.bearer().unwrap_or_default();
         let makes_batch = noun == Noun::Batches && request.method == Method::POST && request.path.is_empty();
         let batch_fault = makes_batch
             .then(|| batches::wished(received.value.as_ref()).or_else(|| self.stored.next_batch_fault()))
@@ -173,7 +173,7 @@ impl Inner {
 
     /// The model that a request without one uses: that of its agent or its conversation.
     pub(crate) fn stored_model(&self, noun: Noun, received: &Received) -> Option<String> {
-        let bearer = received.bearer.as_deref()?;
+        let bearer = &received.bearer()?;
         let named = |name: &str| received.value.as_ref()?.get(name)?.as_str().map(str::to_owned);
         let conversation = received.stored.as_deref().and_then(|request| request.path.first());
         self.world(bearer, |world| match noun {

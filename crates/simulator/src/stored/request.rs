@@ -7,7 +7,7 @@ use super::{
     BatchFault, Noun, Upload, invalid,
     query::{Query, decoded},
 };
-use crate::{fault::Plan, lenient::Problem, reply::Reply};
+use crate::{fault::Plan, lenient::Problem, reply::Reply, route::Endpoint};
 
 /// What of a request, besides its body, things that are stored look at.
 pub(crate) struct Request {
@@ -23,17 +23,18 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A request for a thing of this kind, with its form if it has one.
-    pub(crate) fn new(parts: &Parts, noun: Noun, upload: Option<Upload>) -> Self {
+    /// A request for a stored thing, if it is for one, with its form if it has one.
+    pub(crate) fn of(parts: &Parts, endpoint: Endpoint, upload: Option<Upload>) -> Option<Box<Self>> {
+        let Endpoint::Stored(noun) = endpoint else { return None };
         let api_key = parts.headers.get("x-api-key").and_then(|key| key.to_str().ok());
-        Self {
+        Some(Box::new(Self {
             method: parts.method.clone(),
             path: segments(&parts.uri).into_iter().skip(noun.depth()).collect(),
             query: Query::read(parts.uri.query().unwrap_or_default()),
             host: host(&parts.headers, &parts.uri),
             api_key: api_key.map(str::to_owned),
             upload,
-        }
+        }))
     }
 }
 

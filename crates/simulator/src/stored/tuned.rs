@@ -90,14 +90,14 @@ impl Inner {
         if !self.config.tuned.iter().any(|tuned| tuned.id == name) {
             return None;
         }
-        let bearer = received.bearer.as_deref().unwrap_or_default();
+        let bearer = &received.bearer().unwrap_or_default();
         let usable = self.world(bearer, |world| world.tuned.get(name).is_some_and(|model| !model.archived()));
         (!usable).then(|| refusal::invalid_model(name))
     }
 
     /// The cards of the fine-tuned models of the caller's organization.
     pub(crate) fn tuned_cards(&self, received: &Received) -> Vec<Map<String, Value>> {
-        let bearer = received.bearer.as_deref().unwrap_or_default();
+        let bearer = &received.bearer().unwrap_or_default();
         self.world(bearer, |world| world.tuned.iter().map(|model| model.object.clone()).collect())
     }
 

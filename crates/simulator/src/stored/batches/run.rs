@@ -14,7 +14,6 @@ use crate::{
     prose::Random,
     refusal,
     reply::{Content, Reply},
-    route::Endpoint,
     simulator::{Inner, Received, Simulator},
     stored::{
         Request,
@@ -247,12 +246,10 @@ impl Received {
         let (parts, ()) = request.body(()).ok()?.into_parts();
         let endpoint = crate::route::endpoint(&parts.method, &parts.uri);
         let body = Value::Object(body);
-        let mut received = Self::new(&parts, endpoint, &body.to_string().into_bytes().into());
+        let mut received = Self::new(parts, endpoint, &body.to_string().into_bytes().into());
+        received.stored = Request::of(&received.parts, endpoint, None);
         received.value = Some(body);
         received.batch = true;
-        if let Endpoint::Stored(noun) = endpoint {
-            received.stored = Some(Box::new(Request::new(&parts, noun, None)));
-        }
         received.resolve(inner);
         Some(received)
     }
