@@ -113,9 +113,12 @@ fn add(inner: &Inner, sums: &mut Sums, account: &Account, day: i64, billed: Bill
             *sum = sum.saturating_add(amount);
         }
     };
-    put("completion", &model, "input", billed.input().saturating_sub(billed.cached));
-    put("completion", &model, "cached", billed.cached);
-    put("completion", &model, "output", billed.completion);
+    // A transcription tells tokens, too, but is billed by its seconds.
+    if billed.audio_seconds == 0 {
+        put("completion", &model, "input", billed.input().saturating_sub(billed.cached));
+        put("completion", &model, "cached", billed.cached);
+        put("completion", &model, "output", billed.completion);
+    }
     put("ocr", &model, "pages", billed.pages);
     put("ocr", &model, "annotated_pages", billed.annotated_pages);
     put("audio", &model, "seconds", billed.audio_seconds);
