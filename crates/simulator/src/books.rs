@@ -7,6 +7,9 @@ use std::{
 
 use crate::{billed::Billed, route::Endpoint};
 
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
 /// Whom a call is billed to, and at which prices.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Account {
@@ -50,15 +53,15 @@ impl Sums {
     }
 }
 
-/// All accounts.
+/// All accounts, day by day.
 #[derive(Default)]
-pub(crate) struct Books(Mutex<BTreeMap<Account, Arc<Sums>>>);
+pub(crate) struct Books(Mutex<BTreeMap<(Account, i64), Arc<Sums>>>);
 
 impl Books {
-    /// The sums of an account, with one more call.
-    pub(crate) fn call(&self, account: Account) -> Arc<Sums> {
+    /// The sums of an account on the day of this moment, with one more call.
+    pub(crate) fn call(&self, account: Account, now: i64) -> Arc<Sums> {
         let mut accounts = locked(&self.0);
-        let sums = accounts.entry(account).or_default();
+        let sums = accounts.entry((account, now.div_euclid(DAY))).or_default();
         let mut totals = locked(&sums.0);
         totals.calls = totals.calls.saturating_add(1);
         drop(totals);
@@ -66,8 +69,19 @@ impl Books {
     }
 
     pub(crate) fn totals(&self) -> BTreeMap<Account, Totals> {
-        let accounts = locked(&self.0);
-        accounts.iter().map(|(account, sums)| (account.clone(), *locked(&sums.0))).collect()
+        let mut all: BTreeMap<Account, Totals> = BTreeMap::new();
+        for ((account, _), totals) in self.days() {
+            let sum = all.entry(account).or_default();
+            sum.calls = sum.calls.saturating_add(totals.calls);
+            sum.billed.add(totals.billed);
+            sum.worked.add(totals.worked);
+        }
+        all
+    }
+
+    /// The sums of each account on each day, days being counted from 1970 in UTC.
+    pub(crate) fn days(&self) -> Vec<((Account, i64), Totals)> {
+        locked(&self.0).iter().map(|(account, sums)| (account.clone(), *locked(&sums.0))).collect()
     }
 
     pub(crate) fn clear(&self) {

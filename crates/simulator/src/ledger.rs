@@ -44,7 +44,7 @@ pub struct Entry {
     pub version: http::Version,
     /// All headers in order, names in lower case; bytes that are no UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
-    /// The body as sent; of a WebSocket the messages of the client, one a line, some more than the first MiB.
+    /// The body as sent; of a WebSocket the messages of the client, one a line, some more than the first MiB. Of an upload the first MiB.
     pub body: Bytes,
     /// The bearer token.
     pub bearer: Option<String>,
@@ -125,6 +125,12 @@ impl Ledger {
         drop(entries);
         self.changed.notify_waiters();
         Call { number, entry, sums: None, ledger: Arc::clone(self) }
+    }
+
+    /// Something that goes on beside the calls, and that is waited for like one.
+    pub(crate) fn busy(self: &Arc<Self>) -> Busy {
+        self.open.fetch_add(1, SeqCst);
+        Busy(Arc::clone(self))
     }
 
     pub(crate) fn calls(&self) -> u64 {
@@ -215,6 +221,16 @@ impl Call {
                 entry.end = end;
             }
         });
+    }
+}
+
+/// Work beside the calls, until it is dropped.
+pub(crate) struct Busy(Arc<Ledger>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, SeqCst);
+        self.0.changed.notify_waiters();
     }
 }
 

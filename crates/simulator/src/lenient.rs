@@ -23,6 +23,11 @@ impl Problem {
         }
     }
 
+    /// A part of the request is wrong.
+    pub(crate) fn field(place: &[&str], kind: &'static str, msg: &'static str, input: Value) -> Self {
+        Self { r#type: kind, loc: place.iter().map(|step| json!(step)).collect(), msg, input }
+    }
+
     /// The body is JSON, but no object.
     pub(crate) fn no_object(body: &Value) -> Self {
         let msg = "Input should be a valid dictionary or object to extract fields from";

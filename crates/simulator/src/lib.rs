@@ -22,6 +22,20 @@
 //! A request's `metadata.simulator` object may hold a fault (see [`Fault`]) and settings (see [`Directions`]):
 //! `{"fault": "status", "status": 503, "retry_after": 2}`, `{"pace_ms": 20, "chunks": 50}`. Its `account` is a name to
 //! keep the call's bill under (see [`Account`]).
+//!
+//! # Stored objects
+//!
+//! Files, batches, agents, conversations, libraries and fine-tuned models are kept in memory (large files in files
+//! without names), for one organization that all credentials are of, or for each credential apart
+//! ([`Config::separate`]). They carry the ids of an organization, a workspace and a user, as upstream's do.
+//!
+//! Batches run by themselves, or when a test says so ([`Config::hold_batches`]); their lines are billed in the books
+//! as of a batch when they run. A job's `metadata.simulator` may hold a `batch_fault` (see [`BatchFault`]).
+//!
+//! In a conversation each built-in tool runs one to three times, unless the user's newest message says `no tools`,
+//! and an agent hands over to its first handoff that has not spoken, unless it says `no handoff`. A call is billed
+//! for the first model that speaks; those that are handed over to have a bill of their own in the books, at once and
+//! in full, however much of the answer is delivered.
 
 mod audio;
 mod billed;
@@ -53,6 +67,7 @@ mod sample;
 mod serve;
 mod simulator;
 mod speech;
+mod stored;
 mod stream;
 mod token;
 mod transcription;
@@ -63,11 +78,12 @@ mod work;
 pub use billed::{Billed, ToolCalls};
 pub use body::Answer;
 pub use books::{Account, Totals};
-pub use config::{Clock, Config, Model};
+pub use config::{Clock, Config, Model, Tuned};
 pub use fault::{Directions, Fault, Rule};
 pub use ledger::{End, Entry};
 pub use route::Endpoint;
 pub use simulator::Simulator;
+pub use stored::{BatchFault, Held, Noun, Turn};
 pub use token::count as count_tokens;
 
 #[cfg(test)]

@@ -2,13 +2,22 @@
 
 use http::StatusCode;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{config::Model, refusal, reply::Reply, route::Endpoint};
 
 #[derive(Serialize)]
 struct List<'a> {
     object: &'static str,
-    data: Vec<Card<'a>>,
+    data: Vec<Shown<'a>>,
+}
+
+/// An entry of the list.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    Base(Box<Card<'a>>),
+    Tuned(&'a Map<String, Value>),
 }
 
 #[derive(Serialize)]
@@ -46,9 +55,10 @@ struct Capabilities {
     audio_speech: bool,
 }
 
-/// All models.
-pub(crate) fn all(models: &[Model], created: i64) -> Reply {
-    let data = models.iter().flat_map(|model| model.names().map(move |name| card(model, name, created)));
+/// All models, those fine-tuned by the organization last.
+pub(crate) fn all(models: &[Model], tuned: &[Map<String, Value>], created: i64) -> Reply {
+    let base = models.iter().flat_map(|model| model.names().map(move |name| card(model, name, created)));
+    let data = base.map(Box::new).map(Shown::Base).chain(tuned.iter().map(Shown::Tuned));
     Reply::json(StatusCode::OK, &List { object: "list", data: data.collect() })
 }
 

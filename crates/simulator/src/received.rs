@@ -10,7 +10,8 @@ use crate::{
     form::Form,
     lenient, ocr, request,
     route::{self, Endpoint},
-    speech,
+    simulator::Inner,
+    speech, stored,
 };
 
 /// A request that was received.
@@ -28,6 +29,8 @@ pub(crate) struct Received {
     pub(crate) stream: bool,
     /// The models of its guardrails.
     pub(crate) guardrails: Vec<String>,
+    /// What else is to be known of a request for something stored.
+    pub(crate) stored: Option<Box<stored::Request>>,
     /// Whether it is a line of a batch.
     pub(crate) batch: bool,
     priority: bool,
@@ -40,7 +43,9 @@ impl Received {
         // Where no form is looked for the body is JSON, whatever it is said to be.
         let (value, file) = match form {
             Some(form) => (Some(Value::Object(form.fields)), form.file),
-            None if endpoint.infers() => (lenient::parse(body), None),
+            None if endpoint.infers() || matches!(endpoint, Endpoint::Stored(_)) => {
+                (lenient::parse(body), None)
+            }
             None => (None, None),
         };
         let empty = Map::new();
@@ -56,12 +61,20 @@ impl Received {
             stream: streams(endpoint) && fields.get("stream").and_then(lenient::boolean).unwrap_or(false),
             guardrails: request::guardrails(fields),
             priority: tiers(endpoint) && request::priority(fields),
+            stored: None,
             batch: false,
             form: is_form,
             parts,
             endpoint,
             value,
             file,
+        }
+    }
+
+    /// Finds the model of a request that leaves it to something stored.
+    pub(crate) fn resolve(&mut self, inner: &Inner) {
+        if let (Endpoint::Stored(noun), None) = (self.endpoint, &self.model) {
+            self.model = inner.stored_model(noun, self);
         }
     }
 
@@ -93,7 +106,10 @@ fn model(endpoint: Endpoint, fields: &Map<String, Value>, readable: bool) -> Opt
 /// Whether an endpoint answers as a stream when it is told to.
 fn streams(endpoint: Endpoint) -> bool {
     use Endpoint::{Chat, Fim, Responses, Speech, Transcriptions};
-    matches!(endpoint, Chat | Fim | Responses | Speech | Transcriptions)
+    match endpoint {
+        Endpoint::Stored(noun) => noun.streams(),
+        _ => matches!(endpoint, Chat | Fim | Responses | Speech | Transcriptions),
+    }
 }
 
 /// Whether an endpoint knows tiers.

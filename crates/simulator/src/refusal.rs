@@ -70,6 +70,11 @@ pub(crate) fn misdirected(why: &str) -> Reply {
     envelope(StatusCode::BAD_REQUEST, message, "simulator_directions", None)
 }
 
+/// A line of a batch that is no request.
+pub(crate) fn misread(why: &str) -> Reply {
+    envelope(StatusCode::BAD_REQUEST, why, "invalid_request_error", None)
+}
+
 /// A body that could not be received.
 pub(crate) fn unreadable() -> Reply {
     envelope(StatusCode::BAD_REQUEST, "Request body could not be read", "invalid_request_error", None)

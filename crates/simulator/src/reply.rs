@@ -5,10 +5,13 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use std::sync::Arc;
+
 use crate::{
     billed::Billed,
     fault::{Fault, Plan},
     refusal,
+    stored::Spool,
     usage::{Reported, Reports},
 };
 
@@ -26,6 +29,10 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// Event by event, each with the tokens generated for it.
     Events(Vec<(Bytes, u64)>),
+    /// The same, of events with names.
+    Named(Vec<(Bytes, u64)>),
+    /// What a spool holds, piece by piece, with a length.
+    Spooled(Arc<Spool>),
 }
 
 /// An answer.
@@ -59,6 +66,25 @@ impl Reply {
         Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Box::default() }
     }
 
+    /// The bytes of a spool.
+    pub(crate) fn spooled(spool: Arc<Spool>, kind: &str) -> Self {
+        let kind =
+            HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        let headers = vec![(header::CONTENT_TYPE, kind)];
+        Self { status: StatusCode::OK, headers, content: Content::Spooled(spool), billed: Box::default() }
+    }
+
+    /// Nothing, with this status.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        let content = Content::Whole(Bytes::new());
+        Self { status, headers: Vec::new(), content, billed: Box::default() }
+    }
+
+    /// A stream of events with names.
+    pub(crate) fn named_events(events: Vec<(Bytes, u64)>) -> Self {
+        Self { content: Content::Named(events), ..Self::events(Vec::new()) }
+    }
+
     /// A whole answer that reports what it used under this name.
     pub(crate) fn reporting<U: Serialize>(
         body: &Map<String, Value>,
@@ -77,8 +103,8 @@ impl Reply {
     /// All that was generated for it.
     pub(crate) fn worked(&self) -> Billed {
         let said: u64 = match &self.content {
-            Content::Whole(_) => 0,
-            Content::Events(events) => events.iter().map(|(_, tokens)| tokens).sum(),
+            Content::Whole(_) | Content::Spooled(_) => 0,
+            Content::Events(events) | Content::Named(events) => events.iter().map(|(_, tokens)| tokens).sum(),
         };
         let mut worked = *self.billed;
         worked.add(Billed::new(0, said));

@@ -3,6 +3,8 @@
 use http::{Method, Uri};
 use serde::Deserialize;
 
+use crate::stored::{self, Noun};
+
 /// An endpoint of the simulator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,6 +39,8 @@ pub enum Endpoint {
     Models,
     /// `GET /v1/models/{id}`
     Model,
+    /// What is stored: files, batches, agents and the like.
+    Stored(Noun),
     /// Whatever else was asked; answered with 404.
     #[default]
     Other,
@@ -59,6 +63,11 @@ const INFERENCE: [(&str, Endpoint); 12] = [
 ];
 
 impl Endpoint {
+    /// Whether it shows models, rather than uses them.
+    pub(crate) fn lists(self) -> bool {
+        matches!(self, Self::Models | Self::Model)
+    }
+
     /// The endpoint of inference at this path, which a batch may name, too.
     pub(crate) fn inference(path: &str) -> Option<Self> {
         INFERENCE.into_iter().find(|(known, _)| *known == path).map(|(_, endpoint)| endpoint)
@@ -72,6 +81,9 @@ impl Endpoint {
 
 /// The endpoint meant; the query plays no part. As in a Python service a path may be percent-encoded.
 pub(crate) fn endpoint(method: &Method, uri: &Uri) -> Endpoint {
+    if let Some(noun) = stored::noun(method, uri) {
+        return Endpoint::Stored(noun);
+    }
     if *method == Method::POST {
         let path = decoded(uri.path());
         return path.and_then(|path| Endpoint::inference(&path)).unwrap_or_default();

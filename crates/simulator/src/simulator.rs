@@ -28,6 +28,7 @@ use crate::{
     refusal,
     reply::{Headers, Reply},
     route::{self, Endpoint},
+    stored::{self, Stored, Upload},
     transcription,
     work::Work,
 };
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     script: Script,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) books: Books,
+    pub(crate) stored: Stored,
     prompts: Prompts,
     /// The WebSockets that are open.
     sessions: Mutex<JoinSet<()>>,
@@ -56,8 +58,8 @@ impl Simulator {
     pub fn new(config: Config) -> Self {
         let ledger = Arc::new(Ledger::new(config.record));
         let (script, books, prompts) = (Script::default(), Books::default(), Prompts::default());
-        let sessions = Mutex::default();
-        Self { inner: Arc::new(Inner { config, script, ledger, books, prompts, sessions }) }
+        let (sessions, stored) = (Mutex::default(), Stored::default());
+        Self { inner: Arc::new(Inner { config, script, ledger, books, prompts, sessions, stored }) }
     }
 
     /// Adds a fault, or a rule for one, to the script. Of the rules that fit a call the oldest is applied, and
@@ -81,7 +83,7 @@ impl Simulator {
         self.inner.books.totals()
     }
 
-    /// Forgets calls, sums, script and cached prompts.
+    /// Forgets calls, sums, script and cached prompts; stored objects stay (see [`Simulator::forget`]).
     pub fn clear(&self) {
         self.inner.script.clear();
         self.inner.books.clear();
@@ -109,11 +111,13 @@ impl Simulator {
         let (parts, body) = request.into_parts();
         let endpoint = route::endpoint(&parts.method, &parts.uri);
         let mut call = self.inner.ledger.open(|number| entry(number, &parts, endpoint));
-        let Ok(body) = Limited::new(body, BODY).collect().await else {
-            return self.respond(refusal::unreadable(), &Plan::default(), call);
+        let (upload, body) = match receive(&parts, endpoint, body).await {
+            Ok(received) => received,
+            Err(refusal) => return self.respond(refusal, &Plan::default(), call),
         };
-        let body = body.to_bytes();
-        let received = Received::new(parts, endpoint, &body);
+        let mut received = Received::new(parts, endpoint, &body);
+        received.stored = stored::Request::of(&received.parts, endpoint, upload);
+        received.resolve(&self.inner);
         call.note(|entry| {
             entry.body = body;
             entry.model.clone_from(&received.model);
@@ -126,6 +130,9 @@ impl Simulator {
             call.sums = self.book(received.account());
         }
         let (reply, plan) = self.inner.reply(&received, &call).await;
+        if matches!(endpoint, Endpoint::Stored(_)) {
+            self.tend_batches();
+        }
         if reply.status == StatusCode::SWITCHING_PROTOCOLS {
             return self.switch(reply, plan, received.account(), upgrade, call);
         }
@@ -183,7 +190,7 @@ impl Simulator {
 
     /// The sums of an account with one more call, if they are kept.
     pub(crate) fn book(&self, account: Account) -> Option<Arc<Sums>> {
-        self.inner.config.books.then(|| self.inner.books.call(account))
+        self.inner.keeps_books().then(|| self.inner.books.call(account, (self.inner.config.now)()))
     }
 
     /// Cuts all WebSockets.
@@ -198,7 +205,8 @@ impl Inner {
         if received.endpoint == Endpoint::Other {
             return (refusal::no_route(), Plan::default());
         }
-        let Some(bearer) = received.bearer() else {
+        let open = matches!(received.endpoint, Endpoint::Stored(noun) if noun.is_open());
+        let Some(bearer) = received.bearer().or(open.then(String::new)) else {
             return (refusal::unauthorized(), Plan::default());
         };
         let mut plan = match Plan::read(received.value.as_ref()) {
@@ -234,15 +242,18 @@ impl Inner {
     /// The answer of the endpoint itself.
     pub(crate) fn work(&self, received: &Received, plan: &Plan, call: u64) -> Reply {
         let models = &self.config.models;
+        let untuned = if received.endpoint.lists() { None } else { self.untuned(received) };
         match received.endpoint {
+            Endpoint::Stored(noun) => untuned.unwrap_or_else(|| self.stored(noun, received, plan, call)),
             Endpoint::Other => refusal::no_route(),
-            Endpoint::Models => listing::all(models, (self.config.now)()),
-            Endpoint::Model => {
+            Endpoint::Models => listing::all(models, &self.tuned_cards(received), (self.config.now)()),
+            Endpoint::Model => self.tuned_card(received).unwrap_or_else(|| {
                 listing::one(models, received.model.as_deref().unwrap_or_default(), (self.config.now)())
-            }
+            }),
             Endpoint::Realtime => realtime::switch(&received.parts.headers),
             // In a batch it is JSON like all else.
             Endpoint::Transcriptions if !received.form && !received.batch => transcription::no_form(),
+            _ if untuned.is_some() => untuned.unwrap_or_else(refusal::no_route),
             endpoint => {
                 let bearer = received.bearer().unwrap_or_default();
                 let work = self.at_work(&bearer, plan, call);
@@ -251,10 +262,32 @@ impl Inner {
         }
     }
 
+    /// Whether sums are kept by account.
+    pub(crate) fn keeps_books(&self) -> bool {
+        self.config.books || self.config.admin_key.is_some()
+    }
+
     /// What an endpoint of inference knows besides the request.
     pub(crate) fn at_work<'a>(&'a self, bearer: &'a str, plan: &'a Plan, call: u64) -> Work<'a> {
         Work { config: &self.config, prompts: &self.prompts, bearer, plan, call }
     }
+}
+
+/// Receives a body; one that is a form with a file is read while it arrives.
+async fn receive<B: Body>(
+    parts: &Parts,
+    endpoint: Endpoint,
+    body: B,
+) -> Result<(Option<Upload>, Bytes), Reply>
+where
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if matches!(endpoint, Endpoint::Stored(noun) if noun.uploads(&parts.method, &parts.uri)) {
+        let (upload, beginning) = Upload::receive(&parts.headers, body).await;
+        return Ok((Some(upload?), beginning));
+    }
+    let collected = Limited::new(body, BODY).collect().await;
+    collected.map(|body| (None, body.to_bytes())).map_err(|_| refusal::unreadable())
 }
 
 fn entry(number: u64, parts: &Parts, endpoint: Endpoint) -> Entry {

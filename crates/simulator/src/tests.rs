@@ -1,14 +1,21 @@
 //! Talks to a simulator over loopback sockets.
 
+mod agents;
 mod answers;
 mod audio;
+mod batches;
+mod conversations;
 mod documents;
 mod faults;
+mod files;
+mod libraries;
 mod moderation;
 mod prompts;
 mod realtime;
 mod records;
 mod responses;
+mod tuned;
+mod usage_report;
 
 use std::{future::Future, time::Duration};
 
@@ -76,6 +83,23 @@ fn request(method: &str, path: &str, body: impl Into<Bytes>) -> Request<Full<Byt
     request.body(Full::new(body.into())).unwrap()
 }
 
+/// A form with a file.
+fn form(path: &str, name: &str, content: &[u8], parts: &[(&str, &str)]) -> Request<Full<Bytes>> {
+    let mut body = Vec::new();
+    for (part, value) in parts {
+        let head = format!("--Part\r\nContent-Disposition: form-data; name=\"{part}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(head.as_bytes());
+    }
+    let head =
+        format!("--Part\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(content);
+    body.extend_from_slice(b"\r\n--Part--\r\n");
+    let mut sent = request("POST", path, body);
+    sent.headers_mut().insert("content-type", "multipart/form-data; boundary=Part".parse().unwrap());
+    sent
+}
+
 /// No test waits longer than this for anything.
 async fn guarded<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
@@ -103,6 +127,23 @@ impl Served {
 
     async fn get(&self, path: &str) -> Got {
         Got::from(self.send(request("GET", path, "")).await.unwrap()).await
+    }
+
+    async fn call(&self, method: &str, path: &str, body: &Value) -> Got {
+        Got::from(self.send(request(method, path, body.to_string())).await.unwrap()).await
+    }
+
+    /// Sends as another credential.
+    async fn call_as(&self, bearer: &str, method: &str, path: &str, body: &Value) -> Got {
+        let mut sent = request(method, path, body.to_string());
+        sent.headers_mut().insert("authorization", format!("Bearer {bearer}").parse().unwrap());
+        Got::from(self.send(sent).await.unwrap()).await
+    }
+
+    /// Uploads a file, with further parts of the form.
+    async fn upload(&self, path: &str, name: &str, content: &[u8], parts: &[(&str, &str)]) -> Got {
+        let sent = form(path, name, content, parts);
+        Got::from(self.send(sent).await.unwrap()).await
     }
 
     /// What the books say of the only account of this model.

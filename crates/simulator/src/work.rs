@@ -60,9 +60,11 @@ impl Work<'_> {
             Endpoint::Speech => speech::reply(body, self),
             Endpoint::Responses => responses::reply(body, self),
             Endpoint::ResponseTokens => responses::count(body, self),
-            Endpoint::Realtime | Endpoint::Models | Endpoint::Model | Endpoint::Other => {
-                Err(refusal::no_route())
-            }
+            Endpoint::Realtime
+            | Endpoint::Models
+            | Endpoint::Model
+            | Endpoint::Stored(_)
+            | Endpoint::Other => Err(refusal::no_route()),
         }
     }
 

@@ -196,7 +196,7 @@ async fn models_list_every_alias() {
 #[tokio::test]
 async fn refusals_have_mistrals_shapes() {
     let served = serve(config(1)).await;
-    let got = served.post("/v1/agents/completions", &json!({})).await;
+    let got = served.post("/v1/connectors", &json!({})).await;
     assert_eq!(
         (got.status, got.text()),
         (StatusCode::NOT_FOUND, r#"{"message":"no Route matched with those values"}"#)
