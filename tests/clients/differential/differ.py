@@ -73,6 +73,8 @@ class Verdict:
         holds(set(told.guards) <= allowed, f"the key may not use the guards {told.guards}")
         holds(set(told.tools) <= {"function"}, f"tools without a price: {told.tools}")
         holds(told.stream == (headers["accept"] == "text/event-stream"), f"Louver asked for {headers['accept']}")
+        other = lenient(case.endpoint, seen.raw, object_pairs_hook=first_wins)
+        holds(other == told, f"a reader that takes the first of two keys understands {other}, another one {told}")
         own = lenient(case.endpoint, case.letter.body)
         holds(own is not None, f"a lenient reader makes nothing of the client's own bytes, and {told} upstream")
         wanted = replace(own, model=self.louver.canonical.get(own.model, own.model))
@@ -85,12 +87,17 @@ class Verdict:
             holds(told.n * told.max_tokens <= MOST_TOKENS, f"{told.n} times {told.max_tokens} tokens for a bounded key")
 
 
-def lenient(endpoint: Endpoint, body: bytes) -> Understood | None:
-    """What upstream would have understood of the client's own bytes."""
+def lenient(endpoint: Endpoint, body: bytes, **how) -> Understood | None:
+    """What a lenient reader, like upstream, makes of a body."""
     try:
-        return understood(endpoint.lenient.model_validate(json.loads(body)))
+        return understood(endpoint.lenient.model_validate(json.loads(body, **how)))
     except (ValueError, RecursionError):
         return None
+
+
+def first_wins(pairs: list) -> dict:
+    """An object of which the first of two keys counts."""
+    return dict(reversed(pairs))
 
 
 class Run:
