@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 
 import letters
-from endpoints import Endpoint, Understood, understood
+from endpoints import ENDPOINTS, Endpoint, Understood, understood
 from louver import CREDENTIAL, MOST_TOKENS, Louver
 from upstream import Seen, Upstream
 from wire import Line
@@ -130,9 +130,8 @@ class Run:
                 with self.lock:
                     self.wrong.append(self._shown(case, error))
             with self.lock:
-                for kind in case.kinds or ["sound"]:
+                for kind in [*(case.kinds or ["sound"]), case.endpoint.name, "all"]:
                     self.outcomes[kind, outcome] += 1
-                self.outcomes["all", outcome] += 1
         line.drop()
 
     def _ask(self, line: Line, case: letters.Case) -> list:
@@ -200,8 +199,9 @@ def main() -> int:
 
 def vacuous(run: Run) -> list[str]:
     """What says that the test has tested nothing."""
-    few = len(run.numbers) // 10
-    return [f"{run.outcomes['all', what]} {what}" for what in ("accepted", "refused") if run.outcomes["all", what] < few]
+    few = len(run.numbers) // len(ENDPOINTS) // 10
+    counts = {(each.name, what): run.outcomes[each.name, what] for each in ENDPOINTS for what in ("accepted", "refused")}
+    return [f"only {count} of {name} were {what}" for (name, what), count in counts.items() if count < few]
 
 
 def report(arguments, run: Run, checks: dict) -> int:
