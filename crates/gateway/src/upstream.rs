@@ -7,6 +7,9 @@ mod connect;
 mod http1;
 mod payload;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use http1::read_answer;
+
 use crate::settings::{Timeouts, UpstreamTarget};
 use bytes::Bytes;
 use connect::{Opened, connect};
