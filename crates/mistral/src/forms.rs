@@ -2,12 +2,14 @@
 
 mod files;
 mod transcription;
+mod urlencoded;
 
 use crate::request::{Detail, RequestError};
 use std::borrow::Cow;
 
 pub use files::{FILE_UPLOAD, FileUpload};
 pub use transcription::{NO_FORM, TRANSCRIPTION, Transcription};
+pub use urlencoded::{URLENCODED, urlencoded};
 
 /// The text fields of a form, in the order in which they came, and later in that in which they are sent.
 pub type Fields = Vec<(&'static str, String)>;

@@ -73,10 +73,10 @@ pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
             break;
         }
     }
-    let mut answer = json!({"object": "list", "data": shown});
-    if deed.query.get("include_total") != Some("false") {
-        answer["total"] = total.into();
-    }
+    let answer = match deed.query.get("include_total") {
+        Some("false") => json!({"object": "list", "data": shown}),
+        _ => json!({"object": "list", "data": shown, "total": total}),
+    };
     Ok(deed.reply(StatusCode::OK, &answer))
 }
 

@@ -5,22 +5,25 @@ use crate::admit::{admit, may_begin};
 use crate::authn::Caller;
 use crate::edge;
 use crate::forward::forward;
-use crate::intake::{Ask, Given};
+use crate::intake::{Ask, Flow, Given};
 use crate::pipeline::{Gateway, Visitor};
 use crate::references;
 use crate::reply::{self, Body, Failure};
 use crate::upstream::Pool;
-use http::Response;
-use http::header::HOST;
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
+use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use louver_domain::endpoints::EndpointKind;
 use louver_mistral::address::is_foreign;
 use louver_mistral::audio;
 use louver_mistral::endpoints::Asked;
-use louver_mistral::forms::{NO_FORM, TRANSCRIPTION, Transcription};
+use louver_mistral::forms::{NO_FORM, TRANSCRIPTION, Transcription, URLENCODED, urlencoded};
 use louver_mistral::request::{Detail, RequestError};
 use std::sync::Arc;
+
+/// The longest form without a file, in bytes.
+const LONGEST_PLAIN: usize = 256 << 10;
 
 /// Writes down what is said in a file, or at an address.
 pub(super) async fn answer(
@@ -36,7 +39,10 @@ pub(super) async fn answer(
     if edge::json_body(&head.headers).is_ok() {
         return Err(wrong("body", "value_error", NO_FORM));
     }
-    let Filled { fields, file } = read(gateway, &TRANSCRIPTION, &head.headers, body).await?;
+    let Filled { fields, file } = match is_urlencoded(&head.headers) {
+        true => plain(gateway, &head.headers, body).await?,
+        false => read(gateway, &TRANSCRIPTION, &head.headers, body).await?,
+    };
     let understood = Transcription::read(fields, file.is_some()).map_err(Failure::Request)?;
     if understood.file_url().is_some_and(|url| !is_foreign(url, own_name(&head))) {
         return Err(wrong("file_url", "url_parsing", "Input should be an https URL of another host"));
@@ -49,6 +55,24 @@ pub(super) async fn answer(
     let admitted = admit(gateway, &visitor, &caller, ask, resolved).await?;
     let answered = forward(gateway, pool, admitted).await?;
     Ok(reply::relay(answered, &gateway.settings().timeouts))
+}
+
+/// Whether the form is of the kind that can have no file.
+fn is_urlencoded(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    matches!((types.next(), types.next()), (Some(only), None) if only.as_bytes() == URLENCODED.as_bytes())
+}
+
+/// Reads a form without a file.
+async fn plain(gateway: &Gateway, headers: &HeaderMap, body: Incoming) -> Result<Filled, Failure> {
+    edge::not_compressed(headers)?;
+    let mut flow = Flow::new(gateway.settings(), headers, body, LONGEST_PLAIN)?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = flow.next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    let fields = urlencoded(&TRANSCRIPTION, &bytes).map_err(Failure::Form)?;
+    Ok(Filled { fields, file: None })
 }
 
 /// How long the audio is at most: as a file of plain samples says, else as long as any may be.
