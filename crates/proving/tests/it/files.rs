@@ -11,9 +11,9 @@ use louver_proving::client::{Answer, raw, request, send};
 use louver_proving::form::{BOUNDARY, Form, body};
 use louver_proving::system::{System, UPSTREAM_KEY, eventually};
 use louver_simulator::Fault;
-use louver_store::db::Value as Cell;
 use louver_store::organizations;
 use serde_json::{Value, json};
+use sqlx::{Connection, Row, SqliteConnection};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -53,9 +53,11 @@ async fn listed(system: &System, key: &str) -> Vec<String> {
     ids
 }
 
+/// The first column of what the database holds.
 async fn rows(system: &System, sql: &'static str) -> Vec<String> {
-    let rows = system.store.fetch(sql, Vec::<Cell>::new()).await.unwrap();
-    rows.iter().map(|row| row.text(0).unwrap()).collect()
+    let mut connection = SqliteConnection::connect(&system.database_url).await.unwrap();
+    let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>(0)).collect()
 }
 
 #[tokio::test]
