@@ -2,17 +2,18 @@
 //! ticket is the proof.
 
 use crate::authn::Caller;
-use crate::intake::Ask;
-use crate::ledger::{Allowance, Demand, Verdict, take};
+use crate::intake::{Ask, Given};
+use crate::ledger::{Allowance, Demand, Verdict, take, would_pass};
 use crate::pipeline::{Gateway, Visitor};
 use crate::references::Resolved;
 use crate::reply::Failure;
 use crate::reserve::Plan;
 use crate::settle::Ticket;
 use crate::snapshot::Snapshot;
+use crate::upstream::Payload;
 use bytes::Bytes;
 use louver_domain::admission::{self, Refusal};
-use louver_domain::endpoints::EndpointKind;
+use louver_domain::endpoints::{Billing, EndpointKind};
 use louver_domain::money::Money;
 use louver_domain::prices::Terms;
 use louver_domain::reserve::Reach;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 /// An admitted call: the only thing that `forward` takes.
 pub(crate) struct Admitted {
     pub(crate) ticket: Ticket,
-    pub(crate) body: Bytes,
+    pub(crate) body: Payload,
     /// Path and query upstream.
     pub(crate) path: Cow<'static, str>,
     pub(crate) stream: bool,
@@ -81,7 +82,7 @@ pub(crate) async fn admit(
     let credential = resolved.credential(&caller.key, now_micros).ok_or(Failure::NoCredential)?;
     let turns = tools.calls.saturating_add(1);
     let reach = Reach {
-        input: tools.input(request.input_token_bound(), grant.model.context),
+        input: tools.input(input_bound(request, endpoint), grant.model.context),
         output: grant.output,
         choices: request.n,
         units: Units { tool_calls: tools.calls, ..units },
@@ -95,8 +96,7 @@ pub(crate) async fn admit(
     let plan = Plan { key: &caller.key, reach, exact, ask: &ask };
     let (taken, bound, output) = plan.take(gateway).await?;
     let limited = reach.open && (grant.inject || caller.key.counts_tokens);
-    let rewritten = request.rewrite(&ask.body, &grant.model.id, limited.then_some(output));
-    let body = rewritten.map_or_else(|| ask.body.clone(), Bytes::from);
+    let body = written(gateway, &ask, &grant.model.id, limited.then_some(output));
     let allowance = taken.allowance;
     let mut ticket = Ticket {
         place: Some(place),
@@ -127,6 +127,23 @@ pub(crate) async fn admit(
         return Err(Failure::AccountingUnavailable);
     }
     Ok(Admitted { ticket, body, path: resolved.target, stream: ask.request.stream, allowance })
+}
+
+/// The tokens of input at most. What is billed by the second has none: their number follows from nothing in the request,
+/// and the price of a second pays for them.
+fn input_bound(request: &Request, endpoint: EndpointKind) -> u64 {
+    if endpoint.billing() == Billing::AudioSeconds { 0 } else { request.input_token_bound() }
+}
+
+/// The body as it goes upstream.
+fn written(gateway: &Gateway, ask: &Ask, pinned: &str, max_tokens: Option<u64>) -> Payload {
+    match &ask.body {
+        Given::Json(body) => {
+            let rewritten = ask.request.rewrite(body, pinned, max_tokens);
+            Payload::json(rewritten.map_or_else(|| body.clone(), Bytes::from))
+        }
+        Given::Form(filled) => filled.written(Some(pinned), gateway.entropy()),
+    }
 }
 
 /// What a call is billed by beside tokens, at most.
@@ -166,6 +183,20 @@ impl ToolBound {
     fn input(&self, bound: u64, context: u64) -> u64 {
         if self.calls == 0 { bound } else { bound.max(context).saturating_mul(self.calls.saturating_add(1)) }
     }
+}
+
+/// Whether a call may be begun, before any of its body is read: the rules that need no body, and the rates. Nothing is
+/// taken.
+pub(crate) fn may_begin(
+    gateway: &Gateway,
+    visitor: &Visitor,
+    caller: &Caller,
+    endpoint: EndpointKind,
+) -> Result<(), Failure> {
+    admission::may_call(&caller.key.rules, visitor.address, endpoint).map_err(Failure::Refused)?;
+    let now_micros = gateway.clock().monotonic_micros();
+    let demand = Demand { bound: Bound::default(), now_micros, budgets: false };
+    would_pass(&caller.key.levels, demand).map_err(|limited| Failure::Refused(Refusal::RateLimited(limited)))
 }
 
 /// Admits a request that costs nothing: the rules that need no body, and the rates.

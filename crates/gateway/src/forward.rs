@@ -7,8 +7,7 @@ use crate::pipeline::Gateway;
 use crate::relay;
 use crate::reply::Failure;
 use crate::settle::{Outcome, Ticket};
-use crate::upstream::{AnswerBody, Call, JSON, Pool, SendError};
-use bytes::Bytes;
+use crate::upstream::{AnswerBody, Call, Payload, Pool, SendError};
 use http::{Method, Response, StatusCode};
 use louver_domain::id::OrganizationId;
 use std::borrow::Cow;
@@ -168,7 +167,7 @@ fn upstream_call(
     gateway: &Gateway,
     ticket: &Ticket,
     target: Cow<'static, str>,
-    body: Bytes,
+    body: Payload,
     stream: bool,
 ) -> Call {
     Call {
@@ -177,7 +176,6 @@ fn upstream_call(
         authority: gateway.settings().upstream.authority.clone(),
         authorization: ticket.credential.credential().authorization.clone(),
         accept: if stream { "text/event-stream" } else { "application/json" },
-        content_type: Some(JSON),
         body,
     }
 }

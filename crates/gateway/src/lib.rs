@@ -24,6 +24,8 @@ mod reserve;
 mod settings;
 mod settle;
 mod snapshot;
+mod spool;
+mod uploads;
 mod upstream;
 mod worker;
 

@@ -5,6 +5,7 @@
 //! upstream's own organization (`scrub.rs`).
 
 mod files;
+mod making;
 mod scrub;
 
 use crate::admit::{admit_free, kind};
@@ -15,7 +16,8 @@ use crate::ledger::Allowance;
 use crate::pipeline::{Gateway, Visitor};
 use crate::references;
 use crate::reply::{self, Body, Failure};
-use crate::upstream::{AnswerBody, Call, JSON, Pool, SendError};
+use crate::snapshot::KeyEntry;
+use crate::upstream::{AnswerBody, Call, Payload, Pool, SendError};
 use crate::{edge, intake};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
@@ -28,6 +30,9 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::sync::Arc;
+
+pub(crate) use files::Known;
+pub(crate) use making::Making;
 
 /// An answer of upstream about an object is no longer than this.
 const LONGEST_ANSWER: usize = 16 << 20;
@@ -98,8 +103,7 @@ impl Deed<'_> {
 
     /// A credential for something new.
     pub(crate) fn any_credential(&self) -> Result<InUse, Failure> {
-        let now = self.gateway.clock().monotonic_micros();
-        credentials::choose(&self.caller.key.credentials, now).ok_or(Failure::NoCredential)
+        any_credential(self.gateway, &self.caller.key)
     }
 
     /// The credential that an object was made with.
@@ -115,19 +119,8 @@ impl Deed<'_> {
         credential: &InUse,
         body: Option<Bytes>,
     ) -> Result<Response<AnswerBody>, Failure> {
-        let call = Call {
-            method,
-            target: Cow::Owned(target),
-            authority: self.gateway.settings().upstream.authority.clone(),
-            authorization: credential.credential().authorization.clone(),
-            accept: "*/*",
-            content_type: body.is_some().then_some(JSON),
-            body: body.unwrap_or_default(),
-        };
-        let response = self.pool.send(call).await.map_err(unanswered)?;
-        let organization = self.caller.key.organization_id;
-        forward::judge_status(self.gateway, organization, credential.credential(), response.status())?;
-        Ok(response)
+        let body = body.map(Payload::json).unwrap_or_default();
+        send(self.gateway, self.pool, &self.caller.key, credential, (method, target, body)).await
     }
 
     /// Sends a request about an object, and reads the answer whole.
@@ -138,23 +131,12 @@ impl Deed<'_> {
         credential: &InUse,
         body: Option<Bytes>,
     ) -> Result<Said, Failure> {
-        let response = self.send(method, target, credential, body).await?;
-        let status = response.status();
-        let bytes = whole(response.into_body()).await?;
-        if bytes.is_empty() {
-            return Ok(Said { status, value: Value::Null });
-        }
-        let mut value = serde_json::from_slice(&bytes).map_err(|_| Failure::UpstreamBroken)?;
-        scrub::scrub(&mut value, &self.caller.key);
-        Ok(Said { status, value })
+        read(self.send(method, target, credential, body).await?, &self.caller.key).await
     }
 
     /// An answer in JSON.
     pub(crate) fn reply(&self, status: StatusCode, value: &Value) -> Response<Body> {
-        let bytes = if value.is_null() { Vec::new() } else { value.to_string().into_bytes() };
-        let mut response = reply::json(bytes, self.allowance);
-        *response.status_mut() = status;
-        response
+        reply(status, value, self.allowance)
     }
 
     /// What upstream said, as it is; what it does not know is not there.
@@ -164,6 +146,52 @@ impl Deed<'_> {
             status => Ok(self.reply(status, &said.value)),
         }
     }
+}
+
+/// A credential for something new.
+pub(crate) fn any_credential(gateway: &Gateway, key: &KeyEntry) -> Result<InUse, Failure> {
+    credentials::choose(&key.credentials, gateway.clock().monotonic_micros()).ok_or(Failure::NoCredential)
+}
+
+/// An answer in JSON.
+pub(crate) fn reply(status: StatusCode, value: &Value, allowance: Allowance) -> Response<Body> {
+    let bytes = if value.is_null() { Vec::new() } else { value.to_string().into_bytes() };
+    let mut response = reply::json(bytes, allowance);
+    *response.status_mut() = status;
+    response
+}
+
+/// Sends a request, and answers as soon as the head of the answer is there.
+async fn send(
+    gateway: &Gateway,
+    pool: &Pool,
+    key: &KeyEntry,
+    credential: &InUse,
+    (method, target, body): (Method, String, Payload),
+) -> Result<Response<AnswerBody>, Failure> {
+    let call = Call {
+        method,
+        target: Cow::Owned(target),
+        authority: gateway.settings().upstream.authority.clone(),
+        authorization: credential.credential().authorization.clone(),
+        accept: "*/*",
+        body,
+    };
+    let response = pool.send(call).await.map_err(unanswered)?;
+    forward::judge_status(gateway, key.organization_id, credential.credential(), response.status())?;
+    Ok(response)
+}
+
+/// Reads what upstream said, without its own ids.
+async fn read(response: Response<AnswerBody>, key: &KeyEntry) -> Result<Said, Failure> {
+    let status = response.status();
+    let bytes = whole(response.into_body()).await?;
+    if bytes.is_empty() {
+        return Ok(Said { status, value: Value::Null });
+    }
+    let mut value = serde_json::from_slice(&bytes).map_err(|_| Failure::UpstreamBroken)?;
+    scrub::scrub(&mut value, key);
+    Ok(Said { status, value })
 }
 
 fn unanswered(error: SendError) -> Failure {

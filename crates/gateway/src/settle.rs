@@ -229,7 +229,10 @@ impl Ticket {
             tool_calls,
         };
         let terms = Terms { priority: usage.priority, ..self.bound.terms };
-        Some(Metered { tokens: tokens(usage), units, terms, tools })
+        // What is billed by the second has no tokens, as in its bound.
+        let by_second = self.endpoint.billing() == Billing::AudioSeconds;
+        let tokens = if by_second { Tokens::default() } else { tokens(usage) };
+        Some(Metered { tokens, units, terms, tools })
     }
 }
 

@@ -140,6 +140,30 @@ pub enum ReferenceKind {
 }
 
 impl Request {
+    /// A request that says nothing yet.
+    pub(crate) fn empty(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            model: String::new(),
+            unnameable: false,
+            model_span: 0..0,
+            stream: false,
+            max_tokens: None,
+            max_tokens_span: None,
+            n: 1,
+            priority_tier: false,
+            text_bytes: 0,
+            messages: 0,
+            tools: 0,
+            images: 0,
+            added_tokens: 0,
+            nested_models: Vec::new(),
+            provider_tools: Vec::new(),
+            references: Vec::new(),
+            quantities: Quantities::default(),
+        }
+    }
+
     /// What the input will likely cost in tokens: for rates and per-request limits, not for money.
     ///
     /// Mistral's tokenizer takes 3.0 (Chinese) to 4.4 (source code) bytes per token on
@@ -200,26 +224,7 @@ struct Reader {
 
 impl Reader {
     fn new(endpoint: Endpoint) -> Self {
-        let request = Request {
-            endpoint,
-            model: String::new(),
-            unnameable: false,
-            model_span: 0..0,
-            stream: false,
-            max_tokens: None,
-            max_tokens_span: None,
-            n: 1,
-            priority_tier: false,
-            text_bytes: 0,
-            messages: 0,
-            tools: 0,
-            images: 0,
-            added_tokens: 0,
-            nested_models: Vec::new(),
-            provider_tools: Vec::new(),
-            references: Vec::new(),
-            quantities: Quantities::default(),
-        };
+        let request = Request::empty(endpoint);
         Self { request, details: Vec::new(), tool: None, file: false, content: false }
     }
 

@@ -63,6 +63,7 @@ struct Wire<'a> {
     input_tokens_details: Option<Details>,
     num_cached_tokens: Option<u64>,
     pages_processed: Option<u64>,
+    #[serde(default, deserialize_with = "begun_seconds")]
     prompt_audio_seconds: Option<u64>,
     connectors: Option<BTreeMap<String, u64>>,
     #[serde(borrow)]
@@ -72,6 +73,14 @@ struct Wire<'a> {
 #[derive(Deserialize)]
 struct Details {
     cached_tokens: Option<u64>,
+}
+
+/// Seconds, of which a begun one counts as one.
+fn begun_seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let Some(seconds) = Option::<serde_json::Number>::deserialize(from)? else { return Ok(None) };
+    let begun = seconds.as_f64().filter(|seconds| *seconds >= 0.0).map(f64::ceil);
+    let whole = begun.and_then(|begun| format!("{begun:.0}").parse().ok());
+    seconds.as_u64().or(whole).map(Some).ok_or_else(|| serde::de::Error::custom("seconds below zero"))
 }
 
 impl Wire<'_> {

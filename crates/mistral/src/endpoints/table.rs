@@ -190,6 +190,8 @@ impl Endpoint {
         Self::Embeddings,
         Self::ListModels,
         Self::GetModel,
+        Self::Transcriptions,
+        Self::UploadFile,
         Self::ListFiles,
         Self::GetFile,
         Self::DeleteFile,
