@@ -10,6 +10,7 @@ use crate::reply::Failure;
 use crate::reserve::Plan;
 use crate::settle::Ticket;
 use crate::snapshot::Snapshot;
+use crate::turns::{Most, Played, Speaker, Turn};
 use bytes::Bytes;
 use louver_domain::admission::{self, Refusal};
 use louver_domain::endpoints::EndpointKind;
@@ -52,51 +53,96 @@ pub(crate) async fn admit(
     ask: Ask,
     resolved: Resolved,
 ) -> Result<Admitted, Failure> {
+    let mut ask = ask;
+    let endpoint = kind(ask.request.endpoint);
+    let own_length = ask.request.max_tokens.is_some();
+    let turn = resolved.turn.as_deref();
+    if let Some(turn) = turn {
+        turn.stand_in(&mut ask.request);
+    }
     let request = &ask.request;
-    let endpoint = kind(request.endpoint);
     let question = admission::Ask {
         endpoint,
         model: (!request.unnameable).then_some(request.model.as_str()),
         nested_models: &request.nested_models,
         tools: &request.provider_tools,
         priority: request.priority_tier,
-        input_tokens: request.estimated_input_tokens(),
+        input_tokens: request.estimated_input_tokens().saturating_add(turn.map_or(0, Turn::estimate)),
         max_tokens: request.max_tokens,
         choices: request.n,
     };
-    let estimated_input = question.input_tokens;
+    let (estimated_input, open) = (question.input_tokens, question.is_open());
     let grant = admission::admit(&caller.key.rules, &caller.snapshot.catalogue, visitor.address, question)
         .map_err(Failure::Refused)?;
-    let model = caller.snapshot.model(&grant.model.id);
-    let (price_version, price) =
-        model.and_then(|m| m.prices.at(visitor.now)).map_or((0, None), |(v, p)| (v, Some(p)));
+    let speakers = speakers(caller, visitor.now, &grant, turn);
     let units = units(request);
-    let covered = price.is_some_and(|price| price.covers(endpoint.billing(), &units));
+    let covers = |speaker: &Speaker| {
+        speaker.price.as_ref().is_some_and(|price| price.covers(endpoint.billing(), &units))
+    };
     let tools = ToolBound::of(request, &caller.snapshot, gateway.settings().bounds.tool_calls, visitor.now);
-    if caller.key.needs_price && !(covered && tools.priced) {
+    if caller.key.needs_price && !(speakers.iter().all(covers) && tools.priced) {
         return Err(Failure::Refused(Refusal::UnboundedCost));
     }
+    let times = turn.map_or(Ok(1), |turn| turn.speakers(&caller.key, request))?;
     let now_micros = gateway.clock().monotonic_micros();
     let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
     let credential = resolved.credential(&caller.key, now_micros).ok_or(Failure::NoCredential)?;
-    let turns = tools.calls.saturating_add(1);
+    let context = turn.map_or(grant.model.context, |turn| turn.context(&caller.snapshot));
+    let growth = match turn {
+        None => None,
+        Some(turn) => {
+            let most = Most { output: grant.output.saturating_mul(ask.request.n), context };
+            let id = credential.credential().id;
+            turn.grow(gateway, visitor, &caller.key, &mut ask.request, &most, id).await?
+        }
+    };
+    let request = &ask.request;
+    let turns = tools.calls.saturating_add(1).saturating_mul(times);
+    let input = request.input_token_bound();
+    let input = tools.input(if turn.is_some() { input.min(context) } else { input }, context);
     let reach = Reach {
-        input: tools.input(request.input_token_bound(), grant.model.context),
+        input: input.saturating_mul(times),
         output: grant.output,
-        choices: request.n,
+        // In each turn a model may say as much as it is allowed to.
+        choices: if turn.is_some() { request.n.saturating_mul(turns) } else { request.n },
         units: Units { tool_calls: tools.calls, ..units },
         terms: Terms { priority: request.priority_tier, ..Terms::default() },
         tools: tools.cost,
-        price,
-        context: grant.model.context.saturating_mul(turns),
-        open: question.is_open(),
+        price: None,
+        context: if turn.is_some() { context } else { context.saturating_mul(turns) },
+        open,
     };
-    let exact = model.is_some_and(|model| model.counted_exactly);
+    let mut speakers = speakers;
+    // The dearest one first.
+    speakers.sort_by_key(|speaker| {
+        std::cmp::Reverse(Reach { price: speaker.price.as_ref(), ..reach }.bound(reach.output).cost)
+    });
+    let dearest = speakers.first().cloned().ok_or(Failure::Refused(Refusal::ModelNotAllowed))?;
+    let reach = Reach { price: dearest.price.as_ref(), ..reach };
+    let exact = caller.snapshot.model(&grant.model.id).is_some_and(|model| model.counted_exactly)
+        && speakers.len() == 1;
     let plan = Plan { key: &caller.key, reach, exact, ask: &ask };
-    let (taken, bound, output) = plan.take(gateway).await?;
-    let limited = reach.open && (grant.inject || caller.key.counts_tokens);
-    let rewritten = request.rewrite(&ask.body, &grant.model.id, limited.then_some(output));
-    let body = rewritten.map_or_else(|| ask.body.clone(), Bytes::from);
+    let (taken, bound, output) = match plan.take(gateway).await {
+        Ok(taken) => taken,
+        Err(failure) => {
+            if let Some(growth) = growth {
+                growth.undone().done(gateway.store()).await;
+            }
+            return Err(failure);
+        }
+    };
+    let limits = grant.inject || caller.key.counts_tokens;
+    let body = match turn {
+        None => {
+            let limited = open && limits;
+            let rewritten = request.rewrite(&ask.body, &grant.model.id, limited.then_some(output));
+            rewritten.map_or_else(|| ask.body.clone(), Bytes::from)
+        }
+        Some(turn) => {
+            let length = (limits && !own_length).then_some(output);
+            turn.rewrite(&caller.key, request, &ask.body, &grant.model.id, length)
+        }
+    };
     let allowance = taken.allowance;
     let mut ticket = Ticket {
         place: Some(place),
@@ -107,9 +153,10 @@ pub(crate) async fn admit(
         at: gateway.ledger().store_time(now_micros),
         key: Arc::clone(&caller.key),
         endpoint,
-        model: model.map_or_else(|| grant.model.id.as_str().into(), |m| Arc::clone(&m.name)),
-        price: price.cloned(),
-        price_version,
+        model: dearest.model,
+        price: dearest.price,
+        price_version: dearest.price_version,
+        turn: turn.map(|_| Played::new(caller, speakers, growth.clone())),
         estimated_input,
         credential,
         bound,
@@ -124,9 +171,33 @@ pub(crate) async fn admit(
     };
     if let Err(error) = ticket.write_down().await {
         tracing::error!(%error, "a call is refused, since it cannot be written down");
+        ticket.turn = None;
+        if let Some(growth) = growth {
+            growth.undone().done(gateway.store()).await;
+        }
         return Err(Failure::AccountingUnavailable);
     }
     Ok(Admitted { ticket, body, path: resolved.target, stream: ask.request.stream, allowance })
+}
+
+/// The models that may speak, with their prices.
+fn speakers(
+    caller: &Caller,
+    now: Timestamp,
+    grant: &admission::Grant<'_>,
+    turn: Option<&Turn>,
+) -> Vec<Speaker> {
+    let only = std::slice::from_ref(&grant.model.id);
+    let speaker = |id: &String| {
+        let model = caller.snapshot.model(id);
+        let price = model.and_then(|model| model.prices.at(now));
+        Speaker {
+            model: model.map_or_else(|| id.as_str().into(), |model| Arc::clone(&model.name)),
+            price: price.map(|(_, price)| price.clone()),
+            price_version: price.map_or(0, |(version, _)| version),
+        }
+    };
+    turn.map_or(only, |turn| &turn.models).iter().map(speaker).collect()
 }
 
 /// What a call is billed by beside tokens, at most.

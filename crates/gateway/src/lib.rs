@@ -22,6 +22,7 @@ mod reserve;
 mod settings;
 mod settle;
 mod snapshot;
+mod turns;
 mod upstream;
 mod worker;
 
