@@ -3,14 +3,14 @@
 
 use crate::authn::Caller;
 use crate::intake::Ask;
-use crate::ledger::{Allowance, Demand, Verdict, take};
+use crate::ledger::{Allowance, Demand, Taken, Verdict, take};
 use crate::pipeline::{Gateway, Visitor};
 use crate::references::Resolved;
 use crate::reply::Failure;
 use crate::reserve::Plan;
 use crate::settle::Ticket;
 use crate::snapshot::Snapshot;
-use crate::turns::{Most, Played, Speaker, Turn};
+use crate::turns::{Growth, Most, Played, Speaker, Turn};
 use bytes::Bytes;
 use louver_domain::admission::{self, Refusal};
 use louver_domain::endpoints::EndpointKind;
@@ -50,100 +50,45 @@ pub(crate) async fn admit(
     gateway: &Gateway,
     visitor: &Visitor,
     caller: &Caller,
-    ask: Ask,
+    mut ask: Ask,
     resolved: Resolved,
 ) -> Result<Admitted, Failure> {
-    let mut ask = ask;
-    let endpoint = kind(ask.request.endpoint);
-    let own_length = ask.request.max_tokens.is_some();
     let turn = resolved.turn.as_deref();
+    let own_length = ask.request.max_tokens.is_some();
     if let Some(turn) = turn {
         turn.stand_in(&mut ask.request);
     }
-    let request = &ask.request;
-    let question = admission::Ask {
-        endpoint,
-        model: (!request.unnameable).then_some(request.model.as_str()),
-        nested_models: &request.nested_models,
-        tools: &request.provider_tools,
-        priority: request.priority_tier,
-        input_tokens: request.estimated_input_tokens().saturating_add(turn.map_or(0, Turn::estimate)),
-        max_tokens: request.max_tokens,
-        choices: request.n,
-    };
-    let (estimated_input, open) = (question.input_tokens, question.is_open());
-    let grant = admission::admit(&caller.key.rules, &caller.snapshot.catalogue, visitor.address, question)
-        .map_err(Failure::Refused)?;
-    let speakers = speakers(caller, visitor.now, &grant, turn);
-    let units = units(request);
-    let covers = |speaker: &Speaker| {
-        speaker.price.as_ref().is_some_and(|price| price.covers(endpoint.billing(), &units))
-    };
-    let tools = ToolBound::of(request, &caller.snapshot, gateway.settings().bounds.tool_calls, visitor.now);
-    if caller.key.needs_price && !(speakers.iter().all(covers) && tools.priced) {
-        return Err(Failure::Refused(Refusal::UnboundedCost));
-    }
-    let times = turn.map_or(Ok(1), |turn| turn.speakers(&caller.key, request))?;
+    let judged = judge(gateway, visitor, caller, &ask.request, turn)?;
     let now_micros = gateway.clock().monotonic_micros();
     let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
     let credential = resolved.credential(&caller.key, now_micros).ok_or(Failure::NoCredential)?;
-    let context = turn.map_or(grant.model.context, |turn| turn.context(&caller.snapshot));
     let growth = match turn {
         None => None,
         Some(turn) => {
-            let most = Most { output: grant.output.saturating_mul(ask.request.n), context };
+            let most = Most { output: judged.output.saturating_mul(ask.request.n), context: judged.context };
             let id = credential.credential().id;
             turn.grow(gateway, visitor, &caller.key, &mut ask.request, &most, id).await?
         }
     };
-    let request = &ask.request;
-    let turns = tools.calls.saturating_add(1).saturating_mul(times);
-    let input = request.input_token_bound();
-    let input = tools.input(if turn.is_some() { input.min(context) } else { input }, context);
-    let reach = Reach {
-        input: input.saturating_mul(times),
-        output: grant.output,
-        // In each turn a model may say as much as it is allowed to.
-        choices: if turn.is_some() { request.n.saturating_mul(turns) } else { request.n },
-        units: Units { tool_calls: tools.calls, ..units },
-        terms: Terms { priority: request.priority_tier, ..Terms::default() },
-        tools: tools.cost,
-        price: None,
-        context: if turn.is_some() { context } else { context.saturating_mul(turns) },
-        open,
-    };
-    let mut speakers = speakers;
-    // The dearest one first.
-    speakers.sort_by_key(|speaker| {
-        std::cmp::Reverse(Reach { price: speaker.price.as_ref(), ..reach }.bound(reach.output).cost)
-    });
-    let dearest = speakers.first().cloned().ok_or(Failure::Refused(Refusal::ModelNotAllowed))?;
-    let reach = Reach { price: dearest.price.as_ref(), ..reach };
-    let exact = caller.snapshot.model(&grant.model.id).is_some_and(|model| model.counted_exactly)
-        && speakers.len() == 1;
-    let plan = Plan { key: &caller.key, reach, exact, ask: &ask };
-    let (taken, bound, output) = match plan.take(gateway).await {
+    let (taken, bound, output) = match judged.take(gateway, caller, &ask, turn.is_some()).await {
         Ok(taken) => taken,
-        Err(failure) => {
-            if let Some(growth) = growth {
-                growth.undone().done(gateway.store()).await;
-            }
-            return Err(failure);
-        }
+        Err(failure) => return Err(undone(gateway, growth, failure).await),
     };
-    let limits = grant.inject || caller.key.counts_tokens;
+    let limits = judged.inject || caller.key.counts_tokens;
     let body = match turn {
         None => {
-            let limited = open && limits;
-            let rewritten = request.rewrite(&ask.body, &grant.model.id, limited.then_some(output));
+            let limited = judged.open && limits;
+            let rewritten = ask.request.rewrite(&ask.body, &judged.pinned, limited.then_some(output));
             rewritten.map_or_else(|| ask.body.clone(), Bytes::from)
         }
         Some(turn) => {
             let length = (limits && !own_length).then_some(output);
-            turn.rewrite(&caller.key, request, &ask.body, &grant.model.id, length)
+            turn.rewrite(&caller.key, &ask, &judged.pinned, length)
         }
     };
+    let Judged { dearest, others, tools, estimated_input, .. } = judged;
     let allowance = taken.allowance;
+    let played = turn.map(|_| Played::new(caller, dearest.clone(), others, growth.clone()));
     let mut ticket = Ticket {
         place: Some(place),
         ledger: Arc::clone(gateway.ledger()),
@@ -152,11 +97,11 @@ pub(crate) async fn admit(
         request_id: visitor.request_id,
         at: gateway.ledger().store_time(now_micros),
         key: Arc::clone(&caller.key),
-        endpoint,
+        endpoint: kind(ask.request.endpoint),
         model: dearest.model,
         price: dearest.price,
         price_version: dearest.price_version,
-        turn: turn.map(|_| Played::new(caller, speakers, growth.clone())),
+        turn: played,
         estimated_input,
         credential,
         bound,
@@ -172,32 +117,140 @@ pub(crate) async fn admit(
     if let Err(error) = ticket.write_down().await {
         tracing::error!(%error, "a call is refused, since it cannot be written down");
         ticket.turn = None;
-        if let Some(growth) = growth {
-            growth.undone().done(gateway.store()).await;
-        }
-        return Err(Failure::AccountingUnavailable);
+        return Err(undone(gateway, growth, Failure::AccountingUnavailable).await);
     }
     Ok(Admitted { ticket, body, path: resolved.target, stream: ask.request.stream, allowance })
 }
 
-/// The models that may speak, with their prices.
-fn speakers(
+/// A call that is refused after its conversation has grown.
+async fn undone(gateway: &Gateway, growth: Option<Growth>, failure: Failure) -> Failure {
+    if let Some(growth) = growth {
+        growth.undone().done(gateway.store()).await;
+    }
+    failure
+}
+
+/// What the rules say of a call before anything is counted.
+struct Judged {
+    /// The model's id, as it goes upstream.
+    pinned: String,
+    /// The most tokens of output of each choice.
+    output: u64,
+    inject: bool,
+    open: bool,
+    /// The largest context of those who may speak.
+    context: u64,
+    /// Whoever costs most of those who may speak, and the others.
+    dearest: Speaker,
+    others: Vec<Speaker>,
+    units: Units,
+    tools: ToolBound,
+    /// Times that models may speak one after the other, beside those for tools.
+    times: u64,
+    estimated_input: u64,
+}
+
+/// Asks the rules, and what it can be charged by.
+fn judge(
+    gateway: &Gateway,
+    visitor: &Visitor,
     caller: &Caller,
-    now: Timestamp,
-    grant: &admission::Grant<'_>,
+    request: &Request,
     turn: Option<&Turn>,
-) -> Vec<Speaker> {
-    let only = std::slice::from_ref(&grant.model.id);
-    let speaker = |id: &String| {
-        let model = caller.snapshot.model(id);
-        let price = model.and_then(|model| model.prices.at(now));
-        Speaker {
-            model: model.map_or_else(|| id.as_str().into(), |model| Arc::clone(&model.name)),
-            price: price.map(|(_, price)| price.clone()),
-            price_version: price.map_or(0, |(version, _)| version),
-        }
+) -> Result<Judged, Failure> {
+    let endpoint = kind(request.endpoint);
+    let question = admission::Ask {
+        endpoint,
+        model: (!request.unnameable).then_some(request.model.as_str()),
+        nested_models: &request.nested_models,
+        tools: &request.provider_tools,
+        priority: request.priority_tier,
+        input_tokens: request.estimated_input_tokens().saturating_add(turn.map_or(0, Turn::estimate)),
+        max_tokens: request.max_tokens,
+        choices: request.n,
     };
-    turn.map_or(only, |turn| &turn.models).iter().map(speaker).collect()
+    let (estimated_input, open) = (question.input_tokens, question.is_open());
+    let grant = admission::admit(&caller.key.rules, &caller.snapshot.catalogue, visitor.address, question)
+        .map_err(Failure::Refused)?;
+    let units = units(request);
+    let tools = ToolBound::of(request, &caller.snapshot, gateway.settings().bounds.tool_calls, visitor.now);
+    let speaker = |id: &str| Speaker::of(&caller.snapshot, id, visitor.now);
+    let dearest = speaker(&grant.model.id);
+    let others: Vec<Speaker> =
+        turn.iter().flat_map(|turn| turn.models.iter().skip(1)).map(|id| speaker(id)).collect();
+    let covered = std::iter::once(&dearest)
+        .chain(&others)
+        .all(|speaker| speaker.price.as_ref().is_some_and(|price| price.covers(endpoint.billing(), &units)));
+    if caller.key.needs_price && !(covered && tools.priced) {
+        return Err(Failure::Refused(Refusal::UnboundedCost));
+    }
+    let mut judged = Judged {
+        pinned: grant.model.id.clone(),
+        output: grant.output,
+        inject: grant.inject,
+        open,
+        context: turn.map_or(grant.model.context, |turn| turn.context(&caller.snapshot)),
+        dearest,
+        others,
+        units,
+        tools,
+        times: turn.map_or(Ok(1), |turn| turn.speakers(&caller.key, request))?,
+        estimated_input,
+    };
+    judged.find_dearest(request);
+    Ok(judged)
+}
+
+impl Judged {
+    /// Puts whoever costs most first.
+    fn find_dearest(&mut self, request: &Request) {
+        for place in 0..self.others.len() {
+            let Some(other) = self.others.get(place) else { return };
+            let cost = |speaker: &Speaker| self.reach(request, true, speaker).bound(self.output).cost;
+            if cost(other) > cost(&self.dearest)
+                && let Some(other) = self.others.get_mut(place)
+            {
+                std::mem::swap(other, &mut self.dearest);
+            }
+        }
+    }
+
+    /// What the call could use, if that one spoke.
+    fn reach<'a>(&self, request: &Request, is_turn: bool, speaker: &'a Speaker) -> Reach<'a> {
+        let turns = self.tools.calls.saturating_add(1).saturating_mul(self.times);
+        let input = request.input_token_bound();
+        // In a turn, upstream refuses what is longer than the context; and each model may say as much as it is allowed to.
+        let (input, choices, context) = if is_turn {
+            (input.min(self.context), request.n.saturating_mul(turns), self.context)
+        } else {
+            (input, request.n, self.context.saturating_mul(turns))
+        };
+        Reach {
+            input: self.tools.input(input, self.context).saturating_mul(self.times),
+            output: self.output,
+            choices,
+            units: Units { tool_calls: self.tools.calls, ..self.units },
+            terms: Terms { priority: request.priority_tier, ..Terms::default() },
+            tools: self.tools.cost,
+            price: speaker.price.as_ref(),
+            context,
+            open: self.open,
+        }
+    }
+
+    /// Takes what it could use of every rate and budget.
+    async fn take(
+        &self,
+        gateway: &Gateway,
+        caller: &Caller,
+        ask: &Ask,
+        is_turn: bool,
+    ) -> Result<(Taken, Bound, u64), Failure> {
+        let reach = self.reach(&ask.request, is_turn, &self.dearest);
+        let exact = self.others.is_empty()
+            && caller.snapshot.model(&self.pinned).is_some_and(|model| model.counted_exactly);
+        Plan { key: &caller.key, reach, exact, ask }.take(gateway).await
+    }
 }
 
 /// What a call is billed by beside tokens, at most.

@@ -12,6 +12,7 @@ pub(crate) use played::{Played, Speaker};
 
 use crate::admit::kind;
 use crate::authn::Caller;
+use crate::intake::Ask;
 use crate::objects::agents::{self, Known, Version};
 use crate::objects::conversations;
 use crate::pipeline::Gateway;
@@ -301,14 +302,8 @@ impl Turn {
     }
 
     /// The body for the upstream.
-    pub(crate) fn rewrite(
-        &self,
-        key: &KeyEntry,
-        request: &Request,
-        body: &Bytes,
-        pinned: &str,
-        max_tokens: Option<u64>,
-    ) -> Bytes {
+    pub(crate) fn rewrite(&self, key: &KeyEntry, ask: &Ask, pinned: &str, max_tokens: Option<u64>) -> Bytes {
+        let Ask { request, body } = ask;
         let has_turns = request.endpoint != Endpoint::AgentsCompletions;
         let pins = Pins {
             model: pinned,

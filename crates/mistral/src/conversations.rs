@@ -16,6 +16,9 @@ pub struct Told {
 #[derive(Deserialize)]
 struct Answer<'a> {
     conversation_id: Option<String>,
+    /// Of a completion by an agent.
+    #[serde(borrow)]
+    model: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     outputs: Vec<Named<'a>>,
 }
@@ -31,6 +34,7 @@ struct Named<'a> {
 pub fn answer(body: &[u8]) -> Told {
     let Ok(answer) = serde_json::from_slice::<Answer<'_>>(body) else { return Told::default() };
     let mut told = Told { conversation_id: answer.conversation_id, models: Vec::new() };
+    note(&mut told.models, answer.model);
     for output in answer.outputs {
         note(&mut told.models, output.model);
     }
@@ -73,6 +77,7 @@ mod tests {
             (Some("conv_1"), vec!["a".into(), "b".into()])
         );
         assert_eq!(answer(b"[]"), Told::default());
+        assert_eq!(answer(br#"{"model":"m","choices":[]}"#).models, ["m"]);
         let stream = b"event: conversation.response.started\ndata: {\"conversation_id\":\"c\"}\n\nevent: x\n";
         assert_eq!(event(first_event(stream).unwrap()).conversation_id.as_deref(), Some("c"));
         assert_eq!(first_event(b"data: {}\n"), None);

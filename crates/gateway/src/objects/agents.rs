@@ -11,7 +11,7 @@ use louver_domain::objects::ObjectKind;
 use louver_mistral::request::{self, AgentVersion, Pins, Request};
 use louver_store::objects::{self, Object};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// What lists may be asked by.
@@ -392,10 +392,10 @@ pub(super) async fn set_alias(deed: &Deed<'_>) -> Result<Response<Body>, Failure
 pub(super) async fn aliases(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
     let known = Known::of(&deed.object(ObjectKind::Agent).await?);
     let shown = known.aliases.iter().map(|(name, alias)| {
-        let mut shown = if alias.shown.is_object() { alias.shown.clone() } else { json!({}) };
-        shown["alias"] = name.as_str().into();
-        shown["version"] = alias.version.into();
-        shown
+        let mut shown = alias.shown.as_object().cloned().unwrap_or_default();
+        shown.insert("alias".into(), name.as_str().into());
+        shown.insert("version".into(), alias.version.into());
+        Value::Object(shown)
     });
     Ok(deed.reply(StatusCode::OK, &shown.collect()))
 }

@@ -124,3 +124,35 @@ impl After {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use louver_domain::money::Money;
+    use louver_domain::prices::Terms;
+    use louver_domain::usage::{Tokens, Units};
+
+    fn back(tools: bool, why: Why, tokens: (u64, u64), unsent: bool, answered: u16) -> (u64, bool) {
+        let object = ObjectId::from_bytes([1; 16]);
+        let growth = Growth { object, input: 100, most: 150, tools, begins: Some("{}".into()) };
+        let tokens = Tokens { input: tokens.0, cached: 0, output: tokens.1 };
+        let charge =
+            Charge { tokens, units: Units::default(), terms: Terms::default(), cost: Money::ZERO, why };
+        let after = growth.after(&charge, unsent, answered);
+        (after.back, after.withdraw)
+    }
+
+    #[test]
+    fn only_what_was_surely_not_added_comes_back() {
+        assert_eq!(back(false, Why::Metered, (500, 20), false, 200), (30, false), "no more than was put in");
+        assert_eq!(back(false, Why::Metered, (40, 20), false, 200), (90, false));
+        assert_eq!(back(true, Why::Metered, (110, 20), false, 200), (20, false), "tools put in as well");
+        assert_eq!(back(true, Why::Overrun, (900, 20), false, 200), (0, false));
+        for why in [Why::Unknown, Why::Absurd, Why::Ahead] {
+            assert_eq!(back(false, why, (100, 50), false, 200), (0, false));
+        }
+        assert_eq!(back(false, Why::Void, (0, 0), false, 503), (0, false), "it may have been kept");
+        assert_eq!(back(false, Why::Void, (0, 0), false, 400), (150, true));
+        assert_eq!(back(false, Why::Void, (0, 0), true, 502), (150, true), "nothing was sent");
+    }
+}
