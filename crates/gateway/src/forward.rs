@@ -7,6 +7,7 @@ use crate::pipeline::Gateway;
 use crate::relay;
 use crate::reply::Failure;
 use crate::settle::{Outcome, Ticket};
+use crate::turns;
 use crate::upstream::{AnswerBody, Call, Payload, Pool, SendError};
 use http::{Method, Response, StatusCode};
 use louver_domain::id::OrganizationId;
@@ -107,13 +108,9 @@ async fn exchange(gateway: Arc<Gateway>, pool: Pool, admitted: Admitted) -> Resu
             return Err(Failure::UpstreamBroken);
         }
     };
-    judge(gateway, ticket, response).map(|(ticket, response)| Answered {
-        ticket,
-        response,
-        stream,
-        allowance,
-        left: pool.left().clone(),
-    })
+    let (ticket, response) = judge(gateway, ticket, response)?;
+    let answered = Answered { ticket, response, stream, allowance, left: pool.left().clone() };
+    if answered.ticket.turn.is_none() { Ok(answered) } else { Box::pin(turns::hold(gateway, answered)).await }
 }
 
 /// Whether the answer may pass; one that may not is settled.

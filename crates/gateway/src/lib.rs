@@ -25,6 +25,7 @@ mod settings;
 mod settle;
 mod snapshot;
 mod spool;
+mod turns;
 mod uploads;
 mod upstream;
 mod worker;

@@ -4,6 +4,8 @@
 //! of the key's workspace, with the credential that the object was made with. What upstream answers loses the ids of
 //! upstream's own organization (`scrub.rs`).
 
+pub(crate) mod agents;
+pub(crate) mod conversations;
 mod files;
 mod making;
 mod scrub;
@@ -22,10 +24,11 @@ use crate::{edge, intake};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use louver_domain::id::UpstreamId;
 use louver_domain::objects::ObjectKind;
 use louver_mistral::endpoints::{Asked, Endpoint};
 use louver_mistral::query::{self, Query};
-use louver_store::objects::Object;
+use louver_store::objects::{self, Object};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -69,7 +72,8 @@ pub(crate) async fn answer(
     let caller = authenticate(gateway, &head.headers, visitor.now)?;
     let allowance = admit_free(gateway, &visitor, &caller, kind(asked.endpoint))?;
     let query = query::read(head.uri.query(), parameters(asked.endpoint)).map_err(Failure::Query)?;
-    let body = if matches!(*head.method.as_str().as_bytes(), [b'G' | b'D', ..]) {
+    let body = if matches!(*head.method.as_str().as_bytes(), [b'G' | b'D', ..]) || is_bodiless(asked.endpoint)
+    {
         edge::no_body(&head.headers)?;
         Bytes::new()
     } else {
@@ -82,6 +86,22 @@ pub(crate) async fn answer(
         Endpoint::DeleteFile => files::delete(&deed).await,
         Endpoint::DownloadFile => files::download(&deed).await,
         Endpoint::SignFileUrl => files::sign(&deed).await,
+        Endpoint::CreateAgent => agents::create(&deed).await,
+        Endpoint::ListAgents => agents::list(&deed).await,
+        Endpoint::GetAgent => agents::get(&deed).await,
+        Endpoint::UpdateAgent => agents::update(&deed).await,
+        Endpoint::DeleteAgent => agents::delete(&deed).await,
+        Endpoint::SwitchAgentVersion => agents::switch(&deed).await,
+        Endpoint::ListAgentVersions => agents::versions(&deed).await,
+        Endpoint::GetAgentVersion => agents::version(&deed).await,
+        Endpoint::SetAgentAlias => agents::set_alias(&deed).await,
+        Endpoint::ListAgentAliases => agents::aliases(&deed).await,
+        Endpoint::DeleteAgentAlias => agents::delete_alias(&deed).await,
+        Endpoint::ListConversations => conversations::list(&deed).await,
+        Endpoint::GetConversation | Endpoint::ConversationHistory | Endpoint::ConversationMessages => {
+            conversations::get(&deed).await
+        }
+        Endpoint::DeleteConversation => conversations::delete(&deed).await,
         _ => Err(Failure::NoSuchObject),
     }
 }
@@ -91,8 +111,19 @@ const fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
     match endpoint {
         Endpoint::ListFiles => files::PARAMETERS,
         Endpoint::SignFileUrl => &["expiry"],
+        Endpoint::ListAgents => agents::PARAMETERS,
+        Endpoint::ListAgentVersions | Endpoint::ListConversations => agents::PAGES,
+        Endpoint::GetAgent => &["agent_version"],
+        Endpoint::SwitchAgentVersion => &["version"],
+        Endpoint::SetAgentAlias => agents::ALIAS,
+        Endpoint::DeleteAgentAlias => &["alias"],
         _ => &[],
     }
+}
+
+/// Requests that change something and say all of it in their address.
+const fn is_bodiless(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::SwitchAgentVersion | Endpoint::SetAgentAlias)
 }
 
 impl Deed<'_> {
@@ -104,6 +135,28 @@ impl Deed<'_> {
     /// A credential for something new.
     pub(crate) fn any_credential(&self) -> Result<InUse, Failure> {
         any_credential(self.gateway, &self.caller.key)
+    }
+
+    /// The credential of that id.
+    pub(crate) fn exact_credential(&self, id: Option<UpstreamId>) -> Result<InUse, Failure> {
+        credentials::exactly(&self.caller.key.credentials, id).ok_or(Failure::NoCredential)
+    }
+
+    /// An object that is to be made for the key's workspace with that credential.
+    pub(crate) fn intended(&self, kind: ObjectKind, credential_id: Option<UpstreamId>) -> Object {
+        references::intended(&self.caller.key, &self.visitor, kind, credential_id)
+    }
+
+    /// Deletes the object that the path names. One that upstream has forgotten already is deleted here too.
+    pub(crate) async fn delete(&self, kind: ObjectKind) -> Result<Response<Body>, Failure> {
+        let object = self.object(kind).await?;
+        let credential = self.credential_of(&object)?;
+        let said = self.ask(Method::DELETE, self.asked.path(), &credential, None).await?;
+        if said.status.is_success() || said.status == StatusCode::NOT_FOUND {
+            let deleted = objects::delete(self.gateway.store(), object.id, self.visitor.now).await;
+            deleted.map_err(Failure::store)?;
+        }
+        self.pass_on(&said)
     }
 
     /// The credential that an object was made with.

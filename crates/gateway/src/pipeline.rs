@@ -255,7 +255,7 @@ impl Gateway {
         louver_domain::admission::may_call(&caller.key.rules, visitor.address, kind(asked.endpoint))
             .map_err(Failure::Refused)?;
         let ask = intake::read(&self.settings, asked.endpoint, &head.headers, body).await?;
-        let resolved = references::resolve(self, &caller, asked, &ask.request).await?;
+        let resolved = references::resolve(self, &caller, asked, &ask).await?;
         let admitted = admit(self, &visitor, &caller, ask, resolved).await?;
         let answered = forward(self, pool, admitted).await?;
         Ok(reply::relay(answered, &self.settings.timeouts))

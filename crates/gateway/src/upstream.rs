@@ -184,6 +184,8 @@ pub(crate) enum AnswerBody {
     Http1 { body: http1::Body, pool: Arc<Mutex<Connections>> },
     /// Of a shared connection.
     Http2(Incoming),
+    /// What was read ahead of it, and the rest, if it goes on.
+    Ahead { first: Option<Bytes>, rest: Option<Box<AnswerBody>> },
 }
 
 impl AnswerBody {
@@ -212,6 +214,11 @@ impl AnswerBody {
                     None => return Poll::Ready(None),
                 }
             },
+            Self::Ahead { first, rest } => match (first.take().filter(|first| !first.is_empty()), rest) {
+                (Some(first), _) => Poll::Ready(Some(Ok(first))),
+                (None, Some(rest)) => rest.poll_piece(cx),
+                (None, None) => Poll::Ready(None),
+            },
         }
     }
 
@@ -220,6 +227,9 @@ impl AnswerBody {
         match self {
             Self::Http1 { body, .. } => body.is_ended(),
             Self::Http2(incoming) => incoming.is_end_stream(),
+            Self::Ahead { first, rest } => {
+                first.as_ref().is_none_or(Bytes::is_empty) && rest.as_ref().is_none_or(|rest| rest.is_ended())
+            }
         }
     }
 
@@ -228,6 +238,11 @@ impl AnswerBody {
         match self {
             Self::Http1 { body, .. } => body.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Http2(incoming) => incoming.size_hint(),
+            Self::Ahead { first, rest: None } => {
+                let length = first.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+            Self::Ahead { .. } => SizeHint::default(),
         }
     }
 }

@@ -5,7 +5,9 @@
 //! what bounds the cost. An unknown field is refused as upstream refuses it: a
 //! field that is not known here could name another model or another price.
 
+mod agents;
 mod chat;
+mod conversations;
 mod fields;
 mod guardrails;
 mod rewrite;
@@ -19,6 +21,7 @@ use serde::Serialize;
 use crate::endpoints::Endpoint;
 use crate::json::{self, Cursor, Fault, JsonError, Kind};
 
+pub use agents::{AgentVersion, HandoffExecution, Pins, Turn};
 pub use rewrite::splice;
 
 /// No more findings than this are reported; the rest of the document is still checked.
@@ -100,6 +103,8 @@ pub struct Request {
     pub references: Vec<Reference>,
     /// What it is billed by beside tokens, at most.
     pub quantities: Quantities,
+    /// What it says of agents and conversations; `None` where the endpoint has neither.
+    pub turn: Option<Box<Turn>>,
 }
 
 /// What a request is billed by beside tokens.
@@ -161,6 +166,7 @@ impl Request {
             provider_tools: Vec::new(),
             references: Vec::new(),
             quantities: Quantities::default(),
+            turn: Turn::of(endpoint),
         }
     }
 
@@ -230,7 +236,11 @@ impl Reader {
 
     fn document(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
         if cursor.kind()? == Kind::Object {
-            cursor.object(|cursor, name| self.field(cursor, name))?;
+            self.begins(cursor.offset());
+            cursor.object(|cursor, name| match self.request.turn {
+                Some(_) => self.turn_field(cursor, name),
+                None => self.field(cursor, name),
+            })?;
             self.missing();
         } else {
             self.refuse(&[], "model_attributes_type", "Input should be an object");
@@ -241,6 +251,9 @@ impl Reader {
     }
 
     fn missing(&mut self) {
+        if self.request.turn.is_some() {
+            return self.turn_missing();
+        }
         if self.request.model_span.is_empty() {
             self.refuse(&["model"], "missing", "Field required");
         }

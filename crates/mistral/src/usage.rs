@@ -147,6 +147,8 @@ pub struct Found {
     pub events: u64,
     /// Streams only: `data: [DONE]` was seen.
     pub done: bool,
+    /// Conversations only: the models that spoke, each once.
+    pub models: Vec<String>,
 }
 
 /// Watches an answer go by in chunks, cut anywhere, for its `usage`.
@@ -171,6 +173,11 @@ impl UsageFinder {
     /// For a stream of server-sent events, which is also counted in case it breaks off.
     pub fn for_stream() -> Self {
         Self { found: Found::default(), mode: Mode::Stream(Lines::default()) }
+    }
+
+    /// For the stream of a conversation: also who speaks is noted.
+    pub fn for_conversation() -> Self {
+        Self { found: Found::default(), mode: Mode::Stream(Lines::of_conversation()) }
     }
 
     /// Takes the next bytes.

@@ -51,7 +51,7 @@ pub(super) async fn answer(
     let filled = Filled { fields, file };
     request.quantities.audio_seconds = seconds(gateway, &filled).await?;
     let ask = Ask { request, body: Given::Form(filled) };
-    let resolved = references::resolve(gateway, &caller, asked, &ask.request).await?;
+    let resolved = references::resolve(gateway, &caller, asked, &ask).await?;
     let admitted = admit(gateway, &visitor, &caller, ask, resolved).await?;
     let answered = forward(gateway, pool, admitted).await?;
     Ok(reply::relay(answered, &gateway.settings().timeouts))

@@ -1,5 +1,6 @@
 //! The inference API for the description of the API: the operation of each endpoint, and the shapes it refers to.
 
+mod agents;
 mod answers;
 mod forms;
 mod requests;
@@ -8,13 +9,15 @@ use super::{Class, Endpoint};
 use serde_json::{Map, Value, json};
 
 /// The chapters, in their order.
-pub const CHAPTERS: [(&str, &str); 6] = [
+pub const CHAPTERS: &[(&str, &str)] = &[
     ("chat", "Chats with a model."),
     ("fim", "Code between two pieces of code."),
     ("embeddings", "Vectors of texts."),
     ("models", "The models that the key may use."),
     ("audio", "Audio written down."),
     ("files", "Files of the workspace, which are kept upstream."),
+    ("agents", "Agents of the workspace, with their versions."),
+    ("conversations", "Conversations of the workspace, with a model or an agent."),
 ];
 
 /// Refusals of requests that only read.

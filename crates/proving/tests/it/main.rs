@@ -10,6 +10,7 @@
 #[macro_use]
 mod contract;
 
+mod agents;
 mod alerts;
 mod apply;
 mod attacks;
@@ -17,6 +18,7 @@ mod audit;
 mod audit_chain;
 mod budgets;
 mod calls;
+mod conversations;
 mod doctor;
 mod explain;
 mod files;
