@@ -8,13 +8,14 @@ use crate::pipeline::{Gateway, Visitor};
 use crate::references::Resolved;
 use crate::reply::Failure;
 use crate::reserve::Plan;
-use crate::settle::Ticket;
+use crate::settings::CallBounds;
+use crate::settle::{Ticket, guarded};
 use crate::snapshot::Snapshot;
 use bytes::Bytes;
-use louver_domain::admission::{self, Refusal};
-use louver_domain::endpoints::EndpointKind;
+use louver_domain::admission::{self, CallRules, Refusal};
+use louver_domain::endpoints::{Billing, EndpointKind};
 use louver_domain::money::Money;
-use louver_domain::prices::Terms;
+use louver_domain::prices::{Price, Terms};
 use louver_domain::reserve::Reach;
 use louver_domain::settlement::Bound;
 use louver_domain::time::Timestamp;
@@ -49,11 +50,13 @@ pub(crate) async fn admit(
     gateway: &Gateway,
     visitor: &Visitor,
     caller: &Caller,
-    ask: Ask,
+    mut ask: Ask,
     resolved: Resolved,
 ) -> Result<Admitted, Failure> {
+    ask.request.rename_cache_key(|key| gateway.pepper().name_of(caller.key.workspace_id, key));
     let request = &ask.request;
     let endpoint = kind(request.endpoint);
+    let billing = billing(request.endpoint);
     let question = admission::Ask {
         endpoint,
         model: (!request.unnameable).then_some(request.model.as_str()),
@@ -70,27 +73,32 @@ pub(crate) async fn admit(
     let model = caller.snapshot.model(&grant.model.id);
     let (price_version, price) =
         model.and_then(|m| m.prices.at(visitor.now)).map_or((0, None), |(v, p)| (v, Some(p)));
-    let units = units(request);
-    let covered = price.is_some_and(|price| price.covers(endpoint.billing(), &units));
-    let tools = ToolBound::of(request, &caller.snapshot, gateway.settings().bounds.tool_calls, visitor.now);
-    if caller.key.needs_price && !(covered && tools.priced) {
+    may_fill_context(&caller.key.rules, request, grant.model.context)?;
+    let bounds = gateway.settings().bounds;
+    let units = units(request, bounds);
+    let covered = billing == Billing::Free || price.is_some_and(|price| price.covers(billing, &units));
+    let tools = ToolBound::of(request, &caller.snapshot, bounds.tool_calls, visitor.now);
+    let guards = Guards::of(request, &caller.snapshot, visitor.now);
+    if caller.key.needs_price && !(covered && tools.priced && guards.priced) {
         return Err(Failure::Refused(Refusal::UnboundedCost));
     }
     let now_micros = gateway.clock().monotonic_micros();
     let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
     let credential = resolved.credential(&caller.key, now_micros).ok_or(Failure::NoCredential)?;
-    let turns = tools.calls.saturating_add(1);
+    let input = tools.input(input_bound(request, grant.model.context), grant.model.context);
     let reach = Reach {
-        input: tools.input(request.input_token_bound(), grant.model.context),
+        input,
         output: grant.output,
         choices: request.n,
         units: Units { tool_calls: tools.calls, ..units },
         terms: Terms { priority: request.priority_tier, ..Terms::default() },
-        tools: tools.cost,
+        tools: tools.cost.checked_add(guards.cost(input)).unwrap_or(Money::from_nanos(i64::MAX)),
         price,
-        context: grant.model.context.saturating_mul(turns),
+        context: grant.model.context.saturating_mul(tools.calls.saturating_add(1)),
         open: question.is_open(),
     };
+    // Who only counts tokens uses none.
+    let reach = if billing == Billing::Free { nothing_of(reach) } else { reach };
     let exact = model.is_some_and(|model| model.counted_exactly);
     let plan = Plan { key: &caller.key, reach, exact, ask: &ask };
     let (taken, bound, output) = plan.take(gateway).await?;
@@ -107,6 +115,7 @@ pub(crate) async fn admit(
         at: gateway.ledger().store_time(now_micros),
         key: Arc::clone(&caller.key),
         endpoint,
+        billing,
         model: model.map_or_else(|| grant.model.id.as_str().into(), |m| Arc::clone(&m.name)),
         price: price.cloned(),
         price_version,
@@ -114,6 +123,7 @@ pub(crate) async fn admit(
         credential,
         bound,
         tools: tools.prices,
+        guards: guards.price,
         taken,
         slot: None,
         sent: false,
@@ -129,10 +139,67 @@ pub(crate) async fn admit(
     Ok(Admitted { ticket, body, path: resolved.target, stream: ask.request.stream, allowance })
 }
 
+/// What a call is billed by; a counter of tokens costs nothing.
+fn billing(endpoint: Endpoint) -> Billing {
+    if endpoint == Endpoint::CountResponseTokens { Billing::Free } else { kind(endpoint).billing() }
+}
+
 /// What a call is billed by beside tokens, at most.
-const fn units(request: &Request) -> Units {
-    let Quantities { pages, annotated_pages, audio_seconds, characters } = request.quantities;
+fn units(request: &Request, bounds: CallBounds) -> Units {
+    let Quantities { pages, annotated_pages, audio_seconds, characters } =
+        request.quantities_at_most(bounds.document_pages);
     Units { pages, annotated_pages, audio_seconds, characters, tool_calls: 0 }
+}
+
+/// Tokens of input at most. Documents and sound can have as many as the model takes.
+fn input_bound(request: &Request, context: u64) -> u64 {
+    let counted = request.input_token_bound();
+    if request.fills_context { counted.max(context) } else { counted }
+}
+
+/// Where a role limits the tokens of a request, what may fill the model's context must fit the limit whole.
+fn may_fill_context(rules: &CallRules, request: &Request, context: u64) -> Result<(), Failure> {
+    match &rules.tokens_per_request {
+        Some((limit, role)) if request.fills_context && context > *limit => {
+            let (limit, asked, role) = (*limit, context, Arc::clone(role));
+            Err(Failure::Refused(Refusal::TokensPerRequestExceeded { limit, asked, role }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The same call, where nothing of it is billed.
+fn nothing_of(reach: Reach<'_>) -> Reach<'_> {
+    let units = Units::default();
+    Reach { input: 0, output: 0, units, tools: Money::ZERO, price: None, open: false, ..reach }
+}
+
+/// What the models of guardrails cost: they read the same input beside the model.
+struct Guards {
+    /// All their prices in one; `None` where there are none.
+    price: Option<Price>,
+    /// Whether each has one.
+    priced: bool,
+}
+
+impl Guards {
+    fn of(request: &Request, snapshot: &Snapshot, now: Timestamp) -> Self {
+        if request.nested_models.is_empty() {
+            return Self { price: None, priced: true };
+        }
+        let input = |name: &String| {
+            let (_, model) = snapshot.catalogue.find(name)?;
+            snapshot.model(&model.id)?.prices.at(now)?.1.input_usd_per_mtok
+        };
+        let prices: Vec<Money> = request.nested_models.iter().filter_map(input).collect();
+        let sum = prices.iter().try_fold(Money::ZERO, |sum, price| sum.checked_add(*price));
+        let price = Price { input_usd_per_mtok: sum, ..Price::none(now) };
+        Self { price: Some(price), priced: sum.is_some() && prices.len() == request.nested_models.len() }
+    }
+
+    fn cost(&self, input: u64) -> Money {
+        self.price.as_ref().map_or(Money::ZERO, |price| guarded(price, input))
+    }
 }
 
 /// What the tools of a call can cost that upstream runs by itself: nothing in the request says how often it calls them.

@@ -32,6 +32,8 @@ pub(crate) struct Ticket {
     pub(crate) at: Timestamp,
     pub(crate) key: Arc<KeyEntry>,
     pub(crate) endpoint: EndpointKind,
+    /// What it is billed by.
+    pub(crate) billing: Billing,
     pub(crate) model_asked: String,
     pub(crate) model: Arc<str>,
     pub(crate) price: Option<Price>,
@@ -41,6 +43,8 @@ pub(crate) struct Ticket {
     pub(crate) bound: Bound,
     /// Prices of the tools that upstream may run, by their types.
     pub(crate) tools: Vec<(String, Money)>,
+    /// What the models of its guardrails cost together.
+    pub(crate) guards: Option<Price>,
     /// What was taken of rates and budgets.
     pub(crate) taken: Taken,
     /// The call's slot in the journal.
@@ -194,13 +198,29 @@ impl Ticket {
     /// Under a budget what is not known is charged at the bound. Without one it is only history, and the best guess
     /// serves it better: the estimated input, and one token for every event and every four bytes of text seen.
     fn unknown(&self, found: &Found) -> settlement::Outcome {
+        // What is billed by what was sent, or not at all, needs nobody to tell it.
+        if self.is_known_ahead() {
+            return settlement::Outcome::Metered(self.sent_units());
+        }
         if self.key.budgeted {
             return settlement::Outcome::Unknown;
+        }
+        if self.billing == Billing::Pages {
+            return settlement::Outcome::Guessed(self.sent_units());
         }
         let seen = found.events.max(found.text_bytes.div_ceil(4)).max(1);
         let output = if self.endpoint.generates() { seen } else { 0 };
         let tokens = Tokens { input: self.estimated_input.max(1), cached: 0, output };
         settlement::Outcome::Guessed(Metered { tokens, ..Metered::default() })
+    }
+
+    /// Whether what was sent says all that is billed.
+    const fn is_known_ahead(&self) -> bool {
+        matches!(self.billing, Billing::Characters | Billing::Free)
+    }
+
+    fn sent_units(&self) -> Metered {
+        Metered { units: self.bound.units, terms: self.bound.terms, ..Metered::default() }
     }
 
     /// What upstream said, as this endpoint is billed. `None`: it called a tool that was not offered.
@@ -218,7 +238,7 @@ impl Ticket {
             tool_calls = tool_calls.saturating_add(*calls);
         }
         let annotated = self.bound.units.annotated_pages > 0;
-        let of = |billing: Billing, count: u64| if self.endpoint.billing() == billing { count } else { 0 };
+        let of = |billing: Billing, count: u64| if self.billing == billing { count } else { 0 };
         let pages = of(Billing::Pages, usage.pages);
         let units = Units {
             pages: if annotated { 0 } else { pages },
@@ -229,7 +249,12 @@ impl Ticket {
             tool_calls,
         };
         let terms = Terms { priority: usage.priority, ..self.bound.terms };
-        Some(Metered { tokens: tokens(usage), units, terms, tools })
+        // What is billed by pages or characters has no tokens, whatever upstream counts beside them.
+        let by_tokens = !matches!(self.billing, Billing::Pages | Billing::Characters | Billing::Free);
+        let tokens = if by_tokens { tokens(usage) } else { Tokens::default() };
+        let guards = self.guards.as_ref().map(|guards| guarded(guards, tokens.input));
+        let tools = guards.and_then(|guards| tools.checked_add(guards)).unwrap_or(tools);
+        Some(Metered { tokens, units, terms, tools })
     }
 }
 
@@ -239,6 +264,11 @@ impl Drop for Ticket {
         let outcome = if self.sent { Outcome::Unanswered } else { Outcome::Unsent };
         self.close(&outcome);
     }
+}
+
+/// What the models of guardrails cost that read so much input.
+pub(crate) fn guarded(guards: &Price, input: u64) -> Money {
+    guards.cost(Tokens { input, cached: 0, output: 0 }, &Units::default(), Terms::default())
 }
 
 fn tokens(usage: &Usage) -> Tokens {

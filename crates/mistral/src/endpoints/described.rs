@@ -7,10 +7,14 @@ use super::{Class, Endpoint};
 use serde_json::{Map, Value, json};
 
 /// The chapters, in their order.
-pub const CHAPTERS: [(&str, &str); 4] = [
+pub const CHAPTERS: [(&str, &str); 8] = [
     ("chat", "Chats with a model."),
     ("fim", "Code between two pieces of code."),
     ("embeddings", "Vectors of texts."),
+    ("classifiers", "Texts and chats that are judged."),
+    ("ocr", "Documents that are read."),
+    ("audio", "Sound, written down and spoken."),
+    ("responses", "Responses, of which upstream keeps nothing."),
     ("models", "The models that the key may use."),
 ];
 
@@ -93,8 +97,10 @@ fn responses(endpoint: Endpoint) -> Map<String, Value> {
     };
     let refused = refusals.into_iter().map(|status| (status.to_string(), refusal(status)));
     let mut content = json!({"application/json": {"schema": shared(answers::name(endpoint))}});
-    if let (Endpoint::ChatCompletions | Endpoint::FimCompletions, Some(kinds)) =
-        (endpoint, content.as_object_mut())
+    if let (
+        Endpoint::ChatCompletions | Endpoint::FimCompletions | Endpoint::Responses | Endpoint::Speech,
+        Some(kinds),
+    ) = (endpoint, content.as_object_mut())
     {
         kinds.insert("text/event-stream".into(), json!({"schema": {"type": "string"}}));
     }
