@@ -85,9 +85,9 @@ pub struct Request {
     /// `service_tier` is `"auto"`: upstream may charge the priority price.
     pub priority_tier: bool,
     /// The literal of `service_tier`.
-    tier_span: Option<Range<usize>>,
-    /// `prompt_cache_key`.
-    cache_key: Option<CacheKey>,
+    pub tier_span: Option<Range<usize>>,
+    /// `prompt_cache_key`, unless absent or `null`.
+    pub cache_key: Option<CacheKey>,
     /// UTF-8 bytes of all string values, plus the JSON around them in schemas, tools and tool calls as upstream
     /// writes it; without the `data:` URLs of images.
     pub text_bytes: u64,
@@ -117,11 +117,13 @@ pub struct Request {
 
 /// The name that a client gave to what upstream may keep of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct CacheKey {
-    given: String,
-    span: Range<usize>,
+pub struct CacheKey {
+    /// As sent.
+    pub given: String,
+    /// Its literal.
+    pub span: Range<usize>,
     /// What goes upstream instead; `None` is nothing.
-    sent: Option<String>,
+    pub sent: Option<String>,
 }
 
 /// What a request is billed by beside tokens.
