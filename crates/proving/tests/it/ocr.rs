@@ -25,7 +25,8 @@ fn picture() -> Value {
 async fn c15_pages_are_charged_as_the_simulator_bills_them() {
     let system = System::start().await;
     let key = budgeted(&system, 100).await;
-    let annotated = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}});
+    let annotated =
+        json!({"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}});
     for (document, more) in [
         (remote(7), json!({})),
         (picture(), json!({})),
