@@ -50,7 +50,9 @@ async fn c14_what_is_free_still_counts() {
     let (key, _) = system.key(json!({"tokens_per_minute": 100})).await;
     let long = json!({"model": FREE, "input": "word ".repeat(100)});
     assert_eq!(system.post(&key, PATHS[0], &long).await.verdict(), (429, "rate_limited".into()));
-    let (key, _) = system.key(json!({"requests_per_minute": 1})).await;
+    let path = format!("/v1/gateway/workspaces/{}/limits", system.workspace);
+    system.deed("PATCH", &path, json!({"requests_per_minute": 1})).await;
+    let (key, _) = system.key(json!({})).await;
     assert_eq!(system.post(&key, PATHS[0], &body(PATHS[0], FREE)).await.status, 200);
     assert_eq!(
         system.post(&key, PATHS[0], &body(PATHS[0], FREE)).await.verdict(),

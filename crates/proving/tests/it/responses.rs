@@ -60,7 +60,9 @@ async fn c2_the_length_is_bounded_under_its_own_name() {
 #[tokio::test]
 async fn c14_counting_is_free_but_not_unlimited() {
     let system = System::start().await;
-    let (key, _) = system.key(json!({"requests_per_minute": 2, "monthly_budget_usd": 0})).await;
+    let path = format!("/v1/gateway/workspaces/{}/limits", system.workspace);
+    system.deed("PATCH", &path, json!({"requests_per_minute": 2})).await;
+    let (key, _) = system.key(json!({"monthly_budget_usd": 0})).await;
     let answer = system.post(&key, COUNT, &response()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(answer.json()["input_tokens"].as_u64().unwrap() > 0);
@@ -113,25 +115,22 @@ async fn b10_a5_a9_c3_what_is_kept_has_no_owner_and_the_body_is_read_strictly() 
 }
 
 #[tokio::test]
-async fn c9_priority_is_a_permission_and_charged_as_served() {
+async fn c9_priority_is_a_permission_and_everybody_else_says_standard() {
     let system = System::start().await;
     let key = budgeted(&system, 10).await;
-    let mut auto = chat(MODEL);
-    auto["service_tier"] = json!("auto");
-    assert_eq!(system.post(&key, CHAT, &auto).await.verdict(), (403, "service_tier_not_allowed".into()));
-    assert_eq!(system.simulator.calls(), 0);
-    let path = format!("/v1/gateway/workspaces/{}/limits", system.workspace);
-    let limits = json!({"monthly_budget_usd": 10, "allowed_service_tiers": ["standard", "priority"]});
-    system.deed("PATCH", &path, limits).await;
-    for priority in [true, false] {
-        auto["metadata"] = json!({"simulator": {"priority": priority}});
-        assert_eq!(system.post(&key, CHAT, &auto).await.status, 200);
+    let mut body = chat(MODEL);
+    body["service_tier"] = json!("auto");
+    assert_eq!(system.post(&key, CHAT, &body).await.verdict(), (403, "service_tier_not_allowed".into()));
+    assert_eq!((system.simulator.calls(), spent(&system).await), (0, 0));
+    for tier in [Value::Null, json!("standard_only")] {
+        body["service_tier"] = tier;
+        assert_eq!(system.post(&key, CHAT, &body).await.status, 200);
     }
     assert_eq!(system.post(&key, CHAT, &chat(MODEL)).await.status, 200);
-    let served: Vec<bool> = system.simulator.ledger().iter().map(|e| e.billed.priority).collect();
-    assert_eq!(served, [true, false, false]);
-    let last: Value = serde_json::from_slice(&system.simulator.ledger()[2].body).unwrap();
-    assert_eq!(last["service_tier"], "standard_only");
+    for entry in system.simulator.ledger() {
+        let sent: Value = serde_json::from_slice(&entry.body).unwrap();
+        assert!(sent["service_tier"] == "standard_only" && !entry.billed.priority, "{sent}");
+    }
     assert_eq!(spent(&system).await, cost(&system));
 }
 
@@ -150,9 +149,11 @@ async fn c18_names_of_caches_are_the_workspaces_own() {
     let name = sent[0]["prompt_cache_key"].as_str().unwrap();
     assert_eq!((name.len(), &sent[1]["prompt_cache_key"]), (64, &sent[0]["prompt_cache_key"]));
     assert!(ledger[1].billed.cached > 0, "the same workspace has its cache");
-    let admins = json!({"name": "other"});
-    let other = system.deed("POST", "/v1/workspaces", admins).await;
-    let other = other["uuid"].as_str().or_else(|| other["id"].as_str()).unwrap().to_owned();
+    let people = json!([{"email": "a@example.com", "first_name": "A", "last_name": "B"}]);
+    let people = system.deed("POST", "/v1/admin/users", people).await;
+    let admin = people["email_to_user_id"]["a@example.com"].as_str().unwrap().to_owned();
+    let made = json!({"name": "other", "admin_user_id": admin});
+    let other = system.deed("POST", "/v1/admin/workspaces", made).await["uuid"].as_str().unwrap().to_owned();
     let (stranger, _) = system.key(json!({"workspace_id": other})).await;
     assert_eq!(system.post(&stranger, CHAT, &body).await.status, 200);
     let last = system.simulator.ledger()[2].clone();
