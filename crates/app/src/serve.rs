@@ -155,6 +155,12 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
 }
 
 /// Where people reach the admin side: where the settings say, or else its listener.
+/// The host of the address that was set.
+fn public_host(config: &Config) -> Option<String> {
+    let uri: http::Uri = config.public_url.as_deref()?.parse().ok()?;
+    uri.host().map(str::to_owned)
+}
+
 fn public_url(config: &Config, admin_side: SocketAddr) -> String {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{admin_side}"))
@@ -351,6 +357,7 @@ fn settings(config: &Config, upstream: UpstreamTarget) -> Result<Settings, Strin
         credential_rest_seconds: config.credential_rest_seconds,
         spool_dir: config.spool_dir.clone(),
         bounds: config.bounds,
+        public_host: public_host(config),
     })
 }
 

@@ -13,6 +13,7 @@ mod forward;
 pub mod fuzzing;
 mod head_check;
 mod intake;
+mod judge;
 mod ledger;
 mod listing;
 mod objects;

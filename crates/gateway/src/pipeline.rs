@@ -255,6 +255,8 @@ impl Gateway {
         louver_domain::admission::may_call(&caller.key.rules, visitor.address, kind(asked.endpoint))
             .map_err(Failure::Refused)?;
         let ask = intake::read(&self.settings, asked.endpoint, &head.headers, body).await?;
+        let public = self.settings.public_host.as_deref();
+        edge::not_ourselves(&ask.request.hosts, &head.uri, &head.headers, public)?;
         let resolved = references::resolve(self, &caller, asked, &ask).await?;
         let admitted = admit(self, &visitor, &caller, ask, resolved).await?;
         let answered = forward(self, pool, admitted).await?;

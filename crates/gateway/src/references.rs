@@ -1,8 +1,8 @@
 //! The objects that a call names: each must be the workspace's own, and the call takes the credential they were made with.
 
 use crate::authn::Caller;
-use crate::intake::{Ask, Given};
 use crate::credentials::{self, InUse};
+use crate::intake::{Ask, Given};
 use crate::pipeline::{Gateway, Visitor};
 use crate::reply::Failure;
 use crate::snapshot::KeyEntry;

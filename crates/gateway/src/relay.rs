@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
+use louver_domain::endpoints::EndpointKind;
 use louver_mistral::usage::UsageFinder;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -168,6 +169,7 @@ impl Drop for Relay {
 
 fn finder(stream: bool, ticket: &Ticket) -> UsageFinder {
     match (stream, &ticket.turn) {
+        _ if ticket.endpoint == EndpointKind::Responses => UsageFinder::for_response(stream),
         (false, _) => UsageFinder::for_answer(),
         (true, None) => UsageFinder::for_stream(),
         (true, Some(_)) => UsageFinder::for_conversation(),

@@ -104,6 +104,7 @@ pub(crate) enum Failure {
     NoSuchModel,
     NoSuchObject,
     ObjectsApart,
+    OwnAddress,
     Refused(Refusal),
     NoCredential,
     AccountingUnavailable,
@@ -229,7 +230,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
         Failure::UnsupportedMediaType { message } => plain(415, "unsupported_media_type", message.into()),
         Failure::BodyTooLarge { limit } => plain(413, "request_too_large", format!("The body is larger than {limit} bytes.")),
         Failure::RequestTimeout => plain(408, "request_timeout", "The body came too slowly.".into()),
-        Failure::Request(error) => request_error(visitor, settings, &id, error),
+        Failure::Request(error) => request_error(&id, error),
         Failure::Form(error) => form_error(&id, error),
         Failure::NoRoom => later(plain(503, "overloaded", "The file cannot be taken in now; nothing was sent.".into())),
         Failure::NoSuchModel => plain(404, "not_found", "There is no such model, or this key may not use it.".into()),
@@ -243,6 +244,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             "invalid_request",
             "The objects that the request names were made with different upstream credentials; one call has one.".into(),
         ),
+        Failure::OwnAddress => plain(422, "invalid_request", "An address in the request is this gateway's own.".into()),
         Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
         Failure::AccountingUnavailable => {
@@ -267,7 +269,7 @@ fn later(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-fn request_error(visitor: &Visitor, settings: &Settings, id: &str, error: RequestError) -> Response<Body> {
+fn request_error(id: &str, error: RequestError) -> Response<Body> {
     match error {
         RequestError::Json(error) => {
             let message = format!("The body is not valid: {error}");
@@ -276,10 +278,6 @@ fn request_error(visitor: &Visitor, settings: &Settings, id: &str, error: Reques
             answer(&body)
         }
         RequestError::Shape(details) => shape(id, details),
-        RequestError::ToolNotAllowed { tool_type } => {
-            refused(visitor, settings, id, Refusal::ToolNotAllowed { tool: tool_type })
-        }
-        RequestError::FileNotFound => answer(&ErrorBody::new(404, "not_found", "There is no such file.", id)),
     }
 }
 

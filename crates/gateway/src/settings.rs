@@ -97,6 +97,8 @@ pub struct Settings {
     pub spool_dir: PathBuf,
     /// What a call may bring along and set off, where its request does not say.
     pub bounds: CallBounds,
+    /// The host under which people reach this installation, where that was set.
+    pub public_host: Option<String>,
     /// Seconds that a credential rests after upstream answered 429 or 5xx with it.
     pub credential_rest_seconds: u32,
 }

@@ -33,6 +33,8 @@ pub(crate) struct Ticket {
     pub(crate) at: Timestamp,
     pub(crate) key: Arc<KeyEntry>,
     pub(crate) endpoint: EndpointKind,
+    /// What it is billed by.
+    pub(crate) billing: Billing,
     pub(crate) model_asked: String,
     pub(crate) model: Arc<str>,
     pub(crate) price: Option<Price>,
@@ -44,6 +46,8 @@ pub(crate) struct Ticket {
     pub(crate) tools: Vec<(String, Money)>,
     /// Who may speak, where the call is to an agent or in a conversation.
     pub(crate) turn: Option<Box<Played>>,
+    /// What the models of its guardrails cost together.
+    pub(crate) guards: Option<Price>,
     /// What was taken of rates and budgets.
     pub(crate) taken: Taken,
     /// The call's slot in the journal.
@@ -219,13 +223,29 @@ impl Ticket {
     /// Under a budget what is not known is charged at the bound. Without one it is only history, and the best guess
     /// serves it better: the estimated input, and one token for every event and every four bytes of text seen.
     fn unknown(&self, found: &Found) -> settlement::Outcome {
+        // What is billed by what was sent, or not at all, needs nobody to tell it.
+        if self.is_known_ahead() {
+            return settlement::Outcome::Metered(self.sent_units());
+        }
         if self.key.budgeted {
             return settlement::Outcome::Unknown;
+        }
+        if self.billing == Billing::Pages {
+            return settlement::Outcome::Guessed(self.sent_units());
         }
         let seen = found.events.max(found.text_bytes.div_ceil(4)).max(1);
         let output = if self.endpoint.generates() { seen } else { 0 };
         let tokens = Tokens { input: self.estimated_input.max(1), cached: 0, output };
         settlement::Outcome::Guessed(Metered { tokens, ..Metered::default() })
+    }
+
+    /// Whether what was sent says all that is billed.
+    const fn is_known_ahead(&self) -> bool {
+        matches!(self.billing, Billing::Characters | Billing::Free)
+    }
+
+    fn sent_units(&self) -> Metered {
+        Metered { units: self.bound.units, terms: self.bound.terms, ..Metered::default() }
     }
 
     /// What upstream said, as this endpoint is billed. `None`: it called a tool that was not offered.
@@ -243,7 +263,7 @@ impl Ticket {
             tool_calls = tool_calls.saturating_add(*calls);
         }
         let annotated = self.bound.units.annotated_pages > 0;
-        let of = |billing: Billing, count: u64| if self.endpoint.billing() == billing { count } else { 0 };
+        let of = |billing: Billing, count: u64| if self.billing == billing { count } else { 0 };
         let pages = of(Billing::Pages, usage.pages);
         let units = Units {
             pages: if annotated { 0 } else { pages },
@@ -254,9 +274,11 @@ impl Ticket {
             tool_calls,
         };
         let terms = Terms { priority: usage.priority, ..self.bound.terms };
-        // What is billed by the second has no tokens, as in its bound.
-        let by_second = self.endpoint.billing() == Billing::AudioSeconds;
-        let tokens = if by_second { Tokens::default() } else { tokens(usage) };
+        // What is billed by pages, seconds or characters has no tokens, whatever upstream counts beside them.
+        let by_tokens = matches!(self.billing, Billing::Tokens | Billing::InputTokens);
+        let tokens = if by_tokens { tokens(usage) } else { Tokens::default() };
+        let guards = self.guards.as_ref().map(|guards| guarded(guards, tokens.input));
+        let tools = guards.and_then(|guards| tools.checked_add(guards)).unwrap_or(tools);
         Some(Metered { tokens, units, terms, tools })
     }
 }
@@ -267,6 +289,11 @@ impl Drop for Ticket {
         let outcome = if self.sent { Outcome::Unanswered } else { Outcome::Unsent };
         self.close(&outcome);
     }
+}
+
+/// What the models of guardrails cost that read so much input.
+pub(crate) fn guarded(guards: &Price, input: u64) -> Money {
+    guards.cost(Tokens { input, cached: 0, output: 0 }, &Units::default(), Terms::default())
 }
 
 fn tokens(usage: &Usage) -> Tokens {

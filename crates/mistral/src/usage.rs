@@ -2,6 +2,7 @@
 
 mod capture;
 mod stream;
+mod walk;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -178,6 +179,17 @@ impl UsageFinder {
     /// For the stream of a conversation: also who speaks is noted.
     pub fn for_conversation() -> Self {
         Self { found: Found::default(), mode: Mode::Stream(Lines::of_conversation()) }
+    }
+
+    /// For an answer of the responses endpoint: it repeats what the client sent, so that `usage` counts only where
+    /// upstream writes it.
+    pub fn for_response(stream: bool) -> Self {
+        let mode = if stream {
+            Mode::Stream(Lines::new(Capture::at_depth(2)))
+        } else {
+            Mode::Whole(Capture::at_depth(1))
+        };
+        Self { found: Found::default(), mode }
     }
 
     /// Takes the next bytes.

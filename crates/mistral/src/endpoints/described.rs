@@ -13,6 +13,10 @@ pub const CHAPTERS: &[(&str, &str)] = &[
     ("chat", "Chats with a model."),
     ("fim", "Code between two pieces of code."),
     ("embeddings", "Vectors of texts."),
+    ("classifiers", "Texts and chats that are judged."),
+    ("ocr", "Documents that are read."),
+    ("audio", "Sound, written down and spoken."),
+    ("responses", "Responses, of which upstream keeps nothing."),
     ("models", "The models that the key may use."),
     ("audio", "Audio written down."),
     ("files", "Files of the workspace, which are kept upstream."),
@@ -100,8 +104,14 @@ fn responses(endpoint: Endpoint) -> Map<String, Value> {
     };
     let refused = refusals.into_iter().map(|status| (status.to_string(), refusal(status)));
     let mut content = json!({"application/json": {"schema": shared(answers::name(endpoint))}});
-    if let (Endpoint::ChatCompletions | Endpoint::FimCompletions | Endpoint::Transcriptions, Some(kinds)) =
-        (endpoint, content.as_object_mut())
+    if let (
+        Endpoint::ChatCompletions
+        | Endpoint::FimCompletions
+        | Endpoint::Responses
+        | Endpoint::Speech
+        | Endpoint::Transcriptions,
+        Some(kinds),
+    ) = (endpoint, content.as_object_mut())
     {
         kinds.insert("text/event-stream".into(), json!({"schema": {"type": "string"}}));
     }

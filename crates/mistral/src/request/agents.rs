@@ -7,10 +7,12 @@ use std::ops::Range;
 use crate::endpoints::Endpoint;
 use crate::json::{Cursor, Fault, Kind};
 
+use super::chunks::Family;
+use super::path::Path;
 use super::written::whole;
 pub use pins::Pins;
 
-use super::{Reader, Reference, ReferenceKind, shortened};
+use super::Reader;
 
 /// What a request says of agents and conversations, beside what every request says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,16 +86,6 @@ impl Turn {
     }
 }
 
-/// Reads of the tools which upstream runs by itself, and what each may say.
-#[derive(Default)]
-struct Offer {
-    kind: Option<String>,
-    function: bool,
-    configured: bool,
-    library: bool,
-    connector: bool,
-}
-
 impl Reader {
     pub(super) fn turn(&mut self) -> &mut Turn {
         self.request.turn.get_or_insert_default()
@@ -159,18 +151,20 @@ impl Reader {
                 if !is_text && self.request.endpoint == Endpoint::CreateAgent {
                     self.refuse(&[name], "string_type", "Input should be a valid string");
                 }
-                self.plain(cursor, name, &[Kind::String], "string_type", "a valid string")
+                self.plain(cursor, &Path::field(name), &[Kind::String], "string_type", "a valid string")
             }
             "description" | "instructions" | "version_message" => {
-                self.plain(cursor, name, &[Kind::String], "string_type", "a valid string")
+                self.plain(cursor, &Path::field(name), &[Kind::String], "string_type", "a valid string")
             }
             "tools" => self.offers(cursor),
             "completion_args" => self.completion_args(cursor),
             "handoffs" => self.handoffs(cursor),
             "guardrails" => self.guardrails(cursor),
-            "metadata" => self.plain(cursor, name, &[Kind::Object], "dict_type", "a valid object"),
+            "metadata" => {
+                self.plain(cursor, &Path::field(name), &[Kind::Object], "dict_type", "a valid object")
+            }
             "deployment_chat" => {
-                if self.boolean(cursor, name)? == Some(true) {
+                if self.boolean(cursor, &Path::field(name))? == Some(true) {
                     let msg = "An agent cannot be published to everybody in upstream's organization";
                     self.refuse(&[name], "value_error", msg);
                 }
@@ -210,7 +204,7 @@ impl Reader {
         let start = cursor.offset();
         let version = match kind {
             Kind::String => Some(AgentVersion::parse(&cursor.string()?.decoded())),
-            _ => self.integer(cursor, "agent_version", 0)?.map(AgentVersion::Number),
+            _ => self.integer(cursor, &Path::field("agent_version"), 0)?.map(AgentVersion::Number),
         };
         let span = start..cursor.offset();
         let turn = self.turn();
@@ -224,7 +218,13 @@ impl Reader {
         let text = if kind == Kind::String {
             Some(cursor.string()?.decoded())
         } else {
-            self.plain(cursor, "handoff_execution", &[], "literal_error", "'client' or 'server'")?;
+            self.plain(
+                cursor,
+                &Path::field("handoff_execution"),
+                &[],
+                "literal_error",
+                "'client' or 'server'",
+            )?;
             None
         };
         let execution = match text.as_deref() {
@@ -272,7 +272,7 @@ impl Reader {
         let kind = cursor.kind()?;
         let start = cursor.offset();
         if kind != Kind::Object {
-            self.plain(cursor, "completion_args", &[], "dict_type", "a valid object")?;
+            self.plain(cursor, &Path::field("completion_args"), &[], "dict_type", "a valid object")?;
             self.turn().args_null = Some(start..cursor.offset());
             return Ok(());
         }
@@ -290,18 +290,18 @@ impl Reader {
 
     fn completion_arg(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Result<(), Fault> {
         match name {
-            "max_tokens" => self.max_tokens(cursor),
+            "max_tokens" => self.max_tokens(cursor, &Path::field(name)),
             "temperature" | "top_p" | "presence_penalty" | "frequency_penalty" => {
-                self.plain(cursor, name, &[Kind::Number], "float_type", "a valid number")
+                self.plain(cursor, &Path::field(name), &[Kind::Number], "float_type", "a valid number")
             }
-            "random_seed" => self.integer(cursor, name, 0).map(|_| ()),
-            "stop" => self.text_or_list(cursor, name),
-            "prediction" => self.prediction(cursor),
+            "random_seed" => self.integer(cursor, &Path::field(name), 0).map(|_| ()),
+            "stop" => self.text_or_list(cursor, &Path::field(name)),
+            "prediction" => self.prediction(cursor, &Path::field(name)),
             "response_format" => whole(cursor, |cursor| {
-                self.plain(cursor, name, &[Kind::Object], "dict_type", "a valid object")
+                self.plain(cursor, &Path::field(name), &[Kind::Object], "dict_type", "a valid object")
             }),
             "tool_choice" | "reasoning_effort" => {
-                self.plain(cursor, name, &[Kind::String], "string_type", "a valid string")
+                self.plain(cursor, &Path::field(name), &[Kind::String], "string_type", "a valid string")
             }
             _ => self.forbid(cursor, name),
         }
@@ -317,100 +317,7 @@ impl Reader {
 
     /// Tools: functions, which the client runs, and those that upstream runs by itself.
     pub(super) fn offers(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        match cursor.kind()? {
-            Kind::Array => {
-                self.turn().tools_given = true;
-                whole(cursor, |cursor| cursor.array(|cursor, index| self.offer(cursor, &index.to_string())))
-            }
-            Kind::Null => cursor.skip(),
-            _ => {
-                self.refuse(&["tools"], "list_type", "Input should be a valid list");
-                cursor.skip()
-            }
-        }
-    }
-
-    fn offer(&mut self, cursor: &mut Cursor<'_>, index: &str) -> Result<(), Fault> {
-        self.request.tools = self.request.tools.saturating_add(1);
-        if cursor.kind()? != Kind::Object {
-            self.refuse(&["tools", index], "model_attributes_type", "Input should be an object");
-            return cursor.skip();
-        }
-        let mut offer = Offer::default();
-        cursor.object(|cursor, name| self.offer_field(cursor, index, name, &mut offer))?;
-        self.judge_offer(offer, index);
-        Ok(())
-    }
-
-    fn offer_field(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        index: &str,
-        name: &str,
-        offer: &mut Offer,
-    ) -> Result<(), Fault> {
-        let kind = cursor.kind()?;
-        match (name, kind) {
-            ("type", Kind::String) => {
-                offer.kind = Some(shortened(&cursor.string()?.decoded()));
-                return Ok(());
-            }
-            (
-                "type" | "connector_id",
-                Kind::Null | Kind::Bool | Kind::Number | Kind::Array | Kind::Object,
-            ) => {
-                self.refuse(&["tools", index, name], "string_type", "Input should be a valid string");
-            }
-            ("function", _) => offer.function = kind == Kind::Object,
-            ("library_ids", Kind::Array) => {
-                offer.library = true;
-                return self.libraries(cursor, index);
-            }
-            ("connector_id", Kind::String) => {
-                offer.connector = true;
-                let id = cursor.string()?.decoded().into_owned();
-                self.request.references.push(Reference { kind: ReferenceKind::Unowned, id });
-                return Ok(());
-            }
-            ("tool_configuration", Kind::Object | Kind::Null) => offer.configured = true,
-            _ => self.refuse(&["tools", index, name], "extra_forbidden", "Extra inputs are not permitted"),
-        }
-        cursor.skip()
-    }
-
-    fn libraries(&mut self, cursor: &mut Cursor<'_>, index: &str) -> Result<(), Fault> {
-        cursor.array(|cursor, at| {
-            if cursor.kind()? == Kind::String {
-                let id = cursor.string()?.decoded().into_owned();
-                self.request.references.push(Reference { kind: ReferenceKind::Library, id });
-                return Ok(());
-            }
-            let path = ["tools", index, "library_ids", &at.to_string()];
-            self.refuse(&path, "string_type", "Input should be a valid string");
-            cursor.skip()
-        })
-    }
-
-    /// A tool without a type is a function, as upstream reads it.
-    fn judge_offer(&mut self, offer: Offer, index: &str) {
-        let kind = offer.kind.unwrap_or_else(|| "function".to_owned());
-        let (fits, wanted) = match kind.as_str() {
-            "function" => {
-                (offer.function && !offer.library && !offer.connector && !offer.configured, "function")
-            }
-            "document_library" => (offer.library && !offer.function && !offer.connector, "library_ids"),
-            "connector" => (offer.connector && !offer.function && !offer.library, "connector_id"),
-            _ => (!offer.function && !offer.library && !offer.connector, "type"),
-        };
-        if !fits {
-            self.refuse(
-                &["tools", index, wanted],
-                "missing",
-                "The fields of a tool must be those of its type",
-            );
-        }
-        if kind != "function" && !self.request.provider_tools.contains(&kind) {
-            self.request.provider_tools.push(kind);
-        }
+        self.turn().tools_given |= cursor.kind()? == Kind::Array;
+        self.tools(cursor, Family::Chat, &Path::field("tools"))
     }
 }

@@ -3,6 +3,8 @@
 use crate::endpoints::Endpoint;
 use crate::json::{Cursor, Fault, Kind};
 
+use super::chunks::Family;
+use super::path::Path;
 use super::written::whole;
 use super::{Reader, Reference, ReferenceKind};
 
@@ -16,16 +18,18 @@ impl Reader {
         match name {
             "inputs" => self.inputs(cursor),
             "stream" => {
-                self.request.stream = self.boolean(cursor, name)?.unwrap_or_default();
+                self.request.stream = self.boolean(cursor, &Path::field(name))?.unwrap_or_default();
                 Ok(())
             }
             "store" => {
-                self.turn().unstored = self.boolean(cursor, name)? == Some(false);
+                self.turn().unstored = self.boolean(cursor, &Path::field(name))? == Some(false);
                 Ok(())
             }
             "handoff_execution" => self.handoff_execution(cursor),
             "completion_args" => self.completion_args(cursor),
-            "metadata" => self.plain(cursor, name, &[Kind::Object], "dict_type", "a valid object"),
+            "metadata" => {
+                self.plain(cursor, &Path::field(name), &[Kind::Object], "dict_type", "a valid object")
+            }
             _ => match endpoint {
                 Endpoint::StartConversation => self.start_field(cursor, name),
                 _ => self.go_on_field(cursor, name),
@@ -39,7 +43,7 @@ impl Reader {
             "agent_id" => self.agent_id(cursor),
             "agent_version" => self.agent_version(cursor),
             "name" | "description" | "instructions" => {
-                self.plain(cursor, name, &[Kind::String], "string_type", "a valid string")
+                self.plain(cursor, &Path::field(name), &[Kind::String], "string_type", "a valid string")
             }
             "tools" => self.offers(cursor),
             "guardrails" => self.guardrails(cursor),
@@ -84,7 +88,7 @@ impl Reader {
             }
             _ => self.plain(
                 cursor,
-                "inputs",
+                &Path::field("inputs"),
                 &[Kind::String],
                 "string_type",
                 "a valid string or list of entries",
@@ -100,13 +104,7 @@ impl Reader {
         }
         let found = self.details.len();
         cursor.object(|cursor, name| match name {
-            "content" => {
-                let found = self.details.len();
-                self.content(cursor, index)?;
-                // It names a message and its content; what comes behind is the chunk.
-                self.below(found, &["content"], 3);
-                Ok(())
-            }
+            "content" => self.content(cursor, Family::Chat, &Path::field("content")),
             "type" => self.entry_type(cursor),
             "model" => self.entry_model(cursor),
             "agent_id" => self.entry_agent(cursor),
@@ -119,15 +117,15 @@ impl Reader {
             | "name"
             | "result"
             | "confirmation_status" => {
-                self.plain(cursor, name, &[Kind::String], "string_type", "a valid string")
+                self.plain(cursor, &Path::field(name), &[Kind::String], "string_type", "a valid string")
             }
-            "prefix" => self.boolean(cursor, name).map(|_| ()),
+            "prefix" => self.boolean(cursor, &Path::field(name)).map(|_| ()),
             "arguments" => whole(cursor, |cursor| {
                 let kinds = [Kind::String, Kind::Object];
-                self.plain(cursor, name, &kinds, "string_type", "a valid string or object")
+                self.plain(cursor, &Path::field(name), &kinds, "string_type", "a valid string or object")
             }),
             "info" => whole(cursor, |cursor| {
-                self.plain(cursor, name, &[Kind::Object], "dict_type", "a valid object")
+                self.plain(cursor, &Path::field(name), &[Kind::Object], "dict_type", "a valid object")
             }),
             _ => self.forbid(cursor, name),
         })?;
@@ -154,7 +152,7 @@ impl Reader {
     /// A model that an earlier answer named: no model that may not be called stands in a request.
     fn entry_model(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
         if cursor.kind()? != Kind::String {
-            return self.plain(cursor, "model", &[], "string_type", "a valid string");
+            return self.plain(cursor, &Path::field("model"), &[], "string_type", "a valid string");
         }
         let model = cursor.string()?.decoded().into_owned();
         self.request.nested_models.push(model);
@@ -163,7 +161,7 @@ impl Reader {
 
     fn entry_agent(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
         if cursor.kind()? != Kind::String {
-            return self.plain(cursor, "agent_id", &[], "string_type", "a valid string");
+            return self.plain(cursor, &Path::field("agent_id"), &[], "string_type", "a valid string");
         }
         let id = cursor.string()?.decoded().into_owned();
         self.request.references.push(Reference { kind: ReferenceKind::Agent, id });
@@ -172,16 +170,16 @@ impl Reader {
 
     fn confirmations(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
         if cursor.kind()? != Kind::Array {
-            return self.plain(cursor, "tool_confirmations", &[], "list_type", "a valid list");
+            return self.plain(cursor, &Path::field("tool_confirmations"), &[], "list_type", "a valid list");
         }
         let found = self.details.len();
         cursor.array(|cursor, _| {
             if cursor.kind()? != Kind::Object {
-                return self.plain(cursor, "confirmation", &[], "dict_type", "a valid object");
+                return self.plain(cursor, &Path::field("confirmation"), &[], "dict_type", "a valid object");
             }
             cursor.object(|cursor, name| match name {
                 "tool_call_id" | "confirmation" => {
-                    self.plain(cursor, name, &[Kind::String], "string_type", "a valid string")
+                    self.plain(cursor, &Path::field(name), &[Kind::String], "string_type", "a valid string")
                 }
                 _ => self.forbid(cursor, name),
             })

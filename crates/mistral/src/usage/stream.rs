@@ -32,6 +32,11 @@ impl Lines {
         Self { speakers: true, ..Self::default() }
     }
 
+    /// With a search of its own in each event.
+    pub(super) fn new(capture: Capture) -> Self {
+        Self { capture, ..Self::default() }
+    }
+
     pub(super) fn feed(&mut self, chunk: &[u8], found: &mut Found) {
         let mut from = 0_usize;
         for end in memchr::memchr_iter(b'\n', chunk) {
@@ -137,7 +142,7 @@ fn generated(data: &[u8]) -> u64 {
 
 /// Whether the bytes before a key's last quote end with one of the keys of generated text.
 fn is_generated(before: &[u8]) -> bool {
-    [b"\"content".as_slice(), b"\"arguments", b"\"text", b"\"thinking"]
+    [b"\"content".as_slice(), b"\"arguments", b"\"text", b"\"thinking", b"\"delta"]
         .iter()
         .any(|key| before.ends_with(key))
 }

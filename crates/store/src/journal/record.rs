@@ -376,13 +376,7 @@ mod tests {
             cost: Money::from_nanos(cost),
             why: Why::Metered,
         };
-        Settled {
-            charge,
-            status: 200,
-            first_byte_micros: 3,
-            total_micros: 4,
-            client_left: false,
-        }
+        Settled { charge, status: 200, first_byte_micros: 3, total_micros: 4, client_left: false }
     }
 
     #[test]
