@@ -177,7 +177,10 @@ pub(crate) fn admit_free(
 ) -> Result<Allowance, Failure> {
     admission::may_call(&caller.key.rules, visitor.address, endpoint).map_err(Failure::Refused)?;
     let now_micros = gateway.clock().monotonic_micros();
-    match take(&caller.key.levels, Demand { bound: Bound::default(), now_micros, budgets: false }) {
+    match take(
+        &caller.key.levels,
+        Demand { bound: Bound::default(), now_micros, budgets: false, rates: true },
+    ) {
         Verdict::Taken(taken, _) => {
             // It is answered at once: nothing is in flight.
             gateway.ledger().undo(&caller.key, &taken);

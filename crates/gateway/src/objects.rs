@@ -5,7 +5,7 @@
 //! upstream's own organization (`scrub.rs`).
 
 mod files;
-mod scrub;
+pub(crate) mod scrub;
 
 use crate::admit::{admit_free, kind};
 use crate::authn::{Caller, authenticate};

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::settle::{UsageWriter, Written};
 use crate::snapshot::Snapshot;
 use crate::upstream::Pool;
-use crate::{edge, intake, listing, objects, references};
+use crate::{edge, intake, listing, objects, realtime, references};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -135,6 +135,11 @@ impl Gateway {
         std::mem::take(&mut self.rejections.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The id of a request, or of what continues one.
+    pub(crate) fn next_request_id(&self) -> RequestId {
+        self.request_ids.next(self.clock.now())
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
@@ -201,7 +206,8 @@ impl Gateway {
                 Class::Models => self.models(visitor, &asked, &request),
                 Class::Call => self.call(pool, visitor, &asked, request).await,
                 Class::Object => Box::pin(objects::answer(self, pool, visitor, &asked, request)).await,
-                Class::Upload | Class::Socket => Err(Failure::NoSuchObject),
+                Class::Upload => Err(Failure::NoSuchObject),
+                Class::Socket => Box::pin(realtime::answer(self, pool, visitor, request)).await,
             },
             Route::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed { allow: allow.into() }),
             Route::NotFound => Ok((self.fallback)(visitor, plane, request).await),

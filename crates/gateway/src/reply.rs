@@ -103,6 +103,7 @@ pub(crate) enum Failure {
     ObjectsApart,
     Refused(Refusal),
     NoCredential,
+    ForeignOrigin,
     AccountingUnavailable,
     Overloaded,
     UpstreamUnreachable,
@@ -240,6 +241,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
         ),
         Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
+        Failure::ForeignOrigin => plain(403, "origin_not_allowed", "A page of another origin may not open this socket.".into()),
         Failure::AccountingUnavailable => {
             let message = "What the call uses cannot be accounted for now; nothing was sent.";
             later(plain(503, "accounting_unavailable", message.into()))

@@ -190,6 +190,7 @@ impl Endpoint {
         Self::Embeddings,
         Self::ListModels,
         Self::GetModel,
+        Self::RealtimeTranscriptions,
         Self::ListFiles,
         Self::GetFile,
         Self::DeleteFile,
