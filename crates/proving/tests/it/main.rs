@@ -30,6 +30,7 @@ mod oracle;
 mod people;
 mod program;
 mod rates;
+mod realtime;
 mod secrets;
 mod settlement;
 mod simulation;
