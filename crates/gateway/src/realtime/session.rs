@@ -31,6 +31,9 @@ const MOST_SAID: usize = 16 << 20;
 /// How often the rules are looked at where no message makes a session look.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long a client that was told the end has to take it.
+const LINGER: Duration = Duration::from_secs(5);
+
 type Client = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
 /// A session that may begin.
@@ -241,7 +244,7 @@ impl Session {
         self.leave_upstream(code).await;
         if matches!(told, Ok(Ok(()))) {
             // Cut at once, the connection could lose what was said last.
-            let _ = timeout(write, async { while let Some(Ok(_)) = client.next().await {} }).await;
+            let _ = timeout(LINGER, async { while let Some(Ok(_)) = client.next().await {} }).await;
         }
     }
 
