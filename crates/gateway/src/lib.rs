@@ -18,6 +18,7 @@ mod ledger;
 mod listing;
 mod objects;
 mod pipeline;
+mod realtime;
 mod references;
 mod relay;
 mod reply;

@@ -8,7 +8,7 @@ pub(crate) mod agents;
 pub(crate) mod conversations;
 mod files;
 mod making;
-mod scrub;
+pub(crate) mod scrub;
 
 use crate::admit::{admit_free, kind};
 use crate::authn::{Caller, authenticate};

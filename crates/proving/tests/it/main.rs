@@ -35,6 +35,7 @@ mod oracle;
 mod people;
 mod program;
 mod rates;
+mod realtime;
 mod responses;
 mod secrets;
 mod settlement;
