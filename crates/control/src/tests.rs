@@ -133,6 +133,8 @@ async fn house_with(outbound: Outbound) -> House {
         in_hand: None,
         outbound: Arc::new(outbound),
         max_active_workspaces: 500,
+        servers: vec!["vllm".into()],
+        max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::default(),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();

@@ -11,7 +11,7 @@ async fn limits_are_merged_checked_and_guarded_by_tags() {
     let first = house.get("/v1/gateway/organization").await;
     let tag = first.headers["etag"].to_str().unwrap().to_owned();
     let limits = first.json()["limits"].clone();
-    assert_eq!(limits.as_object().unwrap().len(), 14, "every field is there");
+    assert_eq!(limits.as_object().unwrap().len(), 20, "every field is there");
     assert!(limits.as_object().unwrap().values().all(serde_json::Value::is_null));
 
     let patch = async |tag: &str, body: &str| {
