@@ -135,6 +135,8 @@ fn routes() -> Routes {
         .and(api::models::routes())
         .and(api::upstreams::routes())
         .and(api::usage::routes())
+        .and(api::adjustments::routes())
+        .and(api::objects::routes())
         .and(api::simulation::routes())
         .and(api::alert_channels::routes())
         .and(api::alerts::routes())

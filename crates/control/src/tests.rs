@@ -1,5 +1,6 @@
 //! The admin API driven through its router, on a database of its own, with a clock moved by hand.
 
+mod adjustments;
 mod alert_channels;
 mod api_keys;
 mod audit;
@@ -16,10 +17,12 @@ mod lately;
 mod matrix;
 mod me;
 mod members;
+mod objects;
 mod openapi;
 mod own_keys;
 mod pages;
 mod people;
+mod permissions;
 mod resources;
 mod rights;
 mod simulation;
