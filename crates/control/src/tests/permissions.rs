@@ -242,7 +242,7 @@ async fn people_are_given_no_permissions_and_questions_may_name_tools() {
     let told = house.make(explain, &ask(json!({"tools": ["web_search"]}))).await;
     assert_eq!(told["refusal"]["type"], "tool_not_allowed");
     let tier = house.make(explain, &ask(json!({"service_tier": "priority"}))).await;
-    assert_eq!(tier["refusal"]["type"], "tier_not_allowed");
+    assert_eq!(tier["refusal"]["type"], "service_tier_not_allowed");
     house.call("PATCH", "/v1/gateway/organization", r#"{"limits":{"allowed_tools":["web_search"]}}"#).await;
     let told = house.make(explain, &ask(json!({"tools": ["web_search"]}))).await;
     assert_eq!((&told["allowed"], &told["bound"]["tool_calls"]), (&json!(true), &json!(16)), "{told:#}");

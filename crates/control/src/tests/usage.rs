@@ -83,7 +83,7 @@ async fn sums_are_kept_apart_as_asked() {
     assert!(lines[0].starts_with("period,key_id,key_name,requests,"));
     assert_eq!(
         lines[1],
-        format!("2026-11-19T00:00:00Z,{key},\"'=cmd, \"\"x\"\"\",2,200,20,100,300,0.00005,1,0")
+        format!("2026-11-19T00:00:00Z,{key},\"'=cmd, \"\"x\"\"\",2,200,20,100,300,0.00005,1,0,0,0,0,0,0")
     );
 
     for (query, param) in [
