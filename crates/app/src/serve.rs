@@ -118,8 +118,14 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let fallback = fallback(louver_control::router_with(Arc::clone(&control), site));
     let first = source.build(rules);
     let state = State { snapshot: first, ledger: Arc::clone(&ledger), pepper };
-    let (gateway, writer) =
-        Gateway::new(settings.clone(), state, store.clone(), Arc::clone(&clock), &*entropy, fallback);
+    let (gateway, writer) = Gateway::new(
+        settings.clone(),
+        state,
+        store.clone(),
+        Arc::clone(&clock),
+        Arc::clone(&entropy),
+        fallback,
+    );
     let (stop, stopped) = watch::channel(false);
     let (stop_writer, writer_stopped) = watch::channel(false);
     let (stop_refiller, refiller_stopped) = watch::channel(false);
@@ -345,6 +351,7 @@ fn settings(config: &Config, upstream: UpstreamTarget) -> Result<Settings, Strin
         exact_input: config.tokenizer.as_ref().map(exact_input).transpose()?,
         budget_refusal_status: config.budget_refusal_status,
         credential_rest_seconds: config.credential_rest_seconds,
+        spool_dir: config.spool_dir.clone(),
         bounds: config.bounds,
     })
 }

@@ -50,6 +50,11 @@ pub(crate) fn json_body(headers: &HeaderMap) -> Result<(), Failure> {
     if !is_json || second.is_some() {
         return Err(Failure::UnsupportedMediaType { message: "the body must be application/json" });
     }
+    not_compressed(headers)
+}
+
+/// A body must come as it is.
+pub(crate) fn not_compressed(headers: &HeaderMap) -> Result<(), Failure> {
     let plain = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
         return Err(Failure::UnsupportedMediaType { message: "the body must not be compressed" });

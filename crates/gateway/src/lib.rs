@@ -24,6 +24,9 @@ mod reserve;
 mod settings;
 mod settle;
 mod snapshot;
+mod spool;
+mod turns;
+mod uploads;
 mod upstream;
 mod worker;
 

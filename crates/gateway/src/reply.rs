@@ -18,6 +18,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use louver_domain::admission::Refusal;
 use louver_mistral::error::{self, ErrorBody};
+use louver_mistral::multipart::MultipartError;
 use louver_mistral::query::QueryError;
 use louver_mistral::request::{Detail, RequestError};
 use louver_store::StoreError;
@@ -96,6 +97,8 @@ pub(crate) enum Failure {
     BodyTooLarge { limit: usize },
     RequestTimeout,
     Request(RequestError),
+    Form(MultipartError),
+    NoRoom,
     Query(QueryError),
     BadParameter { name: &'static str },
     NoSuchModel,
@@ -227,6 +230,8 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
         Failure::BodyTooLarge { limit } => plain(413, "request_too_large", format!("The body is larger than {limit} bytes.")),
         Failure::RequestTimeout => plain(408, "request_timeout", "The body came too slowly.".into()),
         Failure::Request(error) => request_error(visitor, settings, &id, error),
+        Failure::Form(error) => form_error(&id, error),
+        Failure::NoRoom => later(plain(503, "overloaded", "The file cannot be taken in now; nothing was sent.".into())),
         Failure::NoSuchModel => plain(404, "not_found", "There is no such model, or this key may not use it.".into()),
         Failure::Query(error) => plain(400, "invalid_request", format!("{error}.")),
         Failure::BadParameter { name } => {
@@ -276,6 +281,17 @@ fn request_error(visitor: &Visitor, settings: &Settings, id: &str, error: Reques
         }
         RequestError::FileNotFound => answer(&ErrorBody::new(404, "not_found", "There is no such file.", id)),
     }
+}
+
+fn form_error(id: &str, error: MultipartError) -> Response<Body> {
+    let (status, message) = (error.status(), format!("The form is not valid: {error}."));
+    let kind = match error {
+        MultipartError::Shape(detail) => return shape(id, vec![*detail]),
+        MultipartError::MediaType(_) => "unsupported_media_type",
+        MultipartError::Malformed(_) => "invalid_request",
+        MultipartError::TooLarge { .. } => "request_too_large",
+    };
+    answer(&ErrorBody::new(status, kind, message, id))
 }
 
 fn shape(id: &str, details: Vec<Detail>) -> Response<Body> {

@@ -1,6 +1,6 @@
 //! Takes what a call could use at most of every rate and budget, and asks the store for more where this node is short.
 
-use crate::intake::Ask;
+use crate::intake::{Ask, Given};
 use crate::ledger::{Demand, Shortage, Taken, Verdict, room, take};
 use crate::pipeline::Gateway;
 use crate::reply::Failure;
@@ -81,6 +81,7 @@ impl Plan<'_> {
     /// The exact input, when the operator gave a vocabulary that the model reads with.
     fn count(&self, gateway: &Gateway) -> Option<u64> {
         let exact = gateway.settings().exact_input.as_ref().filter(|_| self.exact)?;
-        exact.tokenizer.count(&self.ask.request, &self.ask.body)
+        let Given::Json(body) = &self.ask.body else { return None };
+        exact.tokenizer.count(&self.ask.request, body)
     }
 }

@@ -4,6 +4,7 @@
 use crate::credentials::InUse;
 use crate::ledger::{Ledger, Taken};
 use crate::snapshot::KeyEntry;
+use crate::turns::{After, Played};
 use louver_domain::endpoints::{Billing, EndpointKind};
 use louver_domain::id::RequestId;
 use louver_domain::money::Money;
@@ -41,6 +42,8 @@ pub(crate) struct Ticket {
     pub(crate) bound: Bound,
     /// Prices of the tools that upstream may run, by their types.
     pub(crate) tools: Vec<(String, Money)>,
+    /// Who may speak, where the call is to an agent or in a conversation.
+    pub(crate) turn: Option<Box<Played>>,
     /// What was taken of rates and budgets.
     pub(crate) taken: Taken,
     /// The call's slot in the journal.
@@ -70,6 +73,8 @@ pub(crate) enum Outcome<'a> {
 pub(crate) struct Written {
     entry: Entry,
     slot: journal::Place,
+    /// What becomes of its conversation.
+    after: Option<After>,
 }
 
 impl Ticket {
@@ -113,6 +118,7 @@ impl Ticket {
             // Never written down, so never sent.
             return self.ledger.undo(&self.key, &self.taken);
         };
+        self.note_speakers(outcome);
         let mut settled = self.settled(&self.charge(&self.outcome(outcome)));
         // The journal first: what is given back in memory could be spent again, and both be charged after a crash.
         if let Err(error) = self.ledger.journal().settle(&slot, &settled) {
@@ -120,7 +126,26 @@ impl Ticket {
             settled = self.settled(&self.charge(&settlement::Outcome::Unknown));
         }
         self.ledger.settle(&self.key, &self.taken, &settled.charge);
-        place.send(Written { entry: self.entry(&settled), slot });
+        let unsent = matches!(outcome, Outcome::Unsent);
+        let growth = self.turn.as_ref().and_then(|turn| turn.growth.as_ref());
+        let after = growth.map(|growth| growth.after(&settled.charge, unsent, settled.status));
+        place.send(Written { entry: self.entry(&settled), slot, after });
+    }
+
+    /// Charges at the price of whoever spoke, where upstream says who that was; it was reserved at the dearest.
+    fn note_speakers(&mut self, outcome: &Outcome<'_>) {
+        let Some(turn) = &self.turn else { return };
+        let streamed = match outcome {
+            Outcome::Whole(found) | Outcome::Broken(found) => found.models.as_slice(),
+            Outcome::Unanswered | Outcome::Unsent => &[],
+        };
+        for model in turn.strangers(streamed) {
+            tracing::error!(request_id = %self.request_id, model, "ALARM: a model spoke that the rules do not allow");
+        }
+        if let Some(speaker) = turn.spoke(streamed).cloned() {
+            (self.model, self.price, self.price_version) =
+                (speaker.model, speaker.price, speaker.price_version);
+        }
     }
 
     fn settled(&self, charge: &Charge) -> Settled {
@@ -229,7 +254,10 @@ impl Ticket {
             tool_calls,
         };
         let terms = Terms { priority: usage.priority, ..self.bound.terms };
-        Some(Metered { tokens: tokens(usage), units, terms, tools })
+        // What is billed by the second has no tokens, as in its bound.
+        let by_second = self.endpoint.billing() == Billing::AudioSeconds;
+        let tokens = if by_second { Tokens::default() } else { tokens(usage) };
+        Some(Metered { tokens, units, terms, tools })
     }
 }
 
@@ -299,6 +327,7 @@ impl UsageWriter {
     }
 
     async fn write(&self, batch: &mut Vec<Written>) {
+        let after: Vec<After> = batch.iter_mut().filter_map(|written| written.after.take()).collect();
         let (entries, slots): (Vec<Entry>, Vec<journal::Place>) =
             batch.drain(..).map(|written| (written.entry, written.slot)).unzip();
         while let Err(error) = entries::insert(&self.store, &entries).await {
@@ -308,5 +337,8 @@ impl UsageWriter {
         self.ledger.contact();
         self.ledger.note_stored(&entries);
         slots.iter().for_each(|slot| self.ledger.journal().stored(slot));
+        for after in &after {
+            after.done(&self.store).await;
+        }
     }
 }

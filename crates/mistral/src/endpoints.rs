@@ -207,8 +207,6 @@ mod tests {
         "/v1/completions",
         "/v1/messages",
         "/v1/responses",
-        "/v1/agents/completions",
-        "/v1/conversations",
         "/v1/ocr",
         "/v1/batch/jobs",
         "/v1/client/sessions",

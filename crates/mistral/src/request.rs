@@ -5,7 +5,9 @@
 //! what bounds the cost. An unknown field is refused as upstream refuses it: a
 //! field that is not known here could name another model or another price.
 
+mod agents;
 mod chat;
+mod conversations;
 mod fields;
 mod guardrails;
 mod rewrite;
@@ -19,6 +21,7 @@ use serde::Serialize;
 use crate::endpoints::Endpoint;
 use crate::json::{self, Cursor, Fault, JsonError, Kind};
 
+pub use agents::{AgentVersion, HandoffExecution, Pins, Turn};
 pub use rewrite::splice;
 
 /// No more findings than this are reported; the rest of the document is still checked.
@@ -100,6 +103,8 @@ pub struct Request {
     pub references: Vec<Reference>,
     /// What it is billed by beside tokens, at most.
     pub quantities: Quantities,
+    /// What it says of agents and conversations; `None` where the endpoint has neither.
+    pub turn: Option<Box<Turn>>,
 }
 
 /// What a request is billed by beside tokens.
@@ -140,6 +145,31 @@ pub enum ReferenceKind {
 }
 
 impl Request {
+    /// A request that says nothing yet.
+    pub(crate) fn empty(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            model: String::new(),
+            unnameable: false,
+            model_span: 0..0,
+            stream: false,
+            max_tokens: None,
+            max_tokens_span: None,
+            n: 1,
+            priority_tier: false,
+            text_bytes: 0,
+            messages: 0,
+            tools: 0,
+            images: 0,
+            added_tokens: 0,
+            nested_models: Vec::new(),
+            provider_tools: Vec::new(),
+            references: Vec::new(),
+            quantities: Quantities::default(),
+            turn: Turn::of(endpoint),
+        }
+    }
+
     /// What the input will likely cost in tokens: for rates and per-request limits, not for money.
     ///
     /// Mistral's tokenizer takes 3.0 (Chinese) to 4.4 (source code) bytes per token on
@@ -200,32 +230,17 @@ struct Reader {
 
 impl Reader {
     fn new(endpoint: Endpoint) -> Self {
-        let request = Request {
-            endpoint,
-            model: String::new(),
-            unnameable: false,
-            model_span: 0..0,
-            stream: false,
-            max_tokens: None,
-            max_tokens_span: None,
-            n: 1,
-            priority_tier: false,
-            text_bytes: 0,
-            messages: 0,
-            tools: 0,
-            images: 0,
-            added_tokens: 0,
-            nested_models: Vec::new(),
-            provider_tools: Vec::new(),
-            references: Vec::new(),
-            quantities: Quantities::default(),
-        };
+        let request = Request::empty(endpoint);
         Self { request, details: Vec::new(), tool: None, file: false, content: false }
     }
 
     fn document(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
         if cursor.kind()? == Kind::Object {
-            cursor.object(|cursor, name| self.field(cursor, name))?;
+            self.begins(cursor.offset());
+            cursor.object(|cursor, name| match self.request.turn {
+                Some(_) => self.turn_field(cursor, name),
+                None => self.field(cursor, name),
+            })?;
             self.missing();
         } else {
             self.refuse(&[], "model_attributes_type", "Input should be an object");
@@ -236,6 +251,9 @@ impl Reader {
     }
 
     fn missing(&mut self) {
+        if self.request.turn.is_some() {
+            return self.turn_missing();
+        }
         if self.request.model_span.is_empty() {
             self.refuse(&["model"], "missing", "Field required");
         }

@@ -61,7 +61,7 @@ impl Reader {
         })
     }
 
-    fn content(&mut self, cursor: &mut Cursor<'_>, message: usize) -> Result<(), Fault> {
+    pub(super) fn content(&mut self, cursor: &mut Cursor<'_>, message: usize) -> Result<(), Fault> {
         match cursor.kind()? {
             Kind::String => written::content(cursor),
             Kind::Null => cursor.skip(),

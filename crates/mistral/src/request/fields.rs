@@ -45,7 +45,7 @@ fn rule(endpoint: Endpoint, name: &str) -> Option<Rule> {
         return Some(Rule::Model);
     }
     match endpoint {
-        Endpoint::ChatCompletions => chat(name).or_else(|| completion(name)),
+        Endpoint::ChatCompletions | Endpoint::AgentsCompletions => chat(name).or_else(|| completion(name)),
         Endpoint::FimCompletions => fim(name).or_else(|| completion(name)),
         Endpoint::Embeddings => embeddings(name),
         _ => None,
@@ -152,7 +152,7 @@ impl Reader {
         self.request.added_tokens = self.request.added_tokens.saturating_add(tokens);
     }
 
-    fn model(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    pub(super) fn model(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
         let string = cursor.kind()? == Kind::String;
         let start = cursor.offset();
         if string {
@@ -193,7 +193,7 @@ impl Reader {
         }
     }
 
-    fn max_tokens(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    pub(super) fn max_tokens(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
         cursor.kind()?;
         let start = cursor.offset();
         self.request.max_tokens = self.integer(cursor, "max_tokens", 0)?;
@@ -226,7 +226,7 @@ impl Reader {
         self.plain(cursor, "service_tier", &[], "literal_error", "'auto' or 'standard_only'")
     }
 
-    fn text_or_list(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Result<(), Fault> {
+    pub(super) fn text_or_list(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Result<(), Fault> {
         if cursor.kind()? == Kind::Array {
             return self.strings(cursor, name).map(|_| ());
         }
@@ -247,7 +247,7 @@ impl Reader {
     }
 
     /// Consumes an optional value that must be of one of these types.
-    fn plain(
+    pub(super) fn plain(
         &mut self,
         cursor: &mut Cursor<'_>,
         name: &str,
@@ -262,7 +262,7 @@ impl Reader {
         cursor.skip()
     }
 
-    fn boolean(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Result<Option<bool>, Fault> {
+    pub(super) fn boolean(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Result<Option<bool>, Fault> {
         if cursor.kind()? == Kind::Bool {
             return cursor.boolean().map(Some);
         }
@@ -270,7 +270,12 @@ impl Reader {
     }
 
     /// Consumes an integer in plain digits, at least `least` and below 2^63.
-    fn integer(&mut self, cursor: &mut Cursor<'_>, name: &str, least: u64) -> Result<Option<u64>, Fault> {
+    pub(super) fn integer(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        name: &str,
+        least: u64,
+    ) -> Result<Option<u64>, Fault> {
         if cursor.kind()? != Kind::Number {
             return self.plain(cursor, name, &[], "int_type", "a valid integer").map(|()| None);
         }

@@ -10,6 +10,7 @@
 #[macro_use]
 mod contract;
 
+mod agents;
 mod alerts;
 mod apply;
 mod attacks;
@@ -17,8 +18,10 @@ mod audit;
 mod audit_chain;
 mod budgets;
 mod calls;
+mod conversations;
 mod doctor;
 mod explain;
+mod files;
 mod fixtures;
 mod groups;
 mod hard_limits;
@@ -34,5 +37,6 @@ mod secrets;
 mod settlement;
 mod simulation;
 mod store;
+mod transcriptions;
 mod upstreams;
 mod verify;

@@ -1,6 +1,6 @@
 //! The bodies that calls bring: the fields that Louver reads and lets pass, and no others.
 
-use super::Endpoint;
+use super::{Endpoint, agents};
 use serde_json::{Map, Value, json};
 
 /// The name of an endpoint's body.
@@ -9,7 +9,7 @@ pub(super) const fn name(endpoint: Endpoint) -> Option<&'static str> {
         Endpoint::ChatCompletions => Some("ChatCompletionRequest"),
         Endpoint::FimCompletions => Some("FimCompletionRequest"),
         Endpoint::Embeddings => Some("EmbeddingRequest"),
-        _ => None,
+        other => agents::name(other),
     }
 }
 
@@ -19,7 +19,8 @@ pub(super) fn schemas() -> Vec<(String, Value)> {
         ("FimCompletionRequest", body(fim(), &["model", "prompt"])),
         ("EmbeddingRequest", body(embeddings(), &["model", "input"])),
     ];
-    bodies.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    let of_agents = agents::bodies().into_iter().map(|(name, fields, needed)| (name, body(fields, needed)));
+    bodies.into_iter().chain(of_agents).map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
 fn body(properties: Map<String, Value>, required: &[&str]) -> Value {
@@ -32,7 +33,7 @@ fn body(properties: Map<String, Value>, required: &[&str]) -> Value {
 }
 
 /// A field that may be absent or `null`.
-fn maybe(kind: &str, description: &str) -> Value {
+pub(super) fn maybe(kind: &str, description: &str) -> Value {
     json!({"type": [kind, "null"], "description": description})
 }
 
@@ -65,7 +66,7 @@ fn completion() -> [(&'static str, Value); 9] {
     ]
 }
 
-fn chat() -> Map<String, Value> {
+pub(super) fn chat() -> Map<String, Value> {
     let message = json!({
         "type": "object",
         "description": "A message of Mistral's chat: `role`, `content`, and what tools need.",
