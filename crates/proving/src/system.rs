@@ -90,7 +90,7 @@ impl System {
             let context = Context::system(founded.organization_id, clock.now());
             let mut catalogue = models::list(&control).await.unwrap().models;
             catalogue.extend(setup.models.into_iter().map(|(_, priced)| priced));
-            models::replace(&control, &context, catalogue).await.unwrap();
+            models::replace(&control, &context, catalogue, None, true).await.unwrap();
         }
         let node = node(&config, &store, &clock, 2).await;
         Self {
