@@ -50,7 +50,15 @@ async fn a_child_permits_nothing_that_its_parent_does_not() {
         json!({"allowed_endpoints": ["ocr"], "allowed_tools": [], "max_signed_url_hours": 0, "region": "eu"});
     let set = house.call("PATCH", &workspace, &body.to_string()).await;
     assert_eq!((set.status.as_u16(), &set.json()["allowed_tools"]), (200, &json!([])), "{}", set.text);
+}
 
+#[tokio::test]
+async fn a_key_permits_nothing_that_its_workspace_does_not() {
+    let house = house().await;
+    let limits = r#"{"allowed_endpoints":["ocr"],"allowed_tools":[]}"#;
+    let workspace = format!("/v1/gateway/workspaces/{}/limits", house.workspace);
+    let set = house.call("PATCH", &workspace, limits).await;
+    assert_eq!(set.status, 200, "{}", set.text);
     let key = |body: Value| {
         json!({"name": "k"})
             .as_object()

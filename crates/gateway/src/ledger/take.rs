@@ -65,7 +65,10 @@ pub(crate) struct Shortage {
 }
 
 /// What the levels say.
-#[expect(clippy::large_enum_variant, reason = "one a call, taken apart at once: a box would be one more allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a call, taken apart at once: a box would be one more allocation"
+)]
 pub(crate) enum Verdict {
     /// It is taken; the budgets that run low.
     Taken(Taken, Vec<Shortage>),
