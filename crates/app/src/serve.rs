@@ -10,6 +10,7 @@ use louver_control::Control;
 use louver_control::auditing::{self, Auditing};
 use louver_control::context::RequestContext;
 use louver_domain::entropy::Entropy;
+use louver_domain::health::Watch;
 use louver_domain::id::NodeId;
 use louver_domain::ledger::InHand;
 use louver_domain::time::Clock;
@@ -88,13 +89,13 @@ pub async fn parts(
 
 /// Starts a node; when this returns, it answers.
 pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
-    let settings = settings(config, upstream::target(config)?)?;
+    let settings = settings(config, upstream::targets(config)?)?;
     let Parts { store, master, clock, entropy, boot, last_used_interval } = parts;
     let journal = open_journal(config, &store, &*clock, &*entropy, boot).await?;
     let (ledger, refiller) = Ledger::new(journal, store.clone(), Arc::clone(&clock));
-    let default_credential = settings.upstream.default_credential.clone();
     let counted = settings.exact_input.as_ref().map_or_else(Vec::new, |exact| exact.models.clone());
-    let source = Source::new(Arc::clone(&master), Arc::clone(&ledger), default_credential);
+    let source =
+        Source::new(Arc::clone(&master), Arc::clone(&ledger), Arc::clone(&settings.servers), settings.health);
     let source = Arc::new(source.counting_exactly(counted));
     let rules = snapshot::load(&store).await.map_err(|e| e.to_string())?;
     let (applied, seen) = watch::channel(rules.revision);
@@ -107,6 +108,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         master,
         applied: seen,
         in_hand: Some(Arc::clone(&ledger) as Arc<dyn InHand>),
+        upstreams: Some(Arc::clone(&source) as Arc<dyn Watch>),
         outbound: Arc::new(outbound::from(config)?),
         max_active_workspaces: config.max_active_workspaces,
         audit: Arc::new(Auditing::new(config.audit.clone())),
@@ -328,10 +330,12 @@ fn full(status: StatusCode, body: &'static [u8]) -> Response<Body> {
     response
 }
 
-fn settings(config: &Config, upstream: UpstreamTarget) -> Result<Settings, String> {
+fn settings(config: &Config, servers: Arc<[UpstreamTarget]>) -> Result<Settings, String> {
     let tls = config.tls.as_ref().map(|(certificate, key)| server_tls(certificate, key)).transpose()?;
     Ok(Settings {
-        upstream,
+        servers,
+        retries: config.care.retries,
+        health: config.care.health,
         timeouts: config.timeouts,
         max_body_bytes: config.max_body_bytes,
         min_body_rate: config.min_body_bytes_per_second,
@@ -342,7 +346,6 @@ fn settings(config: &Config, upstream: UpstreamTarget) -> Result<Settings, Strin
         usage_capacity: config.usage_queue,
         exact_input: config.tokenizer.as_ref().map(exact_input).transpose()?,
         budget_refusal_status: config.budget_refusal_status,
-        credential_rest_seconds: config.credential_rest_seconds,
         bounds: config.bounds,
     })
 }

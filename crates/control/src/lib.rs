@@ -26,6 +26,7 @@ use crate::error::ControlError;
 use axum::Router;
 use axum::middleware;
 use louver_domain::entropy::Entropy;
+use louver_domain::health::Watch;
 use louver_domain::keys::Pepper;
 use louver_domain::ledger::InHand;
 use louver_domain::time::Clock;
@@ -56,6 +57,8 @@ pub struct Control {
     pub applied: watch::Receiver<i64>,
     /// What the gateway in this process has in hand of budgets, where there is one.
     pub in_hand: Option<Arc<dyn InHand>>,
+    /// What the gateway in this process knows of upstream servers and credentials, where there is one.
+    pub upstreams: Option<Arc<dyn Watch>>,
     /// What alerts leave by.
     pub outbound: Arc<delivery::Outbound>,
     /// How many workspaces an organization may have that are not archived.
@@ -82,6 +85,7 @@ impl Control {
             master,
             applied,
             in_hand: None,
+            upstreams: None,
             outbound: Arc::default(),
             max_active_workspaces: actions::workspaces::DEFAULT_MAX_ACTIVE,
             audit: Arc::default(),

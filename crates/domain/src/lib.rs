@@ -19,6 +19,7 @@ pub mod entropy;
 pub mod explanation;
 pub mod folding;
 pub mod groups;
+pub mod health;
 pub mod id;
 pub mod invitations;
 pub mod keys;

@@ -72,6 +72,16 @@ pub enum Region {
     Us,
 }
 
+impl Region {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Eu => "eu",
+            Self::Us => "us",
+        }
+    }
+}
+
 /// Per cents of a budget at which people are told, where nothing else is set.
 pub const DEFAULT_THRESHOLDS: [u8; 3] = [50, 80, 95];
 

@@ -2,12 +2,14 @@
 //! ticket is the proof.
 
 use crate::authn::Caller;
+use crate::credentials::Credential;
 use crate::intake::Ask;
 use crate::ledger::{Allowance, Demand, Verdict, take};
 use crate::pipeline::{Gateway, Visitor};
 use crate::references::Resolved;
 use crate::reply::Failure;
 use crate::reserve::Plan;
+use crate::servers;
 use crate::settle::Ticket;
 use crate::snapshot::Snapshot;
 use bytes::Bytes;
@@ -32,6 +34,21 @@ pub(crate) struct Admitted {
     pub(crate) path: Cow<'static, str>,
     pub(crate) stream: bool,
     pub(crate) allowance: Allowance,
+    /// The model that answers in place of the one that was asked for.
+    pub(crate) stand_in: Option<Arc<str>>,
+}
+
+/// Which attempt at a call this is.
+#[derive(Default)]
+pub(crate) struct Try {
+    /// 0 is the first.
+    pub(crate) number: u8,
+    /// The model that stands in for the one asked for.
+    pub(crate) stand_in: Option<String>,
+    /// The credentials that were tried for this model.
+    pub(crate) tried: Vec<Arc<Credential>>,
+    /// Whether one of those may be taken again.
+    pub(crate) again: bool,
 }
 
 /// The endpoint as rules and usage name it: the two tables share their names.
@@ -49,14 +66,18 @@ pub(crate) async fn admit(
     gateway: &Gateway,
     visitor: &Visitor,
     caller: &Caller,
-    ask: Ask,
-    resolved: Resolved,
+    ask: &Ask,
+    resolved: &Resolved,
+    attempt: &Try,
 ) -> Result<Admitted, Failure> {
     let request = &ask.request;
     let endpoint = kind(request.endpoint);
     let question = admission::Ask {
         endpoint,
-        model: (!request.unnameable).then_some(request.model.as_str()),
+        model: attempt
+            .stand_in
+            .as_deref()
+            .or_else(|| (!request.unnameable).then_some(request.model.as_str())),
         nested_models: &request.nested_models,
         tools: &request.provider_tools,
         priority: request.priority_tier,
@@ -67,6 +88,7 @@ pub(crate) async fn admit(
     let estimated_input = question.input_tokens;
     let grant = admission::admit(&caller.key.rules, &caller.snapshot.catalogue, visitor.address, question)
         .map_err(Failure::Refused)?;
+    fits(attempt, &question, grant.model.context)?;
     let model = caller.snapshot.model(&grant.model.id);
     let (price_version, price) =
         model.and_then(|m| m.prices.at(visitor.now)).map_or((0, None), |(v, p)| (v, Some(p)));
@@ -78,21 +100,25 @@ pub(crate) async fn admit(
     }
     let now_micros = gateway.clock().monotonic_micros();
     let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
-    let credential = resolved.credential(&caller.key, now_micros).ok_or(Failure::NoCredential)?;
+    let known = &gateway.settings().servers;
+    let runs_tools = !request.provider_tools.is_empty();
+    let servers = servers::of_call(known, &caller.key.rules, grant.model, endpoint, runs_tools)?;
+    let credential = resolved.credential(&caller.key, &servers, attempt, now_micros)?;
+    let regional = servers::is_dearer(known, credential.credential().server);
     let turns = tools.calls.saturating_add(1);
     let reach = Reach {
         input: tools.input(request.input_token_bound(), grant.model.context),
         output: grant.output,
         choices: request.n,
         units: Units { tool_calls: tools.calls, ..units },
-        terms: Terms { priority: request.priority_tier, ..Terms::default() },
+        terms: Terms { priority: request.priority_tier, regional, ..Terms::default() },
         tools: tools.cost,
         price,
         context: grant.model.context.saturating_mul(turns),
         open: question.is_open(),
     };
     let exact = model.is_some_and(|model| model.counted_exactly);
-    let plan = Plan { key: &caller.key, reach, exact, ask: &ask };
+    let plan = Plan { key: &caller.key, reach, exact, ask };
     let (taken, bound, output) = plan.take(gateway).await?;
     let limited = reach.open && (grant.inject || caller.key.counts_tokens);
     let rewritten = request.rewrite(&ask.body, &grant.model.id, limited.then_some(output));
@@ -103,7 +129,7 @@ pub(crate) async fn admit(
         ledger: Arc::clone(gateway.ledger()),
         clock: Arc::clone(gateway.clock()),
         started_micros: now_micros,
-        request_id: visitor.request_id,
+        request_id: visitor.request_id.attempt(attempt.number),
         at: gateway.ledger().store_time(now_micros),
         key: Arc::clone(&caller.key),
         endpoint,
@@ -120,13 +146,23 @@ pub(crate) async fn admit(
         first_byte_micros: None,
         status: 0,
         client_left: false,
-        model_asked: ask.request.model,
+        model_asked: request.model.clone(),
     };
     if let Err(error) = ticket.write_down().await {
         tracing::error!(%error, "a call is refused, since it cannot be written down");
         return Err(Failure::AccountingUnavailable);
     }
-    Ok(Admitted { ticket, body, path: resolved.target, stream: ask.request.stream, allowance })
+    let stand_in = attempt.stand_in.is_some().then(|| Arc::clone(&ticket.model));
+    Ok(Admitted { ticket, body, path: resolved.target.clone(), stream: request.stream, allowance, stand_in })
+}
+
+/// Refuses a model that would stand in for a larger one that the call was made for.
+fn fits(attempt: &Try, question: &admission::Ask<'_>, context: u64) -> Result<(), Failure> {
+    let asked = question.max_tokens.unwrap_or(0).saturating_add(question.input_tokens);
+    if attempt.stand_in.is_some() && asked > context {
+        return Err(Failure::Refused(Refusal::ModelNotAllowed));
+    }
+    Ok(())
 }
 
 /// What a call is billed by beside tokens, at most.
@@ -176,6 +212,7 @@ pub(crate) fn admit_free(
     endpoint: EndpointKind,
 ) -> Result<Allowance, Failure> {
     admission::may_call(&caller.key.rules, visitor.address, endpoint).map_err(Failure::Refused)?;
+    servers::may_ask(&caller.key.rules, endpoint)?;
     let now_micros = gateway.clock().monotonic_micros();
     match take(&caller.key.levels, Demand { bound: Bound::default(), now_micros, budgets: false }) {
         Verdict::Taken(taken, _) => {

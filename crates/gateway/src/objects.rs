@@ -13,6 +13,7 @@ use crate::credentials::{self, InUse};
 use crate::forward;
 use crate::ledger::Allowance;
 use crate::pipeline::{Gateway, Visitor};
+use crate::redact::redact;
 use crate::references;
 use crate::reply::{self, Body, Failure};
 use crate::upstream::{AnswerBody, Call, JSON, Pool, SendError};
@@ -99,7 +100,8 @@ impl Deed<'_> {
     /// A credential for something new.
     pub(crate) fn any_credential(&self) -> Result<InUse, Failure> {
         let now = self.gateway.clock().monotonic_micros();
-        credentials::choose(&self.caller.key.credentials, now).ok_or(Failure::NoCredential)
+        let chosen = credentials::choose(&self.caller.key.credentials, now);
+        chosen.map_err(|missing| Failure::missing(missing, now))
     }
 
     /// The credential that an object was made with.
@@ -118,8 +120,7 @@ impl Deed<'_> {
         let call = Call {
             method,
             target: Cow::Owned(target),
-            authority: self.gateway.settings().upstream.authority.clone(),
-            authorization: credential.credential().authorization.clone(),
+            to: Arc::clone(credential.credential()),
             accept: "*/*",
             content_type: body.is_some().then_some(JSON),
             body: body.unwrap_or_default(),
@@ -140,7 +141,7 @@ impl Deed<'_> {
     ) -> Result<Said, Failure> {
         let response = self.send(method, target, credential, body).await?;
         let status = response.status();
-        let bytes = whole(response.into_body()).await?;
+        let bytes = redact(whole(response.into_body()).await?, credential.credential());
         if bytes.is_empty() {
             return Ok(Said { status, value: Value::Null });
         }

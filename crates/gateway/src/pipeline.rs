@@ -1,15 +1,15 @@
 //! A call from its first byte to its answer: the list of its steps, each in its own file.
 
-use crate::admit::{admit, admit_free, kind};
+use crate::admit::{admit_free, kind};
 use crate::authn::authenticate;
-use crate::forward::forward;
+use crate::forward::Heard;
 use crate::ledger::Ledger;
 use crate::reply::{self, Body, Failure};
 use crate::settings::Settings;
 use crate::settle::{UsageWriter, Written};
 use crate::snapshot::Snapshot;
 use crate::upstream::Pool;
-use crate::{edge, intake, listing, objects, references};
+use crate::{attempts, edge, intake, listing, objects, references};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -23,6 +23,7 @@ use louver_store::Store;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc};
 
@@ -79,6 +80,8 @@ pub struct Gateway {
     /// Credentials that upstream rejected; `None` is the one from the settings.
     rejections: Mutex<BTreeSet<(OrganizationId, Option<UpstreamId>)>>,
     rejected: Notify,
+    /// Where the drawing of lots stands.
+    lots: AtomicU64,
 }
 
 impl Gateway {
@@ -94,6 +97,8 @@ impl Gateway {
         let State { snapshot, ledger, pepper } = state;
         let (usage, records) = mpsc::channel(settings.usage_capacity);
         let request_ids = RequestIds::new(entropy);
+        let mut seed = [0; 8];
+        entropy.fill(&mut seed);
         let snapshot = ArcSwap::from_pointee(snapshot);
         let writer = UsageWriter::new(records, Arc::clone(&ledger), store.clone());
         let gateway = Self {
@@ -108,6 +113,7 @@ impl Gateway {
             fallback,
             rejections: Mutex::default(),
             rejected: Notify::new(),
+            lots: AtomicU64::new(u64::from_le_bytes(seed)),
         };
         (Arc::new(gateway), writer)
     }
@@ -145,6 +151,14 @@ impl Gateway {
 
     pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// A number by lot, for what must not happen on all nodes at once; no secret (SplitMix64).
+    pub(crate) fn lot(&self) -> u64 {
+        let mut lot = self.lots.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        lot = (lot ^ (lot >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        lot = (lot ^ (lot >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        lot ^ (lot >> 31)
     }
 
     pub(crate) fn pepper(&self) -> &Pepper {
@@ -240,8 +254,9 @@ impl Gateway {
             .map_err(Failure::Refused)?;
         let ask = intake::read(&self.settings, asked.endpoint, &head.headers, body).await?;
         let resolved = references::resolve(self, &caller, asked, &ask.request).await?;
-        let admitted = admit(self, &visitor, &caller, ask, resolved).await?;
-        let answered = forward(self, pool, admitted).await?;
-        Ok(reply::relay(answered, &self.settings.timeouts))
+        match attempts::run(self, pool, &visitor, &caller, &ask, &resolved).await? {
+            Heard::Answered(answered) => Ok(reply::relay(answered, &self.settings.timeouts)),
+            Heard::Refused(refused) => Ok(reply::pass_refusal(refused)),
+        }
     }
 }

@@ -2,11 +2,14 @@
 
 use crate::credentials::{Credential, Known};
 use crate::ledger::{Ledger, SharedScope};
+use crate::servers;
+use crate::settings::UpstreamTarget;
 use http::HeaderValue;
 use louver_domain::admission::CallRules;
 use louver_domain::budgets::{Budget, Scope};
 use louver_domain::chain::{Chain, Rates, Stage, role_names};
-use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UserId, WorkspaceId};
+use louver_domain::health::{self, Policy};
+use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UpstreamId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, Fingerprint, KeyStatus, Owner, PublicId};
 use louver_domain::model_roles::ModelRole;
 use louver_domain::models::{Catalogue, ModelIndex, ModelStatus};
@@ -110,21 +113,36 @@ pub struct Source {
     master: Arc<MasterKey>,
     ledger: Arc<Ledger>,
     known: Known,
-    default_credential: Option<Arc<Credential>>,
+    servers: Arc<[UpstreamTarget]>,
+    policy: Policy,
+    /// The credential of each server for those who stored none, where it has one or needs none.
+    default_credentials: Vec<Option<Arc<Credential>>>,
     /// Entries of an allow-list: the models whose input can be counted exactly.
     counted_exactly: Vec<String>,
     last_used: Mutex<HashMap<KeyId, Arc<AtomicI64>>>,
 }
 
 impl Source {
-    /// With the key that opens stored credentials, the node's ledger, and the credential for those who stored none.
-    pub fn new(master: Arc<MasterKey>, ledger: Arc<Ledger>, default_credential: Option<HeaderValue>) -> Self {
-        let default_credential = default_credential.map(|value| Arc::new(Credential::new(None, value)));
+    /// With the key that opens stored credentials, the node's ledger, the servers, and when credentials rest.
+    pub fn new(
+        master: Arc<MasterKey>,
+        ledger: Arc<Ledger>,
+        servers: Arc<[UpstreamTarget]>,
+        policy: Policy,
+    ) -> Self {
+        let default = |(place, server): (usize, &UpstreamTarget)| {
+            let value = server.default_credential.clone();
+            let usable = value.is_some() || server.keyless;
+            usable.then(|| Arc::new(Credential::new(None, place, value, policy)))
+        };
+        let default_credentials = servers.iter().enumerate().map(default).collect();
         Self {
             master,
             ledger,
             known: Known::default(),
-            default_credential,
+            servers,
+            policy,
+            default_credentials,
             counted_exactly: Vec::new(),
             last_used: Mutex::default(),
         }
@@ -184,12 +202,16 @@ impl Source {
     }
 
     fn open(&self, upstream: &Upstream) -> Option<Arc<Credential>> {
+        let Some(server) = servers::place_of(&self.servers, upstream.server.as_deref()) else {
+            tracing::error!(upstream = %upstream.id, "an upstream credential is for a server that the settings do not name");
+            return None;
+        };
         let place = Place::upstream(upstream.id, upstream.organization_id);
         let opened = self.known.get(upstream.id, &upstream.sealed_key, || {
             let key = self.master.open(&place, &upstream.sealed_key).map_err(|e| e.to_string())?;
             let value =
                 HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|e| e.to_string())?;
-            Ok::<_, String>(Credential::new(Some(upstream.id), value))
+            Ok::<_, String>(Credential::new(Some(upstream.id), server, Some(value), self.policy))
         });
         match opened {
             Ok(credential) => Some(credential),
@@ -198,6 +220,17 @@ impl Source {
                 None
             }
         }
+    }
+}
+
+impl health::Watch for Source {
+    fn of(&self, credential: UpstreamId) -> Option<health::Standing> {
+        let clock = self.ledger.clock();
+        Some(self.known.of(credential)?.standing(clock.now(), clock.monotonic_micros()))
+    }
+
+    fn servers(&self) -> Vec<String> {
+        self.servers.iter().filter_map(|server| server.name.as_deref().map(str::to_owned)).collect()
     }
 }
 
@@ -211,7 +244,9 @@ struct Builder<'a> {
     roles: HashMap<(OrganizationId, &'a str), &'a ModelRole>,
     member_roles: HashMap<(WorkspaceId, UserId), &'a str>,
     account_roles: HashMap<ServiceAccountId, &'a str>,
-    credentials: HashMap<(OrganizationId, Option<WorkspaceId>), Credentials>,
+    stored: HashMap<(OrganizationId, Option<WorkspaceId>), Vec<Arc<Credential>>>,
+    /// The credentials of workspaces worked out so far.
+    credentials: RefCell<HashMap<(OrganizationId, WorkspaceId), Credentials>>,
     /// The levels worked out so far: many keys share those above them.
     levels: RefCell<HashMap<Scope, Option<Arc<LevelEntry>>>>,
 }
@@ -239,7 +274,8 @@ impl<'a> Builder<'a> {
                 .iter()
                 .filter_map(|a| Some((a.id, a.role.as_deref()?)))
                 .collect(),
-            credentials: lists.into_iter().map(|(scope, list)| (scope, list.into())).collect(),
+            stored: lists,
+            credentials: RefCell::default(),
             levels: RefCell::default(),
         }
     }
@@ -306,13 +342,30 @@ impl<'a> Builder<'a> {
         entry
     }
 
-    /// A workspace's own credentials, else its organization's, else the one from the settings.
+    /// For each server a workspace's own credentials, else its organization's, else the one from the settings.
     fn credentials(&self, key: &ApiKey) -> Credentials {
-        let own = self.credentials.get(&(key.organization_id, Some(key.workspace_id)));
-        let shared = || self.credentials.get(&(key.organization_id, None));
-        own.or_else(shared)
-            .cloned()
-            .unwrap_or_else(|| self.source.default_credential.iter().cloned().collect())
+        let scope = (key.organization_id, key.workspace_id);
+        if let Some(known) = self.credentials.borrow().get(&scope) {
+            return Arc::clone(known);
+        }
+        let of = |workspace, server| {
+            let list = self.stored.get(&(key.organization_id, workspace)).into_iter().flatten();
+            list.filter(move |credential| credential.server == server).cloned()
+        };
+        let mut all = Vec::new();
+        for (server, default) in self.source.default_credentials.iter().enumerate() {
+            let before = all.len();
+            all.extend(of(Some(key.workspace_id), server));
+            if all.len() == before {
+                all.extend(of(None, server));
+            }
+            if all.len() == before {
+                all.extend(default.iter().cloned());
+            }
+        }
+        let all: Credentials = all.into();
+        self.credentials.borrow_mut().insert(scope, Arc::clone(&all));
+        all
     }
 }
 

@@ -38,6 +38,10 @@ pub async fn replace(
 ) -> Result<PriceList, ControlError> {
     let permit = decide(&context.actor, Action::UpdateModel, context.organization_id())?;
     check(&models)?;
+    for (place, entry) in models.iter().enumerate() {
+        let field = format!("models.{place}.upstream");
+        super::upstreams::check_server(control, &field, entry.model.upstream.as_deref())?;
+    }
     let mut tx = control.begin(context).await?;
     let before = store::load(&mut tx).await?;
     let catalogue = PriceList { models, tools: before.tools.clone() };

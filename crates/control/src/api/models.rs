@@ -65,6 +65,8 @@ struct ModelIn {
     #[schemars(with = "Option<shapes::Time>")]
     deprecation: Option<Timestamp>,
     replacement: Option<String>,
+    /// One of the upstreams that the settings name; the first one without it.
+    upstream: Option<String>,
     #[serde(default)]
     #[schemars(with = "Vec<PriceIn>")]
     prices: Vec<Object<PriceIn>>,
@@ -109,7 +111,7 @@ impl From<ModelIn> for PricedModel {
             status: read.status,
             deprecation: read.deprecation,
             replacement: read.replacement,
-            upstream: None,
+            upstream: read.upstream,
             workspace_id: None,
         };
         Self { model, prices: Prices::new(prices).all().to_vec() }
