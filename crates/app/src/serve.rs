@@ -15,8 +15,8 @@ use louver_domain::id::NodeId;
 use louver_domain::ledger::InHand;
 use louver_domain::time::Clock;
 use louver_gateway::{
-    Body, ExactInput, Fallback, Gateway, Ledger, Plane, Refiller, Settings, Source, State, UpstreamTarget,
-    UsageWriter, Visitor, Workers,
+    Body, ExactInput, Fallback, Gateway, Ledger, Lookout, Plane, Refiller, Settings, Source, State,
+    UpstreamTarget, UsageWriter, Visitor, Workers,
 };
 use louver_mistral::tokenizer::Tokenizer;
 use louver_store::journal::{self, Journal};
@@ -123,8 +123,14 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let (stop, stopped) = watch::channel(false);
     let (stop_writer, writer_stopped) = watch::channel(false);
     let (stop_refiller, refiller_stopped) = watch::channel(false);
-    let beside =
-        Beside { store: store.clone(), source, ledger: Arc::clone(&ledger), clock, last_used_interval };
+    let beside = Beside {
+        store: store.clone(),
+        source,
+        ledger: Arc::clone(&ledger),
+        clock,
+        last_used_interval,
+        catalogue_sync: config.care.catalogue_sync,
+    };
     let jobs = beside.spawn(&gateway, &control, applied, &stopped, &writer_stopped);
     let workers = Arc::new(Workers::start(&gateway).map_err(|e| e.to_string())?);
     let mut node = Node {
@@ -163,6 +169,7 @@ struct Beside {
     ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     last_used_interval: Duration,
+    catalogue_sync: Option<Duration>,
 }
 
 impl Beside {
@@ -175,8 +182,12 @@ impl Beside {
         stopped: &watch::Receiver<bool>,
         writer_stopped: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<()>> {
-        let Self { store, source, ledger, clock, last_used_interval } = self;
+        let Self { store, source, ledger, clock, last_used_interval, catalogue_sync } = self;
         let (gateway, control) = (Arc::clone(gateway), Arc::clone(control));
+        let compare = catalogue_sync.map(|interval| {
+            let lookout = Lookout::new(&gateway, &source);
+            tokio::spawn(jobs::compare_models(lookout, Arc::clone(&control), interval, stopped.clone()))
+        });
         let follow = jobs::follow_rules(
             store.clone(),
             Arc::clone(&source),
@@ -185,7 +196,7 @@ impl Beside {
             applied,
             stopped.clone(),
         );
-        vec![
+        let mut jobs = vec![
             tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(auditing::run(Arc::clone(&control), writer_stopped.clone())),
@@ -198,7 +209,9 @@ impl Beside {
                 last_used_interval,
                 writer_stopped.clone(),
             )),
-        ]
+        ];
+        jobs.extend(compare);
+        jobs
     }
 }
 

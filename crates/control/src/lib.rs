@@ -127,6 +127,7 @@ fn routes() -> Routes {
         .and(api::custom_roles::routes())
         .and(api::service_accounts::routes())
         .and(api::model_roles::routes())
+        .and(api::model_sightings::routes())
         .and(api::models::routes())
         .and(api::upstreams::routes())
         .and(api::usage::routes())

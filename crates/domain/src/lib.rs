@@ -26,6 +26,7 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod model_roles;
+pub mod model_sightings;
 pub mod models;
 pub mod money;
 pub mod network;

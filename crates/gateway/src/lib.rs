@@ -14,6 +14,7 @@ mod head_check;
 mod intake;
 mod ledger;
 mod listing;
+mod model_sightings;
 mod objects;
 mod pipeline;
 mod redact;
@@ -29,6 +30,7 @@ mod upstream;
 mod worker;
 
 pub use ledger::{Ledger, Refiller};
+pub use model_sightings::{Lookout, Shelf};
 pub use pipeline::{Fallback, Gateway, Plane, State, Visitor};
 pub use reply::{Body, BoxError};
 pub use settings::{CallBounds, ExactInput, ServerKind, Settings, Timeouts, UpstreamTarget};

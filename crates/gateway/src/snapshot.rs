@@ -117,6 +117,8 @@ pub struct Source {
     policy: Policy,
     /// The credential of each server for those who stored none, where it has one or needs none.
     default_credentials: Vec<Option<Arc<Credential>>>,
+    /// A credential of each server to ask for its models with.
+    askers: Mutex<Vec<Option<Arc<Credential>>>>,
     /// Entries of an allow-list: the models whose input can be counted exactly.
     counted_exactly: Vec<String>,
     last_used: Mutex<HashMap<KeyId, Arc<AtomicI64>>>,
@@ -135,13 +137,14 @@ impl Source {
             let usable = value.is_some() || server.keyless;
             usable.then(|| Arc::new(Credential::new(None, place, value, policy)))
         };
-        let default_credentials = servers.iter().enumerate().map(default).collect();
+        let default_credentials: Vec<_> = servers.iter().enumerate().map(default).collect();
         Self {
             master,
             ledger,
             known: Known::default(),
             servers,
             policy,
+            askers: Mutex::new(Vec::clone(&default_credentials)),
             default_credentials,
             counted_exactly: Vec::new(),
             last_used: Mutex::default(),
@@ -178,7 +181,7 @@ impl Source {
 
     /// Works the rules out.
     pub fn build(&self, rules: Rules) -> Snapshot {
-        let catalogue = Catalogue::new(rules.prices.models.iter().map(|m| m.model.clone()).collect());
+        let catalogue = rules.catalogue();
         let served = |m: &&louver_store::models::PricedModel| m.model.status != ModelStatus::Retired;
         let exact = catalogue.allowed(Some(&self.counted_exactly));
         let models = rules.prices.models.iter().filter(served).map(|m| {
@@ -191,9 +194,27 @@ impl Source {
         });
         let models = models.collect();
         let builder = Builder::new(self, &rules, &catalogue);
+        self.note_askers(&builder);
         let keys = rules.keys.iter().filter_map(|key| builder.entry(key)).collect();
         let tools = rules.prices.tools.iter().map(|tool| (tool.tool.clone(), tool.prices.clone())).collect();
         Snapshot { revision: rules.revision, models, tools, keys, catalogue }
+    }
+
+    /// For each server the credential of the settings, else any that is stored.
+    fn note_askers(&self, builder: &Builder<'_>) {
+        let mut stored: Vec<_> = builder.stored.values().flatten().collect();
+        stored.sort_by_key(|credential| credential.id);
+        let asker = |(server, default): (usize, &Option<Arc<Credential>>)| {
+            let of_server = || stored.iter().find(|credential| credential.server == server).copied();
+            default.as_ref().or_else(of_server).cloned()
+        };
+        let askers = self.default_credentials.iter().enumerate().map(asker).collect();
+        *self.askers.lock().unwrap_or_else(PoisonError::into_inner) = askers;
+    }
+
+    /// A credential to ask a server for its models with.
+    pub(crate) fn asker(&self, server: usize) -> Option<Arc<Credential>> {
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned().flatten()
     }
 
     fn last_used_cell(&self, id: KeyId) -> Arc<AtomicI64> {

@@ -151,6 +151,8 @@ pub(crate) struct PricedModel {
     deprecation: Option<Time>,
     /// What takes its place.
     replacement: Option<String>,
+    /// The named upstream that serves it; absent for the first one.
+    upstream: Option<String>,
     /// Its prices, in the order they take effect; none is a model without a price.
     prices: Vec<Price>,
 }
