@@ -7,6 +7,7 @@ mod public_url;
 mod smtp;
 mod upstreams;
 
+pub use louver_gateway::ServerKind;
 pub use smtp::Smtp;
 pub use upstreams::{Care, Server};
 
