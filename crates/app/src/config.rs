@@ -50,6 +50,8 @@ pub struct File {
     max_document_pages: Option<u64>,
     max_audio_seconds: Option<u64>,
     max_tool_calls: Option<u64>,
+    max_spool_bytes: Option<u64>,
+    spool_dir: Option<PathBuf>,
     journal_dir: Option<PathBuf>,
     durability: Option<String>,
     budget_refusal_status: Option<u16>,
@@ -131,6 +133,8 @@ pub struct Config {
     pub usage_queue: usize,
     /// What a call may bring along and set off, where its request does not say.
     pub bounds: CallBounds,
+    /// Where files are set aside on their way.
+    pub spool_dir: PathBuf,
     /// Where the journal of calls is kept.
     pub journal_dir: Option<PathBuf>,
     /// Whether calls wait for the disk.
@@ -220,6 +224,7 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
             "LOUVER_UPSTREAM_KEY" => file.upstream_key = Some(value),
             "LOUVER_MASTER_KEY_FILE" => file.master_key_file = Some(value.into()),
             "LOUVER_JOURNAL_DIR" => file.journal_dir = Some(value.into()),
+            "LOUVER_SPOOL_DIR" => file.spool_dir = Some(value.into()),
             "LOUVER_DURABILITY" => file.durability = Some(value),
             "LOUVER_LOG" => file.log = Some(value),
             "LOUVER_AUDIT_CHECKPOINT_FILE" => file.audit.checkpoint_file = Some(value.into()),
@@ -252,6 +257,7 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         })
     };
     let timeouts = timeouts(&file.timeouts, errors);
+    let bounds = call_bounds(&file);
     let database_url = required(file.database_url, "database_url (LOUVER_DATABASE_URL)", errors);
     if !database_url.is_empty()
         && !["sqlite:", "postgres://", "postgresql://"].iter().any(|p| database_url.starts_with(p))
@@ -308,12 +314,8 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
             errors,
         ),
         usage_queue: at_least_one(file.usage_queue, 65_536, "usage_queue", errors),
-        bounds: CallBounds {
-            upload_bytes: file.max_upload_bytes.unwrap_or(512 * 1024 * 1024),
-            document_pages: file.max_document_pages.unwrap_or(1000),
-            audio_seconds: file.max_audio_seconds.unwrap_or(3 * 60 * 60),
-            tool_calls: file.max_tool_calls.unwrap_or(16),
-        },
+        bounds,
+        spool_dir: file.spool_dir.unwrap_or_else(|| spool_dir(journal_dir.as_deref())),
         journal_dir,
         durability: durability(file.durability.as_deref(), errors),
         budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),
@@ -325,6 +327,16 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
         tls,
         timeouts,
+    }
+}
+
+fn call_bounds(file: &File) -> CallBounds {
+    CallBounds {
+        upload_bytes: file.max_upload_bytes.unwrap_or(512 * 1024 * 1024),
+        spool_bytes: file.max_spool_bytes.unwrap_or(16 * 1024 * 1024 * 1024),
+        document_pages: file.max_document_pages.unwrap_or(1000),
+        audio_seconds: file.max_audio_seconds.unwrap_or(3 * 60 * 60),
+        tool_calls: file.max_tool_calls.unwrap_or(16),
     }
 }
 
@@ -343,6 +355,11 @@ fn tls_files(tls: Tls, errors: &mut Vec<String>) -> Option<(PathBuf, PathBuf)> {
 fn journal_dir(named: Option<PathBuf>, database_url: &str) -> Option<PathBuf> {
     let beside = |path: &str| PathBuf::from(format!("{}-journal.d", path.split('?').next().unwrap_or(path)));
     named.or_else(|| database_url.strip_prefix("sqlite:").map(beside))
+}
+
+/// Beside the journal, if nothing else is named: the folder for passing files of the system may be memory.
+fn spool_dir(journal: Option<&Path>) -> PathBuf {
+    journal.map_or_else(std::env::temp_dir, |journal| journal.with_file_name("spool"))
 }
 
 fn durability(text: Option<&str>, errors: &mut Vec<String>) -> Durability {

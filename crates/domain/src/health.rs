@@ -247,9 +247,6 @@ pub struct Standing {
 pub trait Watch: Send + Sync {
     /// How a stored credential stands; `None` before the data plane has taken it over.
     fn of(&self, credential: UpstreamId) -> Option<Standing>;
-
-    /// The names of the upstreams that the settings name.
-    fn servers(&self) -> Vec<String>;
 }
 
 #[cfg(test)]

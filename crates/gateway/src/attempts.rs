@@ -13,7 +13,6 @@ use crate::references::Resolved;
 use crate::reply::Failure;
 use crate::upstream::Pool;
 use http::StatusCode;
-use louver_domain::endpoints::EndpointKind;
 use std::sync::Arc;
 
 /// Sends a call until somebody serves it.
@@ -22,13 +21,15 @@ pub(crate) async fn run(
     pool: &Pool,
     visitor: &Visitor,
     caller: &Caller,
-    ask: &Ask,
+    mut ask: Ask,
     resolved: &Resolved,
 ) -> Result<Heard, Failure> {
+    ask.request.rename_cache_key(|key| gateway.pepper().name_of(caller.key.workspace_id, key));
+    let ask = &ask;
     let mut attempts =
         Attempts { gateway, pool, visitor, caller, ask, resolved, attempt: Try::default(), sent: 0 };
     let mut last = attempts.at_model().await;
-    if !may_stand_in(ask, resolved) {
+    if resolved.is_pinned() {
         return last;
     }
     for model in &caller.key.rules.fallback_models {
@@ -44,15 +45,6 @@ pub(crate) async fn run(
         }
     }
     last
-}
-
-/// Whether another model may answer: not where objects are named that stand for one.
-fn may_stand_in(ask: &Ask, resolved: &Resolved) -> bool {
-    let pinned = matches!(
-        crate::admit::kind(ask.request.endpoint),
-        EndpointKind::AgentsCompletions | EndpointKind::Conversations | EndpointKind::BatchJobs
-    );
-    !pinned && !resolved.is_pinned()
 }
 
 struct Attempts<'a> {

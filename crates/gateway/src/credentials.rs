@@ -182,7 +182,15 @@ pub(crate) fn choose(credentials: &[Arc<Credential>], now_micros: i64) -> Result
 /// Takes the credential of that id, whether it rests or not: what was made with it is found with no other. Without an id
 /// it is the first server's from the settings.
 pub(crate) fn exactly(credentials: &[Arc<Credential>], id: Option<UpstreamId>) -> Option<InUse> {
-    let is = |c: &&Arc<Credential>| c.id == id && (id.is_some() || c.server == FIRST_SERVER);
+    again(credentials, (id, FIRST_SERVER))
+}
+
+/// Takes the one that was used before, with that id for that server, whether it rests or not.
+pub(crate) fn again(
+    credentials: &[Arc<Credential>],
+    (id, server): (Option<UpstreamId>, usize),
+) -> Option<InUse> {
+    let is = |c: &&Arc<Credential>| c.id == id && (id.is_some() || c.server == server);
     let chosen = credentials.iter().find(is)?;
     chosen.in_flight.fetch_add(1, Ordering::Relaxed);
     Some(InUse(Arc::clone(chosen)))

@@ -9,11 +9,11 @@ use crate::redact::redact;
 use crate::relay;
 use crate::reply::Failure;
 use crate::settle::{Outcome, Ticket};
-use crate::upstream::{AnswerBody, Call, JSON, Pool, SendError};
+use crate::turns;
+use crate::upstream::{AnswerBody, Call, Payload, Pool, SendError};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use louver_domain::id::OrganizationId;
-use louver_mistral::usage::UsageFinder;
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -130,7 +130,11 @@ async fn exchange(gateway: Arc<Gateway>, pool: Pool, admitted: Admitted) -> Resu
         return refused(gateway, ticket, response, allowance).await.map(Heard::Refused);
     }
     let left = pool.left().clone();
-    Ok(Heard::Answered(Answered { ticket, response, stream, allowance, left, stand_in }))
+    let answered = Answered { ticket, response, stream, allowance, left, stand_in };
+    match answered.ticket.turn {
+        None => Ok(Heard::Answered(answered)),
+        Some(_) => Box::pin(turns::hold(gateway, answered)).await.map(Heard::Answered),
+    }
 }
 
 /// Reads a refusal whole: it is settled before anything else happens, and must not pass on our key.
@@ -141,7 +145,7 @@ async fn refused(
     allowance: Allowance,
 ) -> Result<Refused, Failure> {
     let (head, body) = response.into_parts();
-    let mut finder = UsageFinder::for_answer();
+    let mut finder = relay::finder(false, &ticket);
     let read =
         timeout(gateway.settings().timeouts.idle, whole(body)).await.unwrap_or(Err(Failure::UpstreamBroken));
     match read {
@@ -203,13 +207,12 @@ pub(crate) fn judge_status(
 }
 
 /// The call as upstream sees it: our address, our credential, nothing of the client's but the body.
-fn upstream_call(ticket: &Ticket, target: Cow<'static, str>, body: Bytes, stream: bool) -> Call {
+fn upstream_call(ticket: &Ticket, target: Cow<'static, str>, body: Payload, stream: bool) -> Call {
     Call {
         method: Method::POST,
         target,
         to: Arc::clone(ticket.credential.credential()),
         accept: if stream { "text/event-stream" } else { "application/json" },
-        content_type: Some(JSON),
         body,
     }
 }

@@ -10,13 +10,17 @@ mod connection;
 mod credentials;
 mod edge;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod head_check;
 mod intake;
+mod judge;
 mod ledger;
 mod listing;
 mod model_sightings;
 mod objects;
 mod pipeline;
+mod realtime;
 mod redact;
 mod references;
 mod relay;
@@ -26,6 +30,9 @@ mod servers;
 mod settings;
 mod settle;
 mod snapshot;
+mod spool;
+mod turns;
+mod uploads;
 mod upstream;
 mod worker;
 

@@ -4,7 +4,7 @@ use crate::objects::whole;
 use crate::pipeline::Gateway;
 use crate::settings::ServerKind;
 use crate::snapshot::Source;
-use crate::upstream::{Call, Pool};
+use crate::upstream::{Call, Payload, Pool};
 use http::{Method, StatusCode};
 use louver_domain::model_sightings::Listed;
 use louver_mistral::models::read_list;
@@ -62,8 +62,7 @@ impl Lookout {
             target: "/v1/models".into(),
             to: credential,
             accept: "application/json",
-            content_type: None,
-            body: bytes::Bytes::new(),
+            body: Payload::default(),
         };
         let response = self.pool.send(call).await.map_err(|_| "no answer")?;
         if response.status() != StatusCode::OK {

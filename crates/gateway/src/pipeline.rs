@@ -2,14 +2,14 @@
 
 use crate::admit::{admit_free, kind};
 use crate::authn::authenticate;
-use crate::forward::Heard;
 use crate::ledger::Ledger;
 use crate::reply::{self, Body, Failure};
 use crate::settings::Settings;
 use crate::settle::{UsageWriter, Written};
 use crate::snapshot::Snapshot;
+use crate::spool::Spools;
 use crate::upstream::Pool;
-use crate::{attempts, edge, intake, listing, objects, references};
+use crate::{attempts, edge, intake, listing, objects, realtime, references, uploads};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -71,6 +71,8 @@ pub struct Gateway {
     settings: Settings,
     snapshot: ArcSwap<Snapshot>,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    spools: Arc<Spools>,
     pepper: Arc<Pepper>,
     request_ids: RequestIds,
     ledger: Arc<Ledger>,
@@ -91,20 +93,23 @@ impl Gateway {
         state: State,
         store: Store,
         clock: Arc<dyn Clock>,
-        entropy: &dyn Entropy,
+        entropy: Arc<dyn Entropy>,
         fallback: Fallback,
     ) -> (Arc<Self>, UsageWriter) {
         let State { snapshot, ledger, pepper } = state;
         let (usage, records) = mpsc::channel(settings.usage_capacity);
-        let request_ids = RequestIds::new(entropy);
         let mut seed = [0; 8];
         entropy.fill(&mut seed);
+        let request_ids = RequestIds::new(&*entropy);
+        let spools = Spools::new(settings.spool_dir.clone(), settings.bounds.spool_bytes);
         let snapshot = ArcSwap::from_pointee(snapshot);
         let writer = UsageWriter::new(records, Arc::clone(&ledger), store.clone());
         let gateway = Self {
             settings,
             snapshot,
             clock,
+            entropy,
+            spools,
             pepper,
             request_ids,
             ledger,
@@ -141,6 +146,11 @@ impl Gateway {
         std::mem::take(&mut self.rejections.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The id of a request, or of what continues one.
+    pub(crate) fn next_request_id(&self) -> RequestId {
+        self.request_ids.next(self.clock.now())
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
@@ -159,6 +169,15 @@ impl Gateway {
         lot = (lot ^ (lot >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         lot = (lot ^ (lot >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         lot ^ (lot >> 31)
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
+    }
+
+    /// Where files are set aside.
+    pub(crate) const fn spools(&self) -> &Arc<Spools> {
+        &self.spools
     }
 
     pub(crate) fn pepper(&self) -> &Pepper {
@@ -215,7 +234,8 @@ impl Gateway {
                 Class::Models => self.models(visitor, &asked, &request),
                 Class::Call => self.call(pool, visitor, &asked, request).await,
                 Class::Object => Box::pin(objects::answer(self, pool, visitor, &asked, request)).await,
-                Class::Upload | Class::Socket => Err(Failure::NoSuchObject),
+                Class::Upload => Box::pin(uploads::answer(self, pool, visitor, &asked, request)).await,
+                Class::Socket => Box::pin(realtime::answer(self, pool, visitor, request)).await,
             },
             Route::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed { allow: allow.into() }),
             Route::NotFound => Ok((self.fallback)(visitor, plane, request).await),
@@ -253,10 +273,10 @@ impl Gateway {
         louver_domain::admission::may_call(&caller.key.rules, visitor.address, kind(asked.endpoint))
             .map_err(Failure::Refused)?;
         let ask = intake::read(&self.settings, asked.endpoint, &head.headers, body).await?;
-        let resolved = references::resolve(self, &caller, asked, &ask.request).await?;
-        match attempts::run(self, pool, &visitor, &caller, &ask, &resolved).await? {
-            Heard::Answered(answered) => Ok(reply::relay(answered, &self.settings.timeouts)),
-            Heard::Refused(refused) => Ok(reply::pass_refusal(refused)),
-        }
+        let public = self.settings.public_host.as_deref();
+        edge::not_ourselves(&ask.request.hosts, &head.uri, &head.headers, public)?;
+        let resolved = references::resolve(self, &caller, asked, &ask).await?;
+        let heard = attempts::run(self, pool, &visitor, &caller, ask, &resolved).await?;
+        Ok(reply::heard(heard, &self.settings.timeouts))
     }
 }

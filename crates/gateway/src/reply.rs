@@ -4,7 +4,7 @@ mod limits;
 
 use crate::authn::Unauthorized;
 use crate::credentials::Missing;
-use crate::forward::{Answered, Refused};
+use crate::forward::{Answered, Heard, Refused};
 use crate::ledger::{Allowance, Left};
 use crate::pipeline::Visitor;
 use crate::relay::{Relay, is_events};
@@ -20,6 +20,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use louver_domain::admission::Refusal;
 use louver_domain::limits::Region;
 use louver_mistral::error::{self, ErrorBody};
+use louver_mistral::multipart::MultipartError;
 use louver_mistral::query::QueryError;
 use louver_mistral::request::{Detail, RequestError};
 use louver_store::StoreError;
@@ -98,16 +99,20 @@ pub(crate) enum Failure {
     BodyTooLarge { limit: usize },
     RequestTimeout,
     Request(RequestError),
+    Form(MultipartError),
+    NoRoom,
     Query(QueryError),
     BadParameter { name: &'static str },
     NoSuchModel,
     NoSuchObject,
     ObjectsApart,
+    OwnAddress,
     Refused(Refusal),
     NoCredential,
     NotInRegion { region: Region },
     NoServer { region: Option<Region> },
     UpstreamResting { seconds: i64 },
+    ForeignOrigin,
     AccountingUnavailable,
     Overloaded,
     UpstreamUnreachable,
@@ -173,7 +178,7 @@ pub(crate) fn download(response: Response<AnswerBody>, allowance: Allowance) -> 
 }
 
 /// An answer of upstream: its status and body, and of its headers only the ones named here.
-pub(crate) fn relay(answered: Answered, timeouts: &Timeouts) -> Response<Body> {
+fn relay(answered: Answered, timeouts: &Timeouts) -> Response<Body> {
     let Answered { ticket, response, stream, allowance, left, stand_in } = answered;
     let (head, body) = response.into_parts();
     let is_events = is_events(&head.headers);
@@ -195,8 +200,16 @@ pub(crate) fn relay(answered: Answered, timeouts: &Timeouts) -> Response<Body> {
     answer
 }
 
+/// What upstream said to a call.
+pub(crate) fn heard(heard: Heard, timeouts: &Timeouts) -> Response<Body> {
+    match heard {
+        Heard::Answered(answered) => relay(answered, timeouts),
+        Heard::Refused(refused) => pass_refusal(refused),
+    }
+}
+
 /// A refusal of upstream: its status and body, and of its headers only the ones named here.
-pub(crate) fn pass_refusal(refused: Refused) -> Response<Body> {
+fn pass_refusal(refused: Refused) -> Response<Body> {
     let Refused { status, headers, body, allowance } = refused;
     let mut answer = json(body.into(), allowance);
     *answer.status_mut() = status;
@@ -260,7 +273,9 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
         Failure::UnsupportedMediaType { message } => plain(415, "unsupported_media_type", message.into()),
         Failure::BodyTooLarge { limit } => plain(413, "request_too_large", format!("The body is larger than {limit} bytes.")),
         Failure::RequestTimeout => plain(408, "request_timeout", "The body came too slowly.".into()),
-        Failure::Request(error) => request_error(visitor, settings, &id, error),
+        Failure::Request(error) => request_error(&id, error),
+        Failure::Form(error) => form_error(&id, error),
+        Failure::NoRoom => later(plain(503, "overloaded", "The file cannot be taken in now; nothing was sent.".into())),
         Failure::NoSuchModel => plain(404, "not_found", "There is no such model, or this key may not use it.".into()),
         Failure::Query(error) => plain(400, "invalid_request", format!("{error}.")),
         Failure::BadParameter { name } => {
@@ -272,6 +287,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             "invalid_request",
             "The objects that the request names were made with different upstream credentials; one call has one.".into(),
         ),
+        Failure::OwnAddress => plain(422, "invalid_request", "An address in the request is this gateway's own.".into()),
         Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
         Failure::NotInRegion { region } => plain(
@@ -293,6 +309,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
             response
         }
+        Failure::ForeignOrigin => plain(403, "origin_not_allowed", "A page of another origin may not open this socket.".into()),
         Failure::AccountingUnavailable => {
             let message = "What the call uses cannot be accounted for now; nothing was sent.";
             later(plain(503, "accounting_unavailable", message.into()))
@@ -315,7 +332,7 @@ fn later(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-fn request_error(visitor: &Visitor, settings: &Settings, id: &str, error: RequestError) -> Response<Body> {
+fn request_error(id: &str, error: RequestError) -> Response<Body> {
     match error {
         RequestError::Json(error) => {
             let message = format!("The body is not valid: {error}");
@@ -324,11 +341,18 @@ fn request_error(visitor: &Visitor, settings: &Settings, id: &str, error: Reques
             answer(&body)
         }
         RequestError::Shape(details) => shape(id, details),
-        RequestError::ToolNotAllowed { tool_type } => {
-            refused(visitor, settings, id, Refusal::ToolNotAllowed { tool: tool_type })
-        }
-        RequestError::FileNotFound => answer(&ErrorBody::new(404, "not_found", "There is no such file.", id)),
     }
+}
+
+fn form_error(id: &str, error: MultipartError) -> Response<Body> {
+    let (status, message) = (error.status(), format!("The form is not valid: {error}."));
+    let kind = match error {
+        MultipartError::Shape(detail) => return shape(id, vec![*detail]),
+        MultipartError::MediaType(_) => "unsupported_media_type",
+        MultipartError::Malformed(_) => "invalid_request",
+        MultipartError::TooLarge { .. } => "request_too_large",
+    };
+    answer(&ErrorBody::new(status, kind, message, id))
 }
 
 fn shape(id: &str, details: Vec<Detail>) -> Response<Body> {

@@ -33,6 +33,7 @@ pub type SnapshotError = louver_store::StoreError;
 /// What a key may do and whom its calls count for.
 pub struct KeyEntry {
     pub(crate) id: KeyId,
+    pub(crate) public_id: PublicId,
     pub(crate) organization_id: OrganizationId,
     pub(crate) workspace_id: WorkspaceId,
     pub(crate) user_id: Option<UserId>,
@@ -249,10 +250,6 @@ impl health::Watch for Source {
         let clock = self.ledger.clock();
         Some(self.known.of(credential)?.standing(clock.now(), clock.monotonic_micros()))
     }
-
-    fn servers(&self) -> Vec<String> {
-        self.servers.iter().filter_map(|server| server.name.as_deref().map(str::to_owned)).collect()
-    }
 }
 
 /// Everything that the entries of one snapshot are made from, found by id.
@@ -320,6 +317,7 @@ impl<'a> Builder<'a> {
             counts_tokens: stages.iter().any(Stage::counts_tokens),
             needs_price: stages.iter().any(Stage::needs_price),
             id: key.id,
+            public_id: key.public_id,
             organization_id: key.organization_id,
             workspace_id: key.workspace_id,
             user_id,

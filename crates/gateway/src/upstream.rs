@@ -5,6 +5,13 @@
 
 mod connect;
 mod http1;
+mod payload;
+mod socket;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub use http1::read_answer;
+
+pub(crate) use socket::Socket;
 
 use crate::credentials::Credential;
 use crate::pipeline::Gateway;
@@ -14,7 +21,6 @@ use connect::{Opened, connect};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::SizeHint;
-use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http2;
 use louver_domain::health::Sign;
@@ -26,6 +32,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
+
+pub(crate) use payload::Payload;
+use payload::Pieces;
 
 /// What upstream is told of us.
 const USER_AGENT: &str = concat!("louver/", env!("CARGO_PKG_VERSION"));
@@ -52,15 +61,13 @@ pub(crate) struct Call {
     pub(crate) target: Cow<'static, str>,
     pub(crate) to: Arc<Credential>,
     pub(crate) accept: &'static str,
-    /// Of the body; a call without one has none.
-    pub(crate) content_type: Option<HeaderValue>,
-    pub(crate) body: Bytes,
+    pub(crate) body: Payload,
 }
 
 /// The type of a body in JSON.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-type Http2 = http2::SendRequest<Full<Bytes>>;
+type Http2 = http2::SendRequest<Pieces>;
 
 /// Idle connections kept at most.
 const MAX_IDLE: usize = 512;
@@ -114,7 +121,10 @@ impl Pool {
         let Some(server) = self.servers.get(credential.server) else {
             return Err(SendError::NotSent("the credential is for no server of this node".into()));
         };
-        let answer = timeout(server.timeouts.first_byte, server.send(call)).await;
+        let Timeouts { first_byte, total, .. } = server.timeouts;
+        // A file takes its time to be sent before there can be an answer.
+        let patience = if call.body.is_long() { first_byte.max(total) } else { first_byte };
+        let answer = timeout(patience, server.send(call)).await;
         let answer = answer.unwrap_or(Err(SendError::TimedOut));
         self.note(&credential, &answer);
         answer
@@ -198,13 +208,13 @@ impl Server {
     async fn send_http2(&self, mut sender: Http2, call: Call) -> Result<Response<AnswerBody>, SendError> {
         let scheme = if self.target.tls.is_some() { "https" } else { "http" };
         let uri = format!("{scheme}://{}{}", self.target.authority.to_str().unwrap_or_default(), call.target);
-        let mut request = Request::new(Full::new(call.body));
+        let mut request = Request::new(call.body.pieces());
         *request.method_mut() = call.method;
         *request.uri_mut() =
             uri.parse().map_err(|_| SendError::NotSent("the upstream address is not a URI".into()))?;
         let headers = request.headers_mut();
         headers.extend(call.to.authorization.clone().map(|value| (AUTHORIZATION, value)));
-        headers.extend(call.content_type.map(|content_type| (CONTENT_TYPE, content_type)));
+        headers.extend(call.body.content_type().map(|content_type| (CONTENT_TYPE, content_type.clone())));
         headers.insert(ACCEPT, HeaderValue::from_static(call.accept));
         headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         sender.ready().await.map_err(|error| SendError::NotSent(error.to_string()))?;
@@ -240,6 +250,8 @@ pub(crate) enum AnswerBody {
     Http1 { body: http1::Body, pool: Arc<Mutex<Connections>> },
     /// Of a shared connection.
     Http2(Incoming),
+    /// What was read ahead of it, and the rest, if it goes on.
+    Ahead { first: Option<Bytes>, rest: Option<Box<AnswerBody>> },
 }
 
 impl AnswerBody {
@@ -268,6 +280,11 @@ impl AnswerBody {
                     None => return Poll::Ready(None),
                 }
             },
+            Self::Ahead { first, rest } => match (first.take().filter(|first| !first.is_empty()), rest) {
+                (Some(first), _) => Poll::Ready(Some(Ok(first))),
+                (None, Some(rest)) => rest.poll_piece(cx),
+                (None, None) => Poll::Ready(None),
+            },
         }
     }
 
@@ -276,6 +293,9 @@ impl AnswerBody {
         match self {
             Self::Http1 { body, .. } => body.is_ended(),
             Self::Http2(incoming) => incoming.is_end_stream(),
+            Self::Ahead { first, rest } => {
+                first.as_ref().is_none_or(Bytes::is_empty) && rest.as_ref().is_none_or(|rest| rest.is_ended())
+            }
         }
     }
 
@@ -284,6 +304,11 @@ impl AnswerBody {
         match self {
             Self::Http1 { body, .. } => body.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Http2(incoming) => incoming.size_hint(),
+            Self::Ahead { first, rest: None } => {
+                let length = first.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+            Self::Ahead { .. } => SizeHint::default(),
         }
     }
 }

@@ -7,14 +7,16 @@ use louver::config::{self, Config, Environment};
 use louver::example;
 use louver::serve::{self, Node, Parts};
 use louver_control::Control;
-use louver_control::actions::setup;
+use louver_control::actions::{models, setup};
+use louver_control::context::Context;
 use louver_domain::access::{Action, Actor, decide};
 use louver_domain::audit::{AuditEvent, Outcome};
 use louver_domain::id::EventId;
 use louver_domain::limits::Limits;
 use louver_domain::secret::Secret;
 use louver_domain::time::Clock;
-use louver_simulator::Simulator;
+use louver_simulator::{Model, Simulator};
+use louver_store::models::PricedModel;
 use louver_store::seal::MasterKey;
 use louver_store::{Store, organizations};
 use serde_json::{Value, json};
@@ -60,6 +62,8 @@ pub struct Setup {
     pub change: Option<fn(&mut Config)>,
     /// Further upstreams.
     pub upstreams: Vec<config::Server>,
+    /// Models beside those of the built-in catalogue, as the simulator serves them and as the catalogue has them.
+    pub models: Vec<(Model, PricedModel)>,
 }
 
 const START: &str = "2026-11-21T10:00:00Z";
@@ -75,7 +79,9 @@ impl System {
         let folder = tempfile::tempdir().unwrap();
         let database_url =
             if setup.postgres { database::postgres() } else { database::sqlite(folder.path()) };
-        let simulator = example::simulator(1, true).unwrap();
+        let mut simulated = example::simulated(1).unwrap();
+        simulated.models.extend(setup.models.iter().map(|(served, _)| served.clone()));
+        let simulator = Simulator::new(simulated);
         let (upstream, stop_simulator) = serve_simulator(&simulator).await;
         let mut config = config(&database_url, &folder.path().join("journal"), upstream);
         if let Some(change) = setup.change {
@@ -87,6 +93,12 @@ impl System {
         store.migrate().await.unwrap();
         let control = offline(&store, &clock);
         let founded = setup::found(&control, "Test", clock.now()).await.unwrap();
+        if !setup.models.is_empty() {
+            let context = Context::system(founded.organization_id, clock.now());
+            let mut catalogue = models::list(&control).await.unwrap().models;
+            catalogue.extend(setup.models.into_iter().map(|(_, priced)| priced));
+            models::replace(&control, &context, catalogue, None, true).await.unwrap();
+        }
         let node = node(&config, &store, &clock, 2).await;
         Self {
             clock,

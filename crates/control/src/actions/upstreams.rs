@@ -20,7 +20,7 @@ pub struct NewUpstream {
     pub key: Secret<String>,
     /// The one workspace it serves; none serves those that have none of their own.
     pub workspace_id: Option<WorkspaceId>,
-    /// The named upstream that it is for; none is the first one.
+    /// The named upstream of the settings that it is for; none is the first one.
     pub server: Option<String>,
 }
 
@@ -49,12 +49,14 @@ pub async fn create(
     let organization = context.organization_id();
     let permit = decide(&context.actor, Action::CreateUpstream, organization)?;
     let new = NewUpstream { name: names::read("name", &new.name)?, ..new };
-    check_server(control, "server", new.server.as_deref())?;
     let mut tx = control.begin(context).await?;
     if let Some(workspace) = new.workspace_id {
         let found =
             workspaces::load(&mut tx, organization, workspace).await?.filter(|w| w.archived_at.is_none());
         found.ok_or_else(|| ControlError::field("workspace_id", "names no active workspace"))?;
+    }
+    if new.server.as_ref().is_some_and(|name| !control.servers.contains(name)) {
+        return Err(ControlError::field("server", "names no upstream of the settings"));
     }
     let id = UpstreamId::new(context.now, &*control.entropy);
     let upstream = Upstream {
@@ -129,13 +131,6 @@ fn seal(
         return Err(ControlError::field("key", "must be 8 to 512 visible ASCII characters"));
     }
     Ok(control.master.seal(&Place::upstream(id, organization), key, &*control.entropy)?)
-}
-
-/// Refuses a name that no upstream of the settings has. A process without a gateway cannot know them.
-pub(crate) fn check_server(control: &Control, field: &str, name: Option<&str>) -> Result<(), ControlError> {
-    let (Some(name), Some(watch)) = (name, &control.upstreams) else { return Ok(()) };
-    let known = watch.servers().iter().any(|server| server == name);
-    known.then_some(()).ok_or_else(|| ControlError::field(field, "names no upstream of the settings"))
 }
 
 fn taken(error: louver_store::StoreError) -> ControlError {

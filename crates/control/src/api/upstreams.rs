@@ -58,7 +58,7 @@ pub(crate) struct Shown {
     name: String,
     #[schemars(with = "Option<shapes::Id>")]
     workspace_id: Option<WorkspaceId>,
-    /// The named upstream that it is for; the first one without a name.
+    /// The named upstream of the settings that it is for; `null` is the first one.
     server: Option<String>,
     enabled: bool,
     #[schemars(with = "shapes::Time")]
@@ -124,7 +124,7 @@ struct UpstreamIn {
     key: KeyIn,
     #[schemars(with = "Option<shapes::Id>")]
     workspace_id: Option<WorkspaceId>,
-    /// One of the upstreams that the settings name; the first one without it.
+    /// The named upstream of the settings that it is for; absent is the first one.
     server: Option<String>,
 }
 
@@ -162,8 +162,12 @@ async fn create(
     context: Context,
     Body(Object(read)): Body<Object<UpstreamIn>>,
 ) -> Answer {
-    let UpstreamIn { name, key, workspace_id, server } = read;
-    let new = actions::NewUpstream { name, key: key.0, workspace_id, server };
+    let new = actions::NewUpstream {
+        name: read.name,
+        key: read.key.0,
+        workspace_id: read.workspace_id,
+        server: read.server,
+    };
     let upstream = actions::create(&control, &context, new).await?;
     Ok(reply::ok(&Shown::of(&upstream)))
 }

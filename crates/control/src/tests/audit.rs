@@ -310,6 +310,8 @@ fn with_settings(house: House, settings: Settings) -> House {
         upstreams: None,
         outbound: Arc::default(),
         max_active_workspaces: 500,
+        servers: Vec::new(),
+        max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::new(Auditing::new(settings)),
     });
     House { app: router(Arc::clone(&control)), control, ..house }

@@ -123,6 +123,7 @@ pub(crate) fn kind(path: &str, parameter: &str) -> &'static str {
         "id" if of("/v1/gateway/budgets") => "budget",
         "id" if of("/v1/gateway/models") => "model",
         "id" if of("/v1/gateway/upstreams") => "upstream",
+        "id" if of("/v1/gateway/objects") => "object",
         other => panic!("{path}: what {other} names is not known to these tests: say it in rights/estate.rs"),
     }
 }
@@ -142,6 +143,8 @@ async fn shared(house: &House) -> Names {
     let upstream = house.make("/v1/gateway/upstreams", &upstream.to_string()).await;
     let seen = Listed { name: "mistral-huge-9".into(), aliases: vec![], billing_name: None };
     model_sightings::take_in(&house.control, "", true, &[seen]).await.unwrap();
+    let object = json!({"kind": "file", "upstream_id": "kept", "workspace_id": house.workspace});
+    let object = house.make("/v1/gateway/objects", &object.to_string()).await;
     let names = [
         ("person", person.id.to_string()),
         ("custom_role", text(&role, "id")),
@@ -151,6 +154,7 @@ async fn shared(house: &House) -> Names {
         ("alert_channel", text(&channel, "id")),
         ("upstream", text(&upstream, "id")),
         ("sighting", "mistral-huge-9".to_owned()),
+        ("object", text(&object, "id")),
         ("run", NOTHING.to_owned()),
     ];
     names.into()
