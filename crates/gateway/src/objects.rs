@@ -16,6 +16,7 @@ use crate::credentials::{self, InUse};
 use crate::forward;
 use crate::ledger::Allowance;
 use crate::pipeline::{Gateway, Visitor};
+use crate::redact::redact;
 use crate::references;
 use crate::reply::{self, Body, Failure};
 use crate::snapshot::KeyEntry;
@@ -184,7 +185,7 @@ impl Deed<'_> {
         credential: &InUse,
         body: Option<Bytes>,
     ) -> Result<Said, Failure> {
-        read(self.send(method, target, credential, body).await?, &self.caller.key).await
+        read(self.send(method, target, credential, body).await?, &self.caller.key, credential).await
     }
 
     /// An answer in JSON.
@@ -203,7 +204,8 @@ impl Deed<'_> {
 
 /// A credential for something new.
 pub(crate) fn any_credential(gateway: &Gateway, key: &KeyEntry) -> Result<InUse, Failure> {
-    credentials::choose(&key.credentials, gateway.clock().monotonic_micros()).ok_or(Failure::NoCredential)
+    let now = gateway.clock().monotonic_micros();
+    credentials::choose(&key.credentials, now).map_err(|missing| Failure::missing(missing, now))
 }
 
 /// An answer in JSON.
@@ -225,8 +227,7 @@ async fn send(
     let call = Call {
         method,
         target: Cow::Owned(target),
-        authority: gateway.settings().upstream.authority.clone(),
-        authorization: credential.credential().authorization.clone(),
+        to: Arc::clone(credential.credential()),
         accept: "*/*",
         body,
     };
@@ -236,9 +237,9 @@ async fn send(
 }
 
 /// Reads what upstream said, without its own ids.
-async fn read(response: Response<AnswerBody>, key: &KeyEntry) -> Result<Said, Failure> {
+async fn read(response: Response<AnswerBody>, key: &KeyEntry, credential: &InUse) -> Result<Said, Failure> {
     let status = response.status();
-    let bytes = whole(response.into_body()).await?;
+    let bytes = redact(whole(response.into_body()).await?, credential.credential());
     if bytes.is_empty() {
         return Ok(Said { status, value: Value::Null });
     }
