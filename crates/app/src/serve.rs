@@ -129,8 +129,14 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let (stop, stopped) = watch::channel(false);
     let (stop_writer, writer_stopped) = watch::channel(false);
     let (stop_refiller, refiller_stopped) = watch::channel(false);
-    let beside =
-        Beside { store: store.clone(), source, ledger: Arc::clone(&ledger), clock, last_used_interval };
+    let beside = Beside {
+        store: store.clone(),
+        source,
+        ledger: Arc::clone(&ledger),
+        clock,
+        last_used_interval,
+        document_poll: config.document_poll,
+    };
     let jobs = beside.spawn(&gateway, &control, applied, &stopped, &writer_stopped);
     let workers = Arc::new(Workers::start(&gateway).map_err(|e| e.to_string())?);
     let mut node = Node {
@@ -175,6 +181,7 @@ struct Beside {
     ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     last_used_interval: Duration,
+    document_poll: Duration,
 }
 
 impl Beside {
@@ -187,7 +194,7 @@ impl Beside {
         stopped: &watch::Receiver<bool>,
         writer_stopped: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<()>> {
-        let Self { store, source, ledger, clock, last_used_interval } = self;
+        let Self { store, source, ledger, clock, last_used_interval, document_poll } = self;
         let (gateway, control) = (Arc::clone(gateway), Arc::clone(control));
         let follow = jobs::follow_rules(
             store.clone(),
@@ -201,6 +208,13 @@ impl Beside {
             tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(auditing::run(Arc::clone(&control), writer_stopped.clone())),
+            tokio::spawn(jobs::settle_documents(Arc::clone(&gateway), document_poll, stopped.clone())),
+            tokio::spawn(jobs::charge_kept_models(
+                store.clone(),
+                Arc::clone(&clock),
+                last_used_interval,
+                stopped.clone(),
+            )),
             tokio::spawn(jobs::tell_rejections(gateway, control, stopped.clone())),
             tokio::spawn(follow),
             tokio::spawn(jobs::write_last_used(

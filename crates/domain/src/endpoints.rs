@@ -153,11 +153,9 @@ impl EndpointKind {
             Self::Speech => Billing::Characters,
             Self::Libraries => Billing::Documents,
             // The calls of a batch are billed as calls of their own endpoints.
-            Self::Models
-            | Self::Agents
-            | Self::Files
-            | Self::BatchJobs
-            | Self::FineTunedModels => Billing::Free,
+            Self::Models | Self::Agents | Self::Files | Self::BatchJobs | Self::FineTunedModels => {
+                Billing::Free
+            }
         }
     }
 

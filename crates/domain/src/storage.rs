@@ -66,7 +66,8 @@ mod tests {
             usd_per_month_kept: Money::parse_usd(usd),
             ..Price::none(at(from))
         };
-        let prices = Prices::new(vec![priced("2", "2026-11-10T00:00:00Z"), priced("3", "2027-01-01T00:00:00Z")]);
+        let prices =
+            Prices::new(vec![priced("2", "2026-11-10T00:00:00Z"), priced("3", "2027-01-01T00:00:00Z")]);
         let due = |model: &Model, day: &str| fee(model, &prices, at(day));
         let own = model(Some(ours));
         let first = due(&own, "2026-11-21T10:00:00Z").unwrap();

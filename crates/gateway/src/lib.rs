@@ -7,6 +7,7 @@ mod admit;
 mod authn;
 mod connection;
 mod credentials;
+mod documents;
 mod edge;
 mod forward;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -32,6 +33,7 @@ mod uploads;
 mod upstream;
 mod worker;
 
+pub use documents::Documents;
 pub use ledger::{Ledger, Refiller};
 pub use pipeline::{Fallback, Gateway, Plane, State, Visitor};
 pub use reply::{Body, BoxError};

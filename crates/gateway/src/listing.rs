@@ -8,7 +8,8 @@ use louver_mistral::models::{Capabilities, ModelCard, list};
 
 /// The whole list.
 pub(crate) fn all(caller: &Caller) -> Vec<u8> {
-    let models = visible(&caller.snapshot, &caller.key).map(|(_, model)| model);
+    let models =
+        visible(&caller.snapshot, &caller.key).map(|(_, model)| model).filter(|model| is_called(model));
     let cards: Vec<ModelCard<'_>> =
         models.flat_map(|model| names(model).map(move |name| card(model, name))).collect();
     list(&cards)
@@ -17,7 +18,12 @@ pub(crate) fn all(caller: &Caller) -> Vec<u8> {
 /// One model by any of its names; `None` when it is unknown or not allowed, which look alike.
 pub(crate) fn one(caller: &Caller, name: &str) -> Option<Vec<u8>> {
     let (index, model) = caller.snapshot.catalogue.find(name)?;
-    caller.key.rules.models.contains(index).then(|| card(model, name).to_bytes())
+    (caller.key.rules.models.contains(index) && is_called(model)).then(|| card(model, name).to_bytes())
+}
+
+/// Whether calls can name it. What only says what reading documents costs is no model of anybody's.
+fn is_called(model: &Model) -> bool {
+    model.endpoints != [EndpointKind::Libraries]
 }
 
 fn names(model: &Model) -> impl Iterator<Item = &str> {

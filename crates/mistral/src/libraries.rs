@@ -148,7 +148,10 @@ mod tests {
             (Endpoint::CreateLibrary, json!({"name": "a", "description": null, "chunk_size": 512})),
             (Endpoint::UpdateLibrary, json!({"description": "b"})),
             (Endpoint::UpdateLibrary, json!({})),
-            (Endpoint::UpdateDocument, json!({"name": "b.pdf", "attributes": {"a": 1, "b": ["x"], "c": null}})),
+            (
+                Endpoint::UpdateDocument,
+                json!({"name": "b.pdf", "attributes": {"a": 1, "b": ["x"], "c": null}}),
+            ),
             (Endpoint::UpdateFineTunedModel, json!({"name": null, "description": "ours"})),
         ] {
             let written = read(endpoint, body.to_string().as_bytes()).unwrap();
@@ -181,7 +184,8 @@ mod tests {
         }
         let long = json!({"name": "x".repeat(NAME + 1)}).to_string();
         assert_eq!(findings(New, &long), [("name".to_owned(), "string_too_long")]);
-        for body in [r#"{"name":"a","name":"b"}"#, r#"{"name":"a","\u006eame":"b"}"#, r#"{"name":"a"} x"#, ""] {
+        for body in [r#"{"name":"a","name":"b"}"#, r#"{"name":"a","\u006eame":"b"}"#, r#"{"name":"a"} x"#, ""]
+        {
             assert!(matches!(read(New, body.as_bytes()), Err(RequestError::Json(_))), "{body}");
         }
     }

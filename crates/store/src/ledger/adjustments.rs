@@ -39,7 +39,9 @@ impl Reason {
 
     /// From its stored form.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Batch, Self::Reconciliation, Self::Storage, Self::Library].into_iter().find(|one| one.as_str() == text)
+        [Self::Batch, Self::Reconciliation, Self::Storage, Self::Library]
+            .into_iter()
+            .find(|one| one.as_str() == text)
     }
 }
 

@@ -19,7 +19,10 @@ pub(super) fn name(endpoint: Endpoint) -> Option<&'static str> {
 }
 
 pub(super) fn schemas() -> Vec<(String, Value)> {
-    BODIES.iter().map(|(name, endpoint)| ((*name).to_owned(), body(fields(*endpoint).unwrap_or_default()))).collect()
+    BODIES
+        .iter()
+        .map(|(name, endpoint)| ((*name).to_owned(), body(fields(*endpoint).unwrap_or_default())))
+        .collect()
 }
 
 fn body(fields: &[Field]) -> Value {
