@@ -122,6 +122,8 @@ async fn a_fine_tuned_model_is_shown_renamed_archived_and_deleted_by_its_workspa
 #[tokio::test]
 async fn a13_a10_nobody_touches_a_model_that_is_not_his_own() {
     let place = Place::new(tokens()).await;
+    let own = place.call(&place.theirs, "GET", &format!("/v1/models/{THEIRS}"), Value::Null).await;
+    assert_eq!(own.status, 200, "{}", own.text());
     place.sent();
     let unknown = place.call(&place.theirs, "DELETE", "/v1/models/nobody", Value::Null).await;
     for (key, id) in
