@@ -117,6 +117,12 @@ impl Documents {
                 let settled = settle(self.gateway.store(), document, known, &shown, now).await?;
                 Ok((!settled).then_some(later))
             }
+            // It was deleted when what it took was known, or is charged as it was read before.
+            Answer::Absent if told(&known.shown).is_some() => {
+                let shown = known.shown.clone();
+                let settled = settle(self.gateway.store(), document, known, &shown, now).await?;
+                Ok((!settled).then_some(later))
+            }
             Answer::Absent => {
                 tracing::warn!(document = %document.id, "a document is gone before it was settled; it stays charged");
                 Ok(None)

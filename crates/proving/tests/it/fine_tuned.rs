@@ -20,12 +20,16 @@ struct Place {
 
 impl Place {
     async fn new(price: Value) -> Self {
+        Self::on(false, price).await
+    }
+
+    async fn on(postgres: bool, price: Value) -> Self {
         let tuned = |config: &mut louver_simulator::Config| {
             for id in [OURS, THEIRS] {
                 config.tuned.push(Tuned { id: id.into(), root: BASE.into(), bearer: None });
             }
         };
-        let system = System::with(Setup { upstream: Some(tuned), ..Setup::default() }).await;
+        let system = System::with(Setup { upstream: Some(tuned), postgres, ..Setup::default() }).await;
         let people = json!([{"email": "ann@example.com", "first_name": "ann", "last_name": ""}]);
         let ann = system.deed("POST", "/v1/admin/users", people).await;
         let team = json!({"name": "team", "admin_user_id": ann["email_to_user_id"]["ann@example.com"]});
@@ -78,7 +82,12 @@ fn tokens() -> Value {
 
 #[tokio::test]
 async fn a_fine_tuned_model_is_shown_renamed_archived_and_deleted_by_its_workspace() {
-    let place = Place::new(tokens()).await;
+    for postgres in [false, true] {
+        managed(Place::on(postgres, tokens()).await).await;
+    }
+}
+
+async fn managed(place: Place) {
     let path = format!("/v1/models/{OURS}");
     let card = place.call(&place.ours, "GET", &path, Value::Null).await;
     assert_eq!(
@@ -159,9 +168,14 @@ async fn a13_a10_nobody_touches_a_model_that_is_not_his_own() {
 
 #[tokio::test]
 async fn a_kept_model_costs_each_month_once_whoever_counts() {
-    let mut price = tokens();
-    price["usd_per_month_kept"] = json!(2);
-    let place = Place::new(price).await;
+    for postgres in [false, true] {
+        let mut price = tokens();
+        price["usd_per_month_kept"] = json!(2);
+        kept(Place::on(postgres, price).await).await;
+    }
+}
+
+async fn kept(place: Place) {
     let limits = format!("/v1/gateway/workspaces/{}/limits", place.system.workspace);
     place.system.deed("PATCH", &limits, json!({"monthly_budget_usd": 100})).await;
     let of_ours = async |months: usize| {

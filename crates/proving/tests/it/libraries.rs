@@ -74,8 +74,8 @@ impl Place {
     }
 
     /// With prices, and a budget of so many dollars on our workspace.
-    async fn budgeted(dollars: u64, upstream: Option<fn(&mut louver_simulator::Config)>) -> Self {
-        let place = Self::with(Setup { models: vec![tariff(false)], upstream, ..Setup::default() }).await;
+    async fn budgeted(dollars: u64) -> Self {
+        let place = Self::with(Setup { models: vec![tariff(false)], ..Setup::default() }).await;
         place.limit(json!({"monthly_budget_usd": dollars})).await;
         place
     }
@@ -158,7 +158,12 @@ fn pdf() -> Form {
 
 #[tokio::test]
 async fn a_library_lives_with_its_documents_and_shows_nothing_of_upstreams_people() {
-    let place = Place::new().await;
+    for postgres in [false, true] {
+        lives(Place::with(Setup { postgres, ..Setup::default() }).await).await;
+    }
+}
+
+async fn lives(place: Place) {
     let made =
         place.ours("POST", PATH, json!({"name": "papers", "description": null, "chunk_size": 512})).await;
     assert_eq!(made.status, 201, "{}", made.text());
@@ -354,7 +359,7 @@ async fn b16_addresses_without_a_key_are_refused_unless_they_are_allowed() {
 
 #[tokio::test]
 async fn a11_forms_that_are_odd_are_not_sent_and_cost_nothing() {
-    let place = Place::budgeted(100, None).await;
+    let place = Place::budgeted(100).await;
     let library = place.library(&place.ours).await;
     place.sent();
     for (what, form, status) in [
@@ -373,7 +378,7 @@ async fn a11_forms_that_are_odd_are_not_sent_and_cost_nothing() {
 
 #[tokio::test]
 async fn c15_a_document_costs_what_upstream_says_that_it_took() {
-    let place = Place::budgeted(100, None).await;
+    let place = Place::budgeted(100).await;
     let library = place.library(&place.ours).await;
     for content in [b"one".as_slice(), b"second", b"the third"] {
         place.document(&library, content).await;
@@ -401,7 +406,14 @@ async fn c15_a_document_costs_what_upstream_says_that_it_took() {
 
 #[tokio::test]
 async fn c15_what_is_read_later_is_charged_at_its_worst_and_made_good() {
-    let place = Place::budgeted(100, Some(|config| config.hold_documents = true)).await;
+    read_later(false).await;
+}
+
+async fn read_later(postgres: bool) {
+    let hold = |config: &mut louver_simulator::Config| config.hold_documents = true;
+    let models = vec![tariff(false)];
+    let place = Place::with(Setup { models, upstream: Some(hold), postgres, ..Setup::default() }).await;
+    place.limit(json!({"monthly_budget_usd": 100})).await;
     let library = place.library(&place.ours).await;
     let document = place.document(&library, b"one").await;
     assert_eq!(place.spent().await, WORST);
@@ -419,25 +431,26 @@ async fn c15_what_is_read_later_is_charged_at_its_worst_and_made_good() {
     let reasons: Vec<&str> =
         adjustments["data"].as_array().unwrap().iter().map(|one| one["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons, ["library", "library"]);
-    // What is deleted at once is settled first.
+    // What is deleted once it is read is settled by what was known then.
     let other = place.document(&library, b"another").await;
     place.system.simulator.read_documents();
-    eventually(async || {
-        let known = place.ours("DELETE", &other, Value::Null).await;
-        matches!(known.status.as_u16(), 204 | 404).then_some(())
-    })
-    .await;
-    eventually(async || {
-        place.system.clock.advance(1);
-        let spent = place.spent().await;
-        (spent == place.billed() || spent == 2 * half + WORST).then_some(())
-    })
-    .await;
+    assert_eq!(place.ours("DELETE", &other, Value::Null).await.status, 204);
+    place.settles_at(place.billed()).await;
+    // And one that is deleted unread stays charged: nobody says what it took.
+    let before = place.billed();
+    let unread = place.document(&library, b"unread").await;
+    assert_eq!(place.ours("DELETE", &unread, Value::Null).await.status, 204);
+    place.settles_at(before + WORST).await;
+}
+
+#[tokio::test]
+async fn c15_settlement_on_postgres() {
+    read_later(true).await;
 }
 
 #[tokio::test]
 async fn c1_c7_what_the_budget_cannot_pay_at_its_worst_is_not_sent_and_refusals_are_free() {
-    let place = Place::budgeted(5, None).await;
+    let place = Place::budgeted(5).await;
     let library = place.library(&place.ours).await;
     for (fault, status) in
         [(Fault::Status { status: 422, retry_after: None, body: None }, 422), (Fault::EchoCredential, 502)]
@@ -462,7 +475,7 @@ async fn c1_c7_what_the_budget_cannot_pay_at_its_worst_is_not_sent_and_refusals_
 
 #[tokio::test]
 async fn c5_who_hangs_up_owns_and_pays_what_was_made() {
-    let place = Place::budgeted(100, None).await;
+    let place = Place::budgeted(100).await;
     let library = place.library(&place.ours).await;
     place.system.simulator.script(Fault::Delay { ms: 300 });
     let call = pdf().request(&format!("{library}/documents"), &place.ours);
@@ -500,7 +513,7 @@ async fn c15_without_a_price_nothing_is_read_under_a_budget_not_even_the_body() 
 
 #[tokio::test]
 async fn c15_sound_is_charged_by_the_second_and_needs_a_price() {
-    let place = Place::budgeted(100, None).await;
+    let place = Place::budgeted(100).await;
     let library = place.library(&place.ours).await;
     place.sent();
     for form in [Form::default().file("a.wav", &wav(61)), Form::default().file("a.pdf", &wav(61))] {
