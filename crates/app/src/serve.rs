@@ -129,15 +129,10 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let (stop, stopped) = watch::channel(false);
     let (stop_writer, writer_stopped) = watch::channel(false);
     let (stop_refiller, refiller_stopped) = watch::channel(false);
-    let beside = Beside {
-        store: store.clone(),
-        source,
-        ledger: Arc::clone(&ledger),
-        clock,
-        last_used_interval,
-        document_poll: config.document_poll,
-    };
-    let jobs = beside.spawn(&gateway, &control, applied, &stopped, &writer_stopped);
+    let beside =
+        Beside { store: store.clone(), source, ledger: Arc::clone(&ledger), clock, last_used_interval };
+    let poll = config.document_poll;
+    let jobs = beside.spawn(&gateway, &control, applied, &stopped, &writer_stopped, poll);
     let workers = Arc::new(Workers::start(&gateway).map_err(|e| e.to_string())?);
     let mut node = Node {
         address: SocketAddr::from(([0, 0, 0, 0], 0)),
@@ -181,7 +176,6 @@ struct Beside {
     ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     last_used_interval: Duration,
-    document_poll: Duration,
 }
 
 impl Beside {
@@ -193,8 +187,9 @@ impl Beside {
         applied: watch::Sender<i64>,
         stopped: &watch::Receiver<bool>,
         writer_stopped: &watch::Receiver<bool>,
+        document_poll: Duration,
     ) -> Vec<JoinHandle<()>> {
-        let Self { store, source, ledger, clock, last_used_interval, document_poll } = self;
+        let Self { store, source, ledger, clock, last_used_interval } = self;
         let (gateway, control) = (Arc::clone(gateway), Arc::clone(control));
         let follow = jobs::follow_rules(
             store.clone(),

@@ -1,7 +1,7 @@
 //! Documents of a library: listed from the registry, shown, changed, read anew, signed and deleted.
 
 use super::{Deed, libraries};
-use crate::documents::{Due, Known, Reading, settle};
+use crate::documents::{Due, Known, Reading, settle, told};
 use crate::references;
 use crate::reply::{Body, Failure};
 use http::{Method, Response, StatusCode};
@@ -140,7 +140,7 @@ pub(super) async fn delete(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
     let credential = deed.credential_of(&document)?;
     let known = Known::of(&document);
     let (store, now) = (deed.gateway.store(), deed.visitor.now);
-    if !known.due.is_empty() {
+    if !known.due.is_empty() && told(&known.shown).is_none() {
         let shown = deed.ask(Method::GET, deed.asked.path(), &credential, None).await?;
         settle(store, &document, known, &shown.value, now).await.map_err(Failure::store)?;
     }

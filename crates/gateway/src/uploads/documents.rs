@@ -4,7 +4,7 @@ use super::{Enclosed, read};
 use crate::admit::admit_free;
 use crate::authn::Caller;
 use crate::credentials;
-use crate::documents::{Known, Reading, may_be_read, told};
+use crate::documents::{Known, Reading, may_be_read};
 use crate::objects::{self, Making};
 use crate::pipeline::{Gateway, Visitor};
 use crate::references;
@@ -62,8 +62,7 @@ pub(super) async fn answer(
     let task = pool.left().clone().spawn(async move {
         reading.begin();
         let describe = move |shown: &serde_json::Value| {
-            let due = if told(shown).is_some() { vec![] } else { vec![due] };
-            Known { shown: shown.clone(), due, ..known }.written()
+            Known { shown: shown.clone(), due: vec![due], ..known }.written()
         };
         let said = making.run(describe).await;
         reading.uploaded(&said);
