@@ -44,3 +44,33 @@ fn shown(field: Field) -> Value {
         (Holds::Attributes, _) => maybe("object", "Texts, numbers and truths by name, or lists of such."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::libraries::read;
+    use crate::request::RequestError;
+
+    #[test]
+    fn what_is_told_of_is_what_is_read() {
+        for ((name, schema), (_, endpoint)) in schemas().into_iter().zip(BODIES) {
+            let kinds = |body: &Value| match read(endpoint, body.to_string().as_bytes()) {
+                Ok(_) => vec![],
+                Err(RequestError::Shape(details)) => details.iter().map(|one| one.kind).collect(),
+                Err(other) => panic!("{name}: {other}"),
+            };
+            let mut body: Map<String, Value> = schema["properties"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(|field| (field.clone(), Value::Null))
+                .collect();
+            for field in schema["required"].as_array().unwrap() {
+                body.insert(field.as_str().unwrap().to_owned(), json!("x"));
+            }
+            assert_eq!(kinds(&body.into()), Vec::<&str>::new(), "{name}");
+            assert_eq!(kinds(&json!({})).len(), schema["required"].as_array().unwrap().len(), "{name}");
+            assert!(kinds(&json!({"zzz": 1})).contains(&"extra_forbidden"), "{name}");
+        }
+    }
+}
