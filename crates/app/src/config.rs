@@ -21,6 +21,7 @@ use louver_store::journal::Durability;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Settings as given, before they are checked. Every field stands in `louver.default.toml`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -48,6 +49,8 @@ pub struct File {
     credential_rest_seconds: Option<u32>,
     max_upload_bytes: Option<u64>,
     max_document_pages: Option<u64>,
+    max_document_tokens: Option<u64>,
+    document_poll_seconds: Option<u64>,
     max_audio_seconds: Option<u64>,
     max_tool_calls: Option<u64>,
     max_spool_bytes: Option<u64>,
@@ -133,6 +136,8 @@ pub struct Config {
     pub usage_queue: usize,
     /// What a call may bring along and set off, where its request does not say.
     pub bounds: CallBounds,
+    /// How often documents are looked for whose reading is not settled.
+    pub document_poll: Duration,
     /// Where files are set aside on their way.
     pub spool_dir: PathBuf,
     /// Where the journal of calls is kept.
@@ -304,6 +309,7 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         ),
         usage_queue: at_least_one(file.usage_queue, 65_536, "usage_queue", errors),
         bounds,
+        document_poll: Duration::from_secs(file.document_poll_seconds.unwrap_or(10).max(1)),
         spool_dir: file.spool_dir.unwrap_or_else(|| spool_dir(journal_dir.as_deref())),
         journal_dir,
         durability: durability(file.durability.as_deref(), errors),
@@ -335,6 +341,7 @@ fn call_bounds(file: &File) -> CallBounds {
         upload_bytes: file.max_upload_bytes.unwrap_or(512 * 1024 * 1024),
         spool_bytes: file.max_spool_bytes.unwrap_or(16 * 1024 * 1024 * 1024),
         document_pages: file.max_document_pages.unwrap_or(1000),
+        document_tokens: file.max_document_tokens.unwrap_or(1_000_000),
         audio_seconds: file.max_audio_seconds.unwrap_or(3 * 60 * 60),
         tool_calls: file.max_tool_calls.unwrap_or(16),
     }

@@ -1,9 +1,11 @@
-//! What runs beside the calls: new rules are taken over, times of use written down, upstreams' models looked at.
+//! What runs beside the calls: rules are taken over, times of use written down, models compared, late work settled.
 
 use louver_control::actions::model_sightings;
 use louver_control::{Control, alerting};
-use louver_domain::time::Clock;
-use louver_gateway::{Gateway, Ledger, Lookout, Source};
+use louver_domain::calendar::Window;
+use louver_domain::time::{Clock, Timestamp};
+use louver_gateway::{Documents, Gateway, Ledger, Lookout, Source};
+use louver_store::ledger::storage;
 use louver_store::{Store, StoreError, keys, revision, snapshot};
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,6 +104,50 @@ pub async fn compare_models(
             () = look => {}
         }
     }
+}
+
+/// Settles documents of libraries that were read, until `stop`.
+pub async fn settle_documents(gateway: Arc<Gateway>, interval: Duration, mut stop: watch::Receiver<bool>) {
+    Documents::new(gateway, interval).run(async move { drop(stop.wait_for(|stop| *stop).await) }).await;
+}
+
+/// Charges what keeping fine-tuned models costs, once a month each, until `stop`.
+pub async fn charge_kept_models(
+    store: Store,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut done = None;
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(interval) => {}
+        }
+        match charge_month(&store, &*clock, done).await {
+            Ok(now_done) => done = Some(now_done),
+            Err(error) => {
+                tracing::error!(%error, "what kept models cost could not be charged; it is tried again")
+            }
+        }
+    }
+}
+
+/// Charges what is due in this month, unless that was done under the same rules. Answers for what it is done now.
+async fn charge_month(
+    store: &Store,
+    clock: &dyn Clock,
+    done: Option<(Timestamp, i64)>,
+) -> Result<(Timestamp, i64), StoreError> {
+    let now = clock.now();
+    let this = (now.floor(Window::Month), revision::current(store).await?);
+    if done != Some(this) {
+        let models = storage::charge(store, now).await?;
+        if models > 0 {
+            tracing::info!(models, "fine-tuned models were charged for the month");
+        }
+    }
+    Ok(this)
 }
 
 /// Writes down when keys were last used, every `interval` and once more at `stop`.

@@ -135,6 +135,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         clock,
         last_used_interval,
         catalogue_sync: config.care.catalogue_sync,
+        document_poll: config.document_poll,
     };
     let jobs = beside.spawn(&gateway, &control, applied, &stopped, &writer_stopped);
     let workers = Arc::new(Workers::start(&gateway).map_err(|e| e.to_string())?);
@@ -185,6 +186,7 @@ struct Beside {
     clock: Arc<dyn Clock>,
     last_used_interval: Duration,
     catalogue_sync: Option<Duration>,
+    document_poll: Duration,
 }
 
 impl Beside {
@@ -197,7 +199,7 @@ impl Beside {
         stopped: &watch::Receiver<bool>,
         writer_stopped: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<()>> {
-        let Self { store, source, ledger, clock, last_used_interval, catalogue_sync } = self;
+        let Self { store, source, ledger, clock, last_used_interval, catalogue_sync, document_poll } = self;
         let (gateway, control) = (Arc::clone(gateway), Arc::clone(control));
         let compare = catalogue_sync.map(|interval| {
             let lookout = Lookout::new(&gateway, &source);
@@ -215,6 +217,13 @@ impl Beside {
             tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(auditing::run(Arc::clone(&control), writer_stopped.clone())),
+            tokio::spawn(jobs::settle_documents(Arc::clone(&gateway), document_poll, stopped.clone())),
+            tokio::spawn(jobs::charge_kept_models(
+                store.clone(),
+                Arc::clone(&clock),
+                last_used_interval,
+                stopped.clone(),
+            )),
             tokio::spawn(jobs::tell_rejections(gateway, control, stopped.clone())),
             tokio::spawn(follow),
             tokio::spawn(jobs::write_last_used(

@@ -80,6 +80,8 @@ pub enum Billing {
     AudioSeconds,
     /// Characters of a text that is spoken.
     Characters,
+    /// What is read of documents that are put into a library: tokens, pages, seconds.
+    Documents,
     /// Nothing.
     Free,
 }
@@ -149,13 +151,11 @@ impl EndpointKind {
             Self::Ocr => Billing::Pages,
             Self::Transcriptions | Self::RealtimeTranscriptions => Billing::AudioSeconds,
             Self::Speech => Billing::Characters,
+            Self::Libraries => Billing::Documents,
             // The calls of a batch are billed as calls of their own endpoints.
-            Self::Models
-            | Self::Agents
-            | Self::Files
-            | Self::BatchJobs
-            | Self::Libraries
-            | Self::FineTunedModels => Billing::Free,
+            Self::Models | Self::Agents | Self::Files | Self::BatchJobs | Self::FineTunedModels => {
+                Billing::Free
+            }
         }
     }
 

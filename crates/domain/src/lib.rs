@@ -40,6 +40,7 @@ pub mod roles;
 pub mod secret;
 pub mod settlement;
 pub mod simulation;
+pub mod storage;
 pub mod time;
 pub mod usage;
 pub mod users;

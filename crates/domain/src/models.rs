@@ -79,6 +79,11 @@ impl Model {
     pub fn serves(&self, endpoint: EndpointKind) -> bool {
         self.endpoints.contains(&endpoint)
     }
+
+    /// Whether calls can name it: one that serves libraries alone only says what reading documents costs.
+    pub fn is_called(&self) -> bool {
+        self.endpoints != [EndpointKind::Libraries]
+    }
 }
 
 /// A model's place in the catalogue.

@@ -155,6 +155,10 @@ impl Price {
             Billing::Pages => pages && annotated,
             Billing::AudioSeconds => self.usd_per_audio_minute.is_some(),
             Billing::Characters => self.usd_per_mchar.is_some(),
+            Billing::Documents => {
+                let read = self.input_usd_per_mtok.is_some() && self.usd_per_1000_pages.is_some();
+                read && (units.audio_seconds == 0 || self.usd_per_audio_minute.is_some())
+            }
             Billing::Free => true,
         }
     }
@@ -188,6 +192,11 @@ impl Price {
                 vec![("usd_per_audio_minute", set(|price| price.usd_per_audio_minute))]
             }
             Billing::Characters => vec![("usd_per_mchar", set(|price| price.usd_per_mchar))],
+            Billing::Documents => vec![
+                input,
+                ("usd_per_1000_pages", set(|price| price.usd_per_1000_pages)),
+                ("usd_per_audio_minute", set(|price| price.usd_per_audio_minute)),
+            ],
             Billing::Free => vec![],
         }
     }
@@ -320,6 +329,26 @@ mod tests {
             of(Some(&pages), &[E::Transcriptions, E::RealtimeTranscriptions]),
             ["usd_per_audio_minute"]
         );
+    }
+
+    #[test]
+    fn a_document_costs_tokens_pages_and_what_sound_it_has() {
+        let price = Price {
+            input_usd_per_mtok: Some(usd("1")),
+            usd_per_1000_pages: Some(usd("3")),
+            ..Price::none(Timestamp::from_micros(0))
+        };
+        let read = Units { pages: 7, ..Units::default() };
+        let heard = Units { audio_seconds: 1, ..read };
+        assert!(price.covers(Billing::Documents, &read) && !price.covers(Billing::Documents, &heard));
+        let without = [
+            Price { input_usd_per_mtok: None, ..price.clone() },
+            Price { usd_per_1000_pages: None, ..price.clone() },
+        ];
+        assert!(without.iter().all(|price| !price.covers(Billing::Documents, &read)));
+        assert_eq!(Price::missing(Some(&price), &[EndpointKind::Libraries]), ["usd_per_audio_minute"]);
+        let tokens = Tokens { input: 4_321, cached: 0, output: 0 };
+        assert_eq!(price.cost(tokens, &read, Terms::default()).nanos(), 4_321_000 + 21_000_000);
     }
 
     #[test]

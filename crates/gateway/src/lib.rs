@@ -8,6 +8,7 @@ mod attempts;
 mod authn;
 mod connection;
 mod credentials;
+mod documents;
 mod edge;
 mod forward;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -36,6 +37,7 @@ mod uploads;
 mod upstream;
 mod worker;
 
+pub use documents::Documents;
 pub use ledger::{Ledger, Refiller};
 pub use model_sightings::{Lookout, Shelf};
 pub use pipeline::{Fallback, Gateway, Plane, State, Visitor};

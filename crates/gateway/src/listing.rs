@@ -9,7 +9,8 @@ use louver_mistral::models::{Capabilities, ModelCard, list};
 /// The whole list.
 pub(crate) fn all(caller: &Caller) -> Vec<u8> {
     let catalogue = &caller.snapshot.catalogue;
-    let models = visible(&caller.snapshot, &caller.key).map(|(_, model)| model);
+    let models =
+        visible(&caller.snapshot, &caller.key).map(|(_, model)| model).filter(|model| model.is_called());
     let cards: Vec<ModelCard<'_>> = models
         .flat_map(|model| names(catalogue, model).map(move |name| card(catalogue, model, name)))
         .collect();
@@ -19,7 +20,9 @@ pub(crate) fn all(caller: &Caller) -> Vec<u8> {
 /// One model by any of its names; `None` when it is unknown or not allowed, which look alike.
 pub(crate) fn one(caller: &Caller, name: &str) -> Option<Vec<u8>> {
     let (index, model) = caller.snapshot.catalogue.find(name)?;
-    caller.key.rules.models.contains(index).then(|| card(&caller.snapshot.catalogue, model, name).to_bytes())
+    let catalogue = &caller.snapshot.catalogue;
+    (caller.key.rules.models.contains(index) && model.is_called())
+        .then(|| card(catalogue, model, name).to_bytes())
 }
 
 /// The names that calls may use.

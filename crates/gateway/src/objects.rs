@@ -6,7 +6,10 @@
 
 pub(crate) mod agents;
 pub(crate) mod conversations;
+mod documents;
 mod files;
+pub(crate) mod fine_tuned;
+mod libraries;
 mod making;
 pub(crate) mod scrub;
 
@@ -103,6 +106,24 @@ pub(crate) async fn answer(
             conversations::get(&deed).await
         }
         Endpoint::DeleteConversation => conversations::delete(&deed).await,
+        Endpoint::CreateLibrary => libraries::create(&deed).await,
+        Endpoint::ListLibraries => libraries::list(&deed).await,
+        Endpoint::GetLibrary => libraries::get(&deed).await,
+        Endpoint::UpdateLibrary => libraries::update(&deed).await,
+        Endpoint::DeleteLibrary => libraries::delete(&deed).await,
+        Endpoint::ListDocuments => documents::list(&deed).await,
+        Endpoint::GetDocument | Endpoint::DocumentText | Endpoint::DocumentStatus => {
+            documents::get(&deed).await
+        }
+        Endpoint::UpdateDocument => documents::update(&deed).await,
+        Endpoint::DeleteDocument => documents::delete(&deed).await,
+        Endpoint::SignDocumentUrl | Endpoint::SignDocumentTextUrl => documents::sign(&deed).await,
+        Endpoint::ReprocessDocument => documents::reprocess(&deed).await,
+        Endpoint::UpdateFineTunedModel => fine_tuned::update(&deed).await,
+        Endpoint::ArchiveFineTunedModel | Endpoint::UnarchiveFineTunedModel => {
+            fine_tuned::archive(&deed).await
+        }
+        Endpoint::DeleteModel => fine_tuned::delete(&deed).await,
         _ => Err(Failure::NoSuchObject),
     }
 }
@@ -118,13 +139,21 @@ const fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
         Endpoint::SwitchAgentVersion => &["version"],
         Endpoint::SetAgentAlias => agents::ALIAS,
         Endpoint::DeleteAgentAlias => &["alias"],
+        Endpoint::ListLibraries => libraries::PARAMETERS,
+        Endpoint::ListDocuments => documents::PARAMETERS,
         _ => &[],
     }
 }
 
 /// Requests that change something and say all of it in their address.
 const fn is_bodiless(endpoint: Endpoint) -> bool {
-    matches!(endpoint, Endpoint::SwitchAgentVersion | Endpoint::SetAgentAlias)
+    matches!(
+        endpoint,
+        Endpoint::SwitchAgentVersion
+            | Endpoint::SetAgentAlias
+            | Endpoint::ReprocessDocument
+            | Endpoint::ArchiveFineTunedModel
+    )
 }
 
 impl Deed<'_> {

@@ -3,6 +3,7 @@
 use crate::admit::{admit_free, kind};
 use crate::authn::authenticate;
 use crate::ledger::Ledger;
+use crate::objects::fine_tuned;
 use crate::reply::{self, Body, Failure};
 use crate::settings::Settings;
 use crate::settle::{UsageWriter, Written};
@@ -231,7 +232,7 @@ impl Gateway {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         match route(method.as_str(), uri.path()) {
             Route::Asked(asked) => match asked.endpoint.row().class {
-                Class::Models => self.models(visitor, &asked, &request),
+                Class::Models => self.models(pool, visitor, &asked, &request).await,
                 Class::Call => self.call(pool, visitor, &asked, request).await,
                 Class::Object => Box::pin(objects::answer(self, pool, visitor, &asked, request)).await,
                 Class::Upload => Box::pin(uploads::answer(self, pool, visitor, &asked, request)).await,
@@ -243,8 +244,9 @@ impl Gateway {
     }
 
     /// The models that the key may use, or one of them.
-    fn models(
+    async fn models(
         &self,
+        pool: &Pool,
         visitor: Visitor,
         asked: &Asked<'_>,
         request: &Request<Incoming>,
@@ -254,6 +256,9 @@ impl Gateway {
         let allowance = admit_free(self, &visitor, &caller, EndpointKind::Models)?;
         if asked.endpoint == Endpoint::ListModels {
             return Ok(reply::json(listing::all(&caller), allowance));
+        }
+        if let Some(model) = fine_tuned::own(&caller, asked.id()) {
+            return Box::pin(fine_tuned::card(self, pool, &caller, model, allowance)).await;
         }
         let card = listing::one(&caller, asked.id());
         card.map(|card| reply::json(card, allowance)).ok_or(Failure::NoSuchModel)

@@ -81,6 +81,8 @@ pub struct CallBounds {
     pub spool_bytes: u64,
     /// Pages of a document whose pages cannot be counted.
     pub document_pages: u64,
+    /// Tokens that reading a document of a library takes.
+    pub document_tokens: u64,
     /// Seconds of audio whose length is not known.
     pub audio_seconds: u64,
     /// Calls of tools that upstream makes by itself.

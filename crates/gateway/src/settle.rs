@@ -69,6 +69,8 @@ pub(crate) enum Outcome<'a> {
     Broken(&'a Found),
     /// No answer, but upstream may have worked.
     Unanswered,
+    /// Upstream took it and works on it later.
+    Accepted,
     /// Provably nothing reached upstream, or upstream refused it unread.
     Unsent,
 }
@@ -141,7 +143,7 @@ impl Ticket {
         let Some(turn) = &self.turn else { return };
         let streamed = match outcome {
             Outcome::Whole(found) | Outcome::Broken(found) => found.models.as_slice(),
-            Outcome::Unanswered | Outcome::Unsent => &[],
+            Outcome::Unanswered | Outcome::Accepted | Outcome::Unsent => &[],
         };
         for model in turn.strangers(streamed) {
             tracing::error!(request_id = %self.request_id, model, "ALARM: a model spoke that the rules do not allow");
@@ -207,6 +209,7 @@ impl Ticket {
     fn outcome(&self, outcome: &Outcome<'_>) -> settlement::Outcome {
         let found = match outcome {
             Outcome::Unsent => return settlement::Outcome::Void,
+            Outcome::Accepted => return settlement::Outcome::Ahead,
             Outcome::Unanswered => return self.unknown(&Found::default()),
             Outcome::Whole(found) | Outcome::Broken(found) => found,
         };
@@ -264,18 +267,24 @@ impl Ticket {
         }
         let annotated = self.bound.units.annotated_pages > 0;
         let of = |billing: Billing, count: u64| if self.billing == billing { count } else { 0 };
-        let pages = of(Billing::Pages, usage.pages);
+        let documents = self.billing == Billing::Documents;
+        let pages = if documents { usage.pages } else { of(Billing::Pages, usage.pages) };
         let units = Units {
             pages: if annotated { 0 } else { pages },
             annotated_pages: if annotated { pages } else { 0 },
-            audio_seconds: of(Billing::AudioSeconds, usage.audio_seconds),
+            // Of documents upstream does not say how much it heard.
+            audio_seconds: if documents {
+                self.bound.units.audio_seconds
+            } else {
+                of(Billing::AudioSeconds, usage.audio_seconds)
+            },
             // Upstream does not count them: what was sent is what is spoken.
             characters: of(Billing::Characters, self.bound.units.characters),
             tool_calls,
         };
         let terms = Terms { priority: usage.priority, ..self.bound.terms };
         // What is billed by pages, seconds or characters has no tokens, whatever upstream counts beside them.
-        let by_tokens = matches!(self.billing, Billing::Tokens | Billing::InputTokens);
+        let by_tokens = matches!(self.billing, Billing::Tokens | Billing::InputTokens | Billing::Documents);
         let tokens = if by_tokens { tokens(usage) } else { Tokens::default() };
         let guards = self.guards.as_ref().map(|guards| guarded(guards, tokens.input));
         let tools = guards.and_then(|guards| tools.checked_add(guards)).unwrap_or(tools);

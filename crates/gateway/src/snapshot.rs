@@ -1,6 +1,6 @@
 //! The rules as the data plane uses them: worked out once per revision, immutable, swapped whole.
 
-use crate::credentials::{Credential, Known};
+use crate::credentials::{self, Credential, InUse, Known};
 use crate::ledger::{Ledger, SharedScope};
 use crate::servers;
 use crate::settings::UpstreamTarget;
@@ -87,6 +87,8 @@ pub struct Snapshot {
     /// Prices of the tools that upstream runs by itself, by their types.
     tools: HashMap<String, Vec<ToolPrice>>,
     keys: HashMap<PublicId, Arc<KeyEntry>>,
+    /// Every credential in use, by its id; `None` is the first server's from the settings.
+    credentials: HashMap<Option<UpstreamId>, Arc<Credential>>,
 }
 
 impl Snapshot {
@@ -97,6 +99,11 @@ impl Snapshot {
 
     pub(crate) fn find_key(&self, id: PublicId) -> Option<&Arc<KeyEntry>> {
         self.keys.get(&id)
+    }
+
+    /// The credential of that id, while it is in use.
+    pub(crate) fn credential(&self, id: Option<UpstreamId>) -> Option<InUse> {
+        credentials::exactly(self.credentials.get(&id).map(std::slice::from_ref)?, id)
     }
 
     /// What a call of a tool costs now, if it has a price.
@@ -197,8 +204,11 @@ impl Source {
         let builder = Builder::new(self, &rules, &catalogue);
         self.note_askers(&builder);
         let keys = rules.keys.iter().filter_map(|key| builder.entry(key)).collect();
+        let stored = builder.stored.values().flatten();
+        let of_settings = self.default_credentials.first().into_iter().flatten();
+        let credentials = stored.chain(of_settings).map(|known| (known.id, Arc::clone(known))).collect();
         let tools = rules.prices.tools.iter().map(|tool| (tool.tool.clone(), tool.prices.clone())).collect();
-        Snapshot { revision: rules.revision, models, tools, keys, catalogue }
+        Snapshot { revision: rules.revision, models, tools, keys, credentials, catalogue }
     }
 
     /// For each server the credential of the settings, else any that is stored.

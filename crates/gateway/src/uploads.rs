@@ -1,6 +1,7 @@
 //! Forms with files: read strictly as they come, the file set aside, and everything decided before anything is sent.
 
 mod content;
+mod documents;
 mod files;
 mod transcriptions;
 
@@ -56,6 +57,9 @@ pub(crate) async fn answer(
             transcriptions::answer(gateway, pool, visitor, caller, asked, head, body).await
         }
         Endpoint::UploadFile => files::answer(gateway, pool, visitor, caller, head, body).await,
+        Endpoint::UploadDocument => {
+            documents::answer(gateway, pool, visitor, caller, asked, head, body).await
+        }
         _ => Err(Failure::NoSuchObject),
     }
 }

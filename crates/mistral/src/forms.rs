@@ -1,5 +1,6 @@
 //! What the forms of the API mean: their fields read strictly, and written anew.
 
+mod document;
 mod files;
 mod transcription;
 mod urlencoded;
@@ -7,6 +8,7 @@ mod urlencoded;
 use crate::request::{Detail, RequestError};
 use std::borrow::Cow;
 
+pub use document::{DOCUMENT_UPLOAD, document};
 pub use files::{FILE_UPLOAD, FileUpload};
 pub use transcription::{NO_FORM, TRANSCRIPTION, Transcription};
 pub use urlencoded::{URLENCODED, urlencoded};

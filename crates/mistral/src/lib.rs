@@ -18,6 +18,7 @@ pub mod endpoints;
 pub mod error;
 pub mod forms;
 pub mod json;
+pub mod libraries;
 pub mod models;
 pub mod multipart;
 pub mod pdf;

@@ -58,6 +58,8 @@ pub struct Setup {
     pub change: Option<fn(&mut Config)>,
     /// Further upstreams.
     pub upstreams: Vec<config::Server>,
+    /// Changes of the upstream's settings before the start.
+    pub upstream: Option<fn(&mut louver_simulator::Config)>,
     /// Models beside those of the built-in catalogue, as the simulator serves them and as the catalogue has them.
     pub models: Vec<(Model, PricedModel)>,
 }
@@ -76,6 +78,9 @@ impl System {
         let database_url =
             if setup.postgres { database::postgres() } else { database::sqlite(folder.path()) };
         let mut simulated = example::simulated(1).unwrap();
+        if let Some(change) = setup.upstream {
+            change(&mut simulated);
+        }
         simulated.models.extend(setup.models.iter().map(|(served, _)| served.clone()));
         let simulator = Simulator::new(simulated);
         let (upstream, stop_simulator) = serve_simulator(&simulator).await;

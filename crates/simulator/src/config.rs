@@ -76,6 +76,9 @@ pub struct Config {
     pub batch_delay: Duration,
     /// Whether batches run only when a test says so, by [`crate::Simulator::run_batches`]. False by default.
     pub hold_batches: bool,
+    /// Whether documents of libraries are read only when a test says so, by [`crate::Simulator::read_documents`]. False by
+    /// default.
+    pub hold_documents: bool,
     /// The credential of the usage report, which is not answered without one; it needs the books.
     pub admin_key: Option<String>,
 }
@@ -94,6 +97,7 @@ impl Config {
             tuned: Vec::new(),
             batch_delay: Duration::ZERO,
             hold_batches: false,
+            hold_documents: false,
             admin_key: None,
         }
     }

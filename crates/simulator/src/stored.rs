@@ -148,6 +148,7 @@ impl Inner {
             host: &request.host,
             now: (self.config.now)(),
             seed: self.config.seed,
+            hold_documents: self.config.hold_documents,
             plan,
             batch: received.batch,
             batch_fault,

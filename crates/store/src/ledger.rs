@@ -9,6 +9,7 @@ pub mod entries;
 mod limits;
 pub mod recovery;
 pub mod standings;
+pub mod storage;
 pub mod unreturned;
 pub mod verify;
 

@@ -4,7 +4,7 @@ use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use crate::organizations::{read_json, write_json};
 use louver_domain::access::Permit;
-use louver_domain::models::Model;
+use louver_domain::models::{Model, ModelStatus};
 use louver_domain::money::Money;
 use louver_domain::prices::{Price, Prices, ToolPrice};
 use louver_domain::time::Timestamp;
@@ -95,6 +95,16 @@ pub async fn replace(tx: &mut Tx, _permit: &Permit, list: &PriceList) -> Result<
         }
     }
     Ok(())
+}
+
+/// A model is not served any more, inside the transaction of that deed. Its prices stay, for what was charged. False:
+/// there is no such model.
+pub async fn retire(tx: &mut Tx, _permit: &Permit, id: &str) -> Result<bool, StoreError> {
+    let rows = tx.fetch("SELECT model FROM models WHERE id = $1", vec![id.into()]).await?;
+    let Some(row) = rows.first() else { return Ok(false) };
+    let model = Model { status: ModelStatus::Retired, ..read_json(&row.text(0)?)? };
+    let values = vec![write_json(&model)?.into(), id.into()];
+    Ok(tx.execute("UPDATE models SET model = $1 WHERE id = $2", values).await? > 0)
 }
 
 async fn insert_tool_price(tx: &mut Tx, tool: &str, price: &ToolPrice) -> Result<(), StoreError> {

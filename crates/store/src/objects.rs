@@ -163,6 +163,21 @@ pub async fn delete(store: &Store, id: ObjectId, at: Timestamp) -> Result<bool, 
     change(store, sql, vec![at.micros().into(), id.bytes().into()]).await
 }
 
+/// Everything that stands in an object is deleted with it.
+pub async fn delete_within(
+    store: &Store,
+    organization: OrganizationId,
+    kind: ObjectKind,
+    parent: &str,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE objects SET state = 'deleted', changed_at = $1 WHERE organization_id = $2 AND kind = $3 \
+               AND parent = $4 AND state <> 'deleted'";
+    let values: Vec<Value> =
+        vec![at.micros().into(), organization.bytes().into(), kind.as_str().into(), parent.into()];
+    change(store, sql, values).await
+}
+
 async fn change(store: &Store, sql: &'static str, values: Vec<Value>) -> Result<bool, StoreError> {
     let mut tx = store.begin().await?;
     let changed = tx.execute(sql, values).await? > 0;

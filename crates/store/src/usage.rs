@@ -1,5 +1,6 @@
 //! Usage in the database: one record per call, and hourly sums that answers are made of.
 
+pub mod charged;
 pub mod history;
 mod hours;
 

@@ -29,7 +29,7 @@ pub async fn take_in(
     let served = |model: &&Model| {
         let named = model.upstream.as_deref().map_or(is_mistrals, |name| name == server);
         // A workspace's own model is in the list of its own credential only.
-        named && model.status != ModelStatus::Retired && model.workspace_id.is_none()
+        named && model.status != ModelStatus::Retired && model.workspace_id.is_none() && model.is_called()
     };
     let mine: Vec<&Model> = catalogue.iter().map(|entry| &entry.model).filter(served).collect();
     let now = control.clock.now();

@@ -98,7 +98,7 @@ pub(crate) struct Shown {
     id: AdjustmentId,
     #[schemars(extend("const" = "adjustment"))]
     object: &'static str,
-    #[schemars(extend("enum" = ["batch", "reconciliation", "storage"]))]
+    #[schemars(extend("enum" = ["batch", "reconciliation", "storage", "library"]))]
     reason: &'static str,
     note: String,
     /// The call that it corrects, if it is one.

@@ -92,7 +92,7 @@ impl ExplainIn {
 
     fn ask(&self) -> Result<Ask<'_>, ControlError> {
         let endpoint = self.endpoint.unwrap_or(EndpointKind::Chat);
-        if endpoint.billing() == Billing::Free {
+        if matches!(endpoint.billing(), Billing::Free | Billing::Documents) {
             return Err(ControlError::field("endpoint", "must be one that calls a model"));
         }
         if !endpoint.generates() && self.max_tokens.is_some() {

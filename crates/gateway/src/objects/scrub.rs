@@ -4,7 +4,7 @@ use crate::snapshot::KeyEntry;
 use serde_json::{Map, Value};
 
 /// Replaces the ids of upstream's organization and workspace by ours, and takes those of its people away. What clients
-/// wrote themselves, under `metadata`, stays as it is.
+/// wrote themselves, under `metadata` or `attributes`, stays as it is.
 pub(crate) fn scrub(value: &mut Value, key: &KeyEntry) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| scrub(item, key)),
@@ -23,7 +23,7 @@ fn scrub_object(members: &mut Map<String, Value>, key: &KeyEntry) {
                 *value = Value::Null;
             }
             "owner_type" => replace(value, || "Workspace".to_owned()),
-            "metadata" => {}
+            "metadata" | "attributes" => {}
             _ => scrub(value, key),
         }
     }

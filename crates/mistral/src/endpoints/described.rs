@@ -3,6 +3,7 @@
 mod agents;
 mod answers;
 mod forms;
+mod libraries;
 mod requests;
 
 use super::{Class, Endpoint};
@@ -21,6 +22,7 @@ pub const CHAPTERS: &[(&str, &str)] = &[
     ("files", "Files of the workspace, which are kept upstream."),
     ("agents", "Agents of the workspace, with their versions."),
     ("conversations", "Conversations of the workspace, with a model or an agent."),
+    ("libraries", "Libraries of the workspace, and the documents in them."),
 ];
 
 /// Refusals of requests that only read.
@@ -42,7 +44,8 @@ pub fn operation(endpoint: Endpoint) -> Value {
     });
     let body = |kind: &'static str| move |name| json!({"required": true, "content": {kind: {"schema": shared(name)}}});
     let form = forms::name(endpoint).map(body("multipart/form-data"));
-    let body = requests::name(endpoint).map(body("application/json")).or(form);
+    let named = requests::name(endpoint).or_else(|| libraries::name(endpoint));
+    let body = named.map(body("application/json")).or(form);
     let parameters = path_parameters(row.path);
     if let Some(members) = operation.as_object_mut() {
         members.extend(body.map(|body| ("requestBody".to_owned(), body)));
@@ -55,7 +58,8 @@ pub fn operation(endpoint: Endpoint) -> Value {
 
 /// The shapes that the operations refer to.
 pub fn schemas() -> Map<String, Value> {
-    requests::schemas().into_iter().chain(forms::schemas()).chain(answers::schemas()).collect()
+    let bodies = requests::schemas().into_iter().chain(libraries::schemas());
+    bodies.chain(forms::schemas()).chain(answers::schemas()).collect()
 }
 
 /// What is to be said beside the summary.

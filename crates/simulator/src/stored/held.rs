@@ -91,6 +91,22 @@ impl Simulator {
         })
     }
 
+    /// Pages and tokens of all that was read of documents, also of those that are gone, and each time anew.
+    pub fn documents_billed(&self) -> (u64, u64) {
+        let worlds = self.inner.stored.worlds();
+        let all = worlds.values().flat_map(|world| &world.processed);
+        all.fold((0, 0), |(pages, tokens), one| {
+            (pages.saturating_add(one.pages), tokens.saturating_add(one.tokens))
+        })
+    }
+
+    /// Reads all documents that wait, where the settings hold them back.
+    pub fn read_documents(&self) {
+        for world in self.inner.stored.worlds().values_mut() {
+            world.libraries.iter_mut().for_each(Library::read_documents);
+        }
+    }
+
     /// All fine-tuned models.
     pub fn tuned_models(&self) -> Vec<Held> {
         self.inner.stored.held(|world| world.tuned.iter().map(|model| model.object.clone()).collect())

@@ -36,8 +36,13 @@ impl Library {
         object
     }
 
+    /// Reads all documents that are not read yet.
+    pub(crate) fn read_documents(&mut self) {
+        self.documents.iter_mut().for_each(Document::read);
+    }
+
     /// The documents as they are shown.
-    pub(crate) fn documents(&self) -> impl Iterator<Item = &Map<String, Value>> {
+    pub(crate) fn documents(&self) -> impl Iterator<Item = Map<String, Value>> {
         self.documents.iter().map(Document::object)
     }
 }

@@ -52,6 +52,8 @@ pub(super) struct Ask<'a> {
     pub(super) host: &'a str,
     pub(super) now: i64,
     pub(super) seed: u64,
+    /// Whether documents are not read yet.
+    pub(super) hold_documents: bool,
     pub(super) plan: &'a Plan,
     /// Whether it is a line of a batch.
     pub(super) batch: bool,

@@ -35,6 +35,11 @@ impl<T> Shelf<T> {
         self.things.remove(&self.numbers.remove(id)?)
     }
 
+    /// All things, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.things.values_mut()
+    }
+
     /// All things, oldest first.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.things.values()

@@ -55,3 +55,24 @@ async fn a_library_holds_documents_and_is_shared() {
     assert_eq!(served.get(&path).await.status, 404);
     assert_eq!(served.post("/v1/libraries", &json!({})).await.status, 422);
 }
+
+#[tokio::test]
+async fn a_document_is_read_when_it_is_time_and_billed_each_time() {
+    let served = serve(Config { hold_documents: true, ..config(1) }).await;
+    let made = served.post("/v1/libraries", &json!({"name": "papers"})).await.json();
+    let path = format!("/v1/libraries/{}/documents", made["id"].as_str().unwrap());
+    let document = served.upload(&path, "a.pdf", b"content", &[]).await.json();
+    let waits = json!(["in_progress", null, 0]);
+    let said =
+        |one: &Value| json!([one["process_status"], one["number_of_pages"], one["tokens_processing_total"]]);
+    assert_eq!(said(&document), waits);
+    let of = format!("{path}/{}", document["id"].as_str().unwrap());
+    assert_eq!(served.get(&format!("{of}/status")).await.json()["processing_status"], "Running");
+    served.simulator.read_documents();
+    let read = served.get(&of).await.json();
+    let (pages, tokens) = served.simulator.documents_billed();
+    assert_eq!(said(&read), json!(["done", pages, tokens]));
+    assert_eq!(served.call("POST", &format!("{of}/reprocess"), &json!({})).await.status, 204);
+    assert_eq!(said(&served.get(&of).await.json()), waits);
+    assert_eq!(served.simulator.documents_billed(), (2 * pages, 2 * tokens));
+}

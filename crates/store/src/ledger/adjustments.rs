@@ -22,6 +22,8 @@ pub enum Reason {
     Reconciliation,
     /// A fine-tuned model was kept for a month.
     Storage,
+    /// A document of a library is read: what that took is known.
+    Library,
 }
 
 impl Reason {
@@ -31,12 +33,15 @@ impl Reason {
             Self::Batch => "batch",
             Self::Reconciliation => "reconciliation",
             Self::Storage => "storage",
+            Self::Library => "library",
         }
     }
 
     /// From its stored form.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Batch, Self::Reconciliation, Self::Storage].into_iter().find(|one| one.as_str() == text)
+        [Self::Batch, Self::Reconciliation, Self::Storage, Self::Library]
+            .into_iter()
+            .find(|one| one.as_str() == text)
     }
 }
 

@@ -220,6 +220,7 @@ fn rest_of(parts: &[Part], billing: Billing) -> usize {
         Billing::Pages => ["pages", "annotated_pages", "input"],
         Billing::AudioSeconds => ["audio_seconds", "input", "output"],
         Billing::Characters => ["characters", "input", "output"],
+        Billing::Documents => ["pages", "input", "audio_seconds"],
     };
     let used = |group: &&str| parts.iter().position(|part| part.group == *group && part.count > 0);
     usual.iter().find_map(used).unwrap_or(0)

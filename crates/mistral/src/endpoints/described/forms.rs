@@ -8,6 +8,7 @@ pub(super) const fn name(endpoint: Endpoint) -> Option<&'static str> {
     match endpoint {
         Endpoint::Transcriptions => Some("TranscriptionForm"),
         Endpoint::UploadFile => Some("FileUploadForm"),
+        Endpoint::UploadDocument => Some("DocumentUploadForm"),
         _ => None,
     }
 }
@@ -38,6 +39,7 @@ pub(super) fn schemas() -> Vec<(String, Value)> {
         "visibility": {"type": "string", "enum": ["workspace"], "description": "A file is its workspace's."},
         "expiry": {"type": "integer", "minimum": 0, "description": "Hours; handed on."},
     });
+    let document = json!({"file": file});
     let form = |properties: Value, required: &str| {
         json!({
             "type": "object",
@@ -49,5 +51,6 @@ pub(super) fn schemas() -> Vec<(String, Value)> {
     vec![
         ("TranscriptionForm".to_owned(), form(transcription, "model")),
         ("FileUploadForm".to_owned(), form(upload, "file")),
+        ("DocumentUploadForm".to_owned(), form(document, "file")),
     ]
 }

@@ -23,13 +23,36 @@ const SIGNED: i64 = 3600;
 /// A stored document.
 pub(crate) struct Document {
     object: Map<String, Value>,
+    /// Whether it is read; until then nobody sees what that took.
+    read: bool,
     bytes: Arc<Spool>,
     text: Arc<Spool>,
 }
 
 impl Document {
-    pub(crate) fn object(&self) -> &Map<String, Value> {
-        &self.object
+    /// The document as it is shown now.
+    pub(crate) fn object(&self) -> Map<String, Value> {
+        let mut object = self.object.clone();
+        if !self.read {
+            for name in ["number_of_pages", "summary", "last_processed_at", "tokens_processing_main_content"]
+            {
+                object.insert(name.to_owned(), Value::Null);
+            }
+            for (name, value) in [
+                ("processing_status", json!("Running")),
+                ("process_status", json!("in_progress")),
+                ("tokens_processing_summary", Value::Null),
+                ("tokens_processing_total", json!(0)),
+            ] {
+                object.insert(name.to_owned(), value);
+            }
+        }
+        object
+    }
+
+    /// It is read now.
+    pub(crate) const fn read(&mut self) {
+        self.read = true;
     }
 
     pub(crate) fn bytes(&self) -> Arc<Spool> {
@@ -64,14 +87,14 @@ pub(crate) fn answer(world: &mut World, ask: &Ask<'_>, of: &str, path: &[&str]) 
     let Some((id, rest)) = path.split_first() else { return nowhere() };
     let document = library.documents.get_mut(id).ok_or_else(|| absent("Document"))?;
     match (ask.method, rest) {
-        ("GET", []) => found(&json!(document.object)),
+        ("GET", []) => found(&json!(document.object())),
         ("PUT" | "PATCH", []) => {
             for name in ["name", "attributes"] {
                 if let Some(value) = ask.object()?.get(name) {
                     document.object.insert(name.to_owned(), value.clone());
                 }
             }
-            found(&json!(document.object))
+            found(&json!(document.object()))
         }
         ("DELETE", []) => {
             library.documents.remove(id);
@@ -82,13 +105,19 @@ pub(crate) fn answer(world: &mut World, ask: &Ask<'_>, of: &str, path: &[&str]) 
             found(&json!({"text": String::from_utf8_lossy(&text)}))
         }
         ("GET", ["status"]) => {
-            let status = document.object.get("processing_status");
-            found(&json!({"document_id": id, "processing_status": status, "process_status": "done"}))
+            let object = document.object();
+            let status = |name: &str| object.get(name).cloned().unwrap_or_default();
+            let (old, new) = (status("processing_status"), status("process_status"));
+            found(&json!({"document_id": id, "processing_status": old, "process_status": new}))
         }
         ("GET", ["signed-url"]) => found(&json!(signed::url(ask, "documents", id, SIGNED))),
         ("GET", ["extracted-text-signed-url"]) => found(&json!(signed::url(ask, "texts", id, SIGNED))),
         ("POST", ["reprocess"]) => {
             document.object.insert("last_processed_at".to_owned(), json!(rfc3339(ask.now)));
+            document.read = !ask.hold_documents;
+            let count = |name: &str| document.object.get(name).and_then(Value::as_u64).unwrap_or(0);
+            let (pages, tokens) = (count("number_of_pages"), count("tokens_processing_total"));
+            world.processed.push(Processed { day: ask.now.div_euclid(DAY), pages, tokens });
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
         _ => nowhere(),
@@ -100,7 +129,7 @@ fn list(world: &mut World, ask: &Ask<'_>, of: &str) -> Result<Reply, Reply> {
     let name = |object: &Map<String, Value>| {
         object.get("name").and_then(Value::as_str).unwrap_or_default().contains(search)
     };
-    let all: Vec<_> = library(world, of)?.documents().filter(|object| name(object)).cloned().collect();
+    let all: Vec<_> = library(world, of)?.documents().filter(|object| name(object)).collect();
     let pagination = ask.query.pagination(all.len(), 100);
     found(&json!({"pagination": pagination, "data": ask.query.page(all, 100)}))
 }
@@ -146,7 +175,8 @@ fn upload(world: &mut World, ask: &Ask<'_>, of: &str) -> Result<Reply, Reply> {
         object.insert(name.to_owned(), value);
     }
     let object = world.owned(object);
-    let document = Document { object: object.clone(), bytes: Arc::clone(&file.spool), text };
+    let document = Document { object, read: !ask.hold_documents, bytes: Arc::clone(&file.spool), text };
+    let object = document.object();
     let tokens = main.saturating_add(summary);
     world.processed.push(Processed { day: ask.now.div_euclid(DAY), pages, tokens });
     library(world, of)?.documents.put(&id, document);
