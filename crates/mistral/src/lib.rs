@@ -12,6 +12,7 @@
 
 pub mod admin;
 pub mod audio;
+pub mod batch;
 pub mod endpoints;
 pub mod error;
 pub mod json;

@@ -1,0 +1,204 @@
+//! One request of a batch in its frame: read as a request to every endpoint that it can be for.
+
+use std::ops::Range;
+
+use super::BatchError;
+use crate::endpoints::Endpoint;
+use crate::json::{self, Cursor, Fault, Kind};
+use crate::request::{self, Detail, Request, RequestError, splice};
+
+/// The endpoints whose requests can be made in a batch. Transcriptions come in forms, not in JSON; conversations go on
+/// with what is kept upstream, whose cost nobody can bound line by line.
+pub const ENDPOINTS: [Endpoint; 8] = [
+    Endpoint::ChatCompletions,
+    Endpoint::FimCompletions,
+    Endpoint::Embeddings,
+    Endpoint::Moderations,
+    Endpoint::ChatModerations,
+    Endpoint::Classifications,
+    Endpoint::ChatClassifications,
+    Endpoint::Ocr,
+];
+
+/// The longest `custom_id`, in bytes.
+const LONGEST_ID: usize = 512;
+
+/// Stands for the job's model while a body without one is read. No request depends on what it is called.
+const STAND_IN: &[u8] = b"\"model\":\"batch\"";
+
+/// A line that was read.
+pub(super) struct Line {
+    pub(super) custom_id: String,
+    /// The model as sent; `None` where the job names it.
+    pub(super) model: Option<String>,
+    /// The literal of the model, in the line.
+    model_span: Range<usize>,
+    /// What it says to each endpoint that it can be for; never empty.
+    pub(super) requests: Vec<Request>,
+}
+
+/// The frame of a line, as far as it was read.
+#[derive(Default)]
+struct Frame {
+    custom_id: Option<String>,
+    body: Option<Range<usize>>,
+    url: Option<String>,
+    has_model: bool,
+    empty: bool,
+    wrong: Option<String>,
+}
+
+impl Line {
+    /// Reads a line of that number.
+    pub(super) fn read(bytes: &[u8], number: u64) -> Result<Self, BatchError> {
+        let refused = |error| BatchError::Request { line: number, error };
+        let framed = |what: &str| BatchError::Frame { line: number, what: what.to_owned() };
+        let mut frame = Frame::default();
+        json::scan(bytes, |cursor| frame.document(cursor)).map_err(|error| refused(error.into()))?;
+        if let Some(what) = frame.wrong {
+            return Err(BatchError::Frame { line: number, what });
+        }
+        let custom_id = frame.custom_id.ok_or_else(|| framed("custom_id is missing"))?;
+        let span = frame.body.ok_or_else(|| framed("body is missing"))?;
+        let body = bytes.get(span.clone()).unwrap_or_default();
+        let with_stand_in = (!frame.has_model).then(|| stand_in(body, frame.empty));
+        let requests = requests(with_stand_in.as_deref().unwrap_or(body), frame.url.as_deref());
+        let requests = requests.map_err(refused)?;
+        let Some(first) = requests.first() else {
+            return Err(framed("url is not that of an endpoint whose requests can be made in a batch"));
+        };
+        if first.unnameable {
+            return Err(BatchError::Model { line: number });
+        }
+        let model = frame.has_model.then(|| first.model.clone());
+        let at = |place: usize| place.saturating_add(span.start);
+        let model_span = at(first.model_span.start)..at(first.model_span.end);
+        Ok(Self { custom_id, model, model_span, requests })
+    }
+
+    /// Writes the line with its model pinned, without its end.
+    pub(super) fn write(&self, bytes: &[u8], pinned: Option<&str>, out: &mut Vec<u8>) {
+        match pinned.filter(|pinned| self.model.as_deref() != Some(pinned)) {
+            None => out.extend_from_slice(bytes),
+            Some(pinned) => {
+                let literal = serde_json::Value::from(pinned).to_string().into_bytes();
+                out.extend_from_slice(&splice(bytes, &[(self.model_span.clone(), literal)]));
+            }
+        }
+    }
+}
+
+impl Frame {
+    fn document(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        if cursor.kind()? != Kind::Object {
+            self.wrong("a line must be an object");
+            return cursor.skip();
+        }
+        cursor.object(|cursor, name| match name {
+            "custom_id" => {
+                self.custom_id = self.text(cursor, "custom_id")?;
+                let fits = |id: &String| !id.is_empty() && id.len() <= LONGEST_ID;
+                if !self.custom_id.as_ref().is_some_and(fits) {
+                    self.wrong("custom_id must be a string of 1 to 512 bytes");
+                }
+                Ok(())
+            }
+            "method" => {
+                if self.text(cursor, "method")?.is_some_and(|method| method != "POST") {
+                    self.wrong("method must be POST");
+                }
+                Ok(())
+            }
+            "url" => {
+                self.url = self.text(cursor, "url")?;
+                Ok(())
+            }
+            "body" => self.body(cursor),
+            other => {
+                let shown = other.get(..other.floor_char_boundary(128)).unwrap_or_default();
+                self.wrong(&format!("the field {shown:?} is not known"));
+                cursor.skip()
+            }
+        })
+    }
+
+    fn text(&mut self, cursor: &mut Cursor<'_>, name: &str) -> Result<Option<String>, Fault> {
+        if cursor.kind()? == Kind::String {
+            return Ok(Some(cursor.string()?.decoded().into_owned()));
+        }
+        self.wrong(&format!("{name} must be a string"));
+        cursor.skip().map(|()| None)
+    }
+
+    fn body(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        if cursor.kind()? != Kind::Object {
+            self.wrong("body must be an object");
+            return cursor.skip();
+        }
+        let start = cursor.offset();
+        self.empty = true;
+        cursor.object(|cursor, name| {
+            self.empty = false;
+            self.has_model |= name == "model";
+            cursor.skip()
+        })?;
+        self.body = Some(start..cursor.offset());
+        Ok(())
+    }
+
+    fn wrong(&mut self, what: &str) {
+        self.wrong.get_or_insert_with(|| what.to_owned());
+    }
+}
+
+/// A body without a model, with one.
+fn stand_in(body: &[u8], empty: bool) -> Vec<u8> {
+    let mut with = Vec::with_capacity(body.len().saturating_add(STAND_IN.len()).saturating_add(1));
+    with.push(b'{');
+    with.extend_from_slice(STAND_IN);
+    if !empty {
+        with.push(b',');
+    }
+    with.extend_from_slice(body.get(1..).unwrap_or_default());
+    with
+}
+
+/// What a body says to each endpoint that it can be for; without one, why the likeliest refuses it. Empty when `url`
+/// names none of them.
+fn requests(body: &[u8], url: Option<&str>) -> Result<Vec<Request>, RequestError> {
+    let mut read = Vec::new();
+    let mut refused: Option<RequestError> = None;
+    for endpoint in ENDPOINTS.into_iter().filter(|endpoint| url.is_none_or(|url| url == endpoint.path())) {
+        match request::read(endpoint, body).and_then(whole) {
+            Ok(request) => read.push(request),
+            Err(error) if refused.as_ref().is_none_or(|worse| findings(&error) < findings(worse)) => {
+                refused = Some(error);
+            }
+            Err(_) => {}
+        }
+    }
+    match refused {
+        Some(error) if read.is_empty() => Err(error),
+        _ => Ok(read),
+    }
+}
+
+/// How far a body is from what an endpoint takes.
+fn findings(error: &RequestError) -> usize {
+    match error {
+        RequestError::Json(_) | RequestError::ToolNotAllowed { .. } | RequestError::FileNotFound => 0,
+        RequestError::Shape(details) => details.len(),
+    }
+}
+
+/// The answers of a batch are written into a file: none is a stream.
+fn whole(request: Request) -> Result<Request, RequestError> {
+    if !request.stream {
+        return Ok(request);
+    }
+    Err(RequestError::Shape(vec![Detail {
+        loc: vec!["body".into(), "stream".into()],
+        msg: "A request of a batch cannot be streamed".into(),
+        kind: "literal_error",
+    }]))
+}
