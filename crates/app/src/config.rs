@@ -41,6 +41,8 @@ pub struct File {
     max_document_pages: Option<u64>,
     max_audio_seconds: Option<u64>,
     max_tool_calls: Option<u64>,
+    max_pending_batch_lines: Option<u64>,
+    batch_poll_seconds: Option<u64>,
     journal_dir: Option<PathBuf>,
     durability: Option<String>,
     budget_refusal_status: Option<u16>,
@@ -118,6 +120,8 @@ pub struct Config {
     pub credential_rest_seconds: u32,
     /// What a call may bring along and set off, where its request does not say.
     pub bounds: CallBounds,
+    /// How often a batch that is not over is looked at.
+    pub batch_poll: Duration,
     /// Where the journal of calls is kept.
     pub journal_dir: Option<PathBuf>,
     /// Whether calls wait for the disk.
@@ -289,7 +293,9 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
             document_pages: file.max_document_pages.unwrap_or(1000),
             audio_seconds: file.max_audio_seconds.unwrap_or(3 * 60 * 60),
             tool_calls: file.max_tool_calls.unwrap_or(16),
+            batch_lines: file.max_pending_batch_lines.unwrap_or(1_000_000),
         },
+        batch_poll: Duration::from_secs(file.batch_poll_seconds.unwrap_or(30).max(1)),
         journal_dir,
         durability: durability(file.durability.as_deref(), errors),
         budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),

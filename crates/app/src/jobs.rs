@@ -2,7 +2,7 @@
 
 use louver_control::{Control, alerting};
 use louver_domain::time::Clock;
-use louver_gateway::{Gateway, Ledger, Source};
+use louver_gateway::{Batches, Gateway, Ledger, Source};
 use louver_store::{Store, StoreError, keys, revision, snapshot};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +68,11 @@ pub async fn tell_rejections(gateway: Arc<Gateway>, control: Arc<Control>, mut s
             }
         }
     }
+}
+
+/// Settles batches that are over, until `stop`.
+pub async fn settle_batches(gateway: Arc<Gateway>, interval: Duration, mut stop: watch::Receiver<bool>) {
+    Batches::new(gateway, interval).run(async move { drop(stop.wait_for(|stop| *stop).await) }).await;
 }
 
 /// Writes down when keys were last used, every `interval` and once more at `stop`.

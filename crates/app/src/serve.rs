@@ -121,8 +121,14 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let (stop, stopped) = watch::channel(false);
     let (stop_writer, writer_stopped) = watch::channel(false);
     let (stop_refiller, refiller_stopped) = watch::channel(false);
-    let beside =
-        Beside { store: store.clone(), source, ledger: Arc::clone(&ledger), clock, last_used_interval };
+    let beside = Beside {
+        store: store.clone(),
+        source,
+        ledger: Arc::clone(&ledger),
+        clock,
+        last_used_interval,
+        batch_poll: config.batch_poll,
+    };
     let jobs = beside.spawn(&gateway, &control, applied, &stopped, &writer_stopped);
     let workers = Arc::new(Workers::start(&gateway).map_err(|e| e.to_string())?);
     let mut node = Node {
@@ -161,6 +167,7 @@ struct Beside {
     ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     last_used_interval: Duration,
+    batch_poll: Duration,
 }
 
 impl Beside {
@@ -173,7 +180,7 @@ impl Beside {
         stopped: &watch::Receiver<bool>,
         writer_stopped: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<()>> {
-        let Self { store, source, ledger, clock, last_used_interval } = self;
+        let Self { store, source, ledger, clock, last_used_interval, batch_poll } = self;
         let (gateway, control) = (Arc::clone(gateway), Arc::clone(control));
         let follow = jobs::follow_rules(
             store.clone(),
@@ -187,6 +194,7 @@ impl Beside {
             tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(auditing::run(Arc::clone(&control), writer_stopped.clone())),
+            tokio::spawn(jobs::settle_batches(Arc::clone(&gateway), batch_poll, stopped.clone())),
             tokio::spawn(jobs::tell_rejections(gateway, control, stopped.clone())),
             tokio::spawn(follow),
             tokio::spawn(jobs::write_last_used(

@@ -92,7 +92,7 @@ pub(crate) async fn admit(
         open: question.is_open(),
     };
     let exact = model.is_some_and(|model| model.counted_exactly);
-    let plan = Plan { key: &caller.key, reach, exact, ask: &ask };
+    let plan = Plan { key: &caller.key, reach, exact, ask: Some(&ask) };
     let (taken, bound, output) = plan.take(gateway).await?;
     let limited = reach.open && (grant.inject || caller.key.counts_tokens);
     let rewritten = request.rewrite(&ask.body, &grant.model.id, limited.then_some(output));

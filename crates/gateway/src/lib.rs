@@ -5,6 +5,7 @@
 
 mod admit;
 mod authn;
+mod batches;
 mod connection;
 mod credentials;
 mod edge;
@@ -25,6 +26,7 @@ mod snapshot;
 mod upstream;
 mod worker;
 
+pub use batches::Batches;
 pub use ledger::{Ledger, Refiller};
 pub use pipeline::{Fallback, Gateway, Plane, State, Visitor};
 pub use reply::{Body, BoxError};

@@ -4,8 +4,12 @@
 //! of the key's workspace, with the credential that the object was made with. What upstream answers loses the ids of
 //! upstream's own organization (`scrub.rs`).
 
+mod batch_jobs;
 mod files;
 mod scrub;
+
+pub(crate) use files::Known as FileKnown;
+pub(crate) use scrub::scrub_for;
 
 use crate::admit::{admit_free, kind};
 use crate::authn::{Caller, authenticate};
@@ -20,6 +24,7 @@ use crate::{edge, intake};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use louver_domain::admission;
 use louver_domain::objects::ObjectKind;
 use louver_mistral::endpoints::{Asked, Endpoint};
 use louver_mistral::query::{self, Query};
@@ -62,9 +67,19 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = request.into_parts();
     let caller = authenticate(gateway, &head.headers, visitor.now)?;
-    let allowance = admit_free(gateway, &visitor, &caller, kind(asked.endpoint))?;
+    let allowance = match asked.endpoint {
+        // It meets the rates together with the budgets, once.
+        Endpoint::CreateBatchJob => {
+            admission::may_call(&caller.key.rules, visitor.address, kind(asked.endpoint))
+                .map_err(Failure::Refused)?;
+            Allowance::default()
+        }
+        other => admit_free(gateway, &visitor, &caller, kind(other))?,
+    };
     let query = query::read(head.uri.query(), parameters(asked.endpoint)).map_err(Failure::Query)?;
-    let body = if matches!(*head.method.as_str().as_bytes(), [b'G' | b'D', ..]) {
+    let bodiless = matches!(*head.method.as_str().as_bytes(), [b'G' | b'D', ..])
+        || asked.endpoint == Endpoint::CancelBatchJob;
+    let body = if bodiless {
         edge::no_body(&head.headers)?;
         Bytes::new()
     } else {
@@ -77,6 +92,10 @@ pub(crate) async fn answer(
         Endpoint::DeleteFile => files::delete(&deed).await,
         Endpoint::DownloadFile => files::download(&deed).await,
         Endpoint::SignFileUrl => files::sign(&deed).await,
+        Endpoint::CreateBatchJob => batch_jobs::create(&deed).await,
+        Endpoint::ListBatchJobs => batch_jobs::list(&deed).await,
+        Endpoint::GetBatchJob => batch_jobs::get(&deed).await,
+        Endpoint::CancelBatchJob => batch_jobs::cancel(&deed).await,
         _ => Err(Failure::NoSuchObject),
     }
 }
@@ -86,6 +105,8 @@ const fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
     match endpoint {
         Endpoint::ListFiles => files::PARAMETERS,
         Endpoint::SignFileUrl => &["expiry"],
+        Endpoint::ListBatchJobs => batch_jobs::PARAMETERS,
+        Endpoint::GetBatchJob => &["inline"],
         _ => &[],
     }
 }
@@ -166,7 +187,7 @@ impl Deed<'_> {
     }
 }
 
-fn unanswered(error: SendError) -> Failure {
+pub(crate) fn unanswered(error: SendError) -> Failure {
     match error {
         SendError::NotSent(error) => {
             tracing::warn!(error, "upstream cannot be reached");

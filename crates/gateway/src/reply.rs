@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use louver_domain::admission::Refusal;
+use louver_mistral::batch::BatchError;
 use louver_mistral::error::{self, ErrorBody};
 use louver_mistral::query::QueryError;
 use louver_mistral::request::{Detail, RequestError};
@@ -101,6 +102,11 @@ pub(crate) enum Failure {
     NoSuchModel,
     NoSuchObject,
     ObjectsApart,
+    Batch(BatchError),
+    BatchModel,
+    BatchEndpoint,
+    BatchFile,
+    BatchLines { most: u64 },
     Refused(Refusal),
     NoCredential,
     AccountingUnavailable,
@@ -238,6 +244,24 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             "invalid_request",
             "The objects that the request names were made with different upstream credentials; one call has one.".into(),
         ),
+        Failure::Batch(BatchError::Request { line, error }) => batch_line(visitor, settings, &id, (line, error)),
+        Failure::Batch(error) => plain(422, "invalid_request", format!("The batch is refused: {error}.")),
+        Failure::BatchModel => plain(
+            422,
+            "invalid_request",
+            "Every line needs a model, of its own or of the job, and where both name one it must be the same.".into(),
+        ),
+        Failure::BatchEndpoint => plain(
+            422,
+            "invalid_request",
+            "The file has lines that cannot be requests to the endpoint of the job.".into(),
+        ),
+        Failure::BatchFile => plain(422, "invalid_request", "The file was not uploaded for a batch.".into()),
+        Failure::BatchLines { most } => plain(
+            429,
+            "batch_lines_exceeded",
+            format!("The batches of the workspace that are not settled would have more than {most} lines."),
+        ),
         Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
         Failure::AccountingUnavailable => {
@@ -275,6 +299,28 @@ fn request_error(visitor: &Visitor, settings: &Settings, id: &str, error: Reques
             refused(visitor, settings, id, Refusal::ToolNotAllowed { tool: tool_type })
         }
         RequestError::FileNotFound => answer(&ErrorBody::new(404, "not_found", "There is no such file.", id)),
+    }
+}
+
+/// A line of a batch that is no request: what is wrong with it, and on which line.
+fn batch_line(
+    visitor: &Visitor,
+    settings: &Settings,
+    id: &str,
+    (line, error): (u64, RequestError),
+) -> Response<Body> {
+    match error {
+        RequestError::Json(error) => {
+            let message = format!("Line {line} is not valid: {} (column {})", error.message, error.column);
+            answer(&ErrorBody::new(422, error.kind.as_str(), message, id))
+        }
+        RequestError::Shape(mut details) => {
+            for detail in &mut details {
+                detail.loc.insert(1.min(detail.loc.len()), line.to_string());
+            }
+            shape(id, details)
+        }
+        other => request_error(visitor, settings, id, other),
     }
 }
 

@@ -19,8 +19,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) reach: Reach<'a>,
     /// Whether the model reads with the operator's vocabulary.
     pub(crate) exact: bool,
-    /// What was asked, for counting its input exactly when the bound does not fit.
-    pub(crate) ask: &'a Ask,
+    /// What was asked, for counting its input exactly when the bound does not fit; a batch is not there any more.
+    pub(crate) ask: Option<&'a Ask>,
 }
 
 impl Plan<'_> {
@@ -81,6 +81,7 @@ impl Plan<'_> {
     /// The exact input, when the operator gave a vocabulary that the model reads with.
     fn count(&self, gateway: &Gateway) -> Option<u64> {
         let exact = gateway.settings().exact_input.as_ref().filter(|_| self.exact)?;
-        exact.tokenizer.count(&self.ask.request, &self.ask.body)
+        let ask = self.ask?;
+        exact.tokenizer.count(&ask.request, &ask.body)
     }
 }

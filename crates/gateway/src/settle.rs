@@ -62,6 +62,8 @@ pub(crate) enum Outcome<'a> {
     Broken(&'a Found),
     /// No answer, but upstream may have worked.
     Unanswered,
+    /// Upstream took it and works on it later.
+    Accepted,
     /// Provably nothing reached upstream, or upstream refused it unread.
     Unsent,
 }
@@ -178,6 +180,7 @@ impl Ticket {
     fn outcome(&self, outcome: &Outcome<'_>) -> settlement::Outcome {
         let found = match outcome {
             Outcome::Unsent => return settlement::Outcome::Void,
+            Outcome::Accepted => return settlement::Outcome::Ahead,
             Outcome::Unanswered => return self.unknown(&Found::default()),
             Outcome::Whole(found) | Outcome::Broken(found) => found,
         };

@@ -1,12 +1,12 @@
 //! The rules as the data plane uses them: worked out once per revision, immutable, swapped whole.
 
-use crate::credentials::{Credential, Known};
+use crate::credentials::{self, Credential, InUse, Known};
 use crate::ledger::{Ledger, SharedScope};
 use http::HeaderValue;
 use louver_domain::admission::CallRules;
 use louver_domain::budgets::{Budget, Scope};
 use louver_domain::chain::{Chain, Rates, Stage, role_names};
-use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UserId, WorkspaceId};
+use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UpstreamId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, Fingerprint, KeyStatus, Owner, PublicId};
 use louver_domain::model_roles::ModelRole;
 use louver_domain::models::{Catalogue, ModelIndex, ModelStatus};
@@ -83,6 +83,8 @@ pub struct Snapshot {
     /// Prices of the tools that upstream runs by itself, by their types.
     tools: HashMap<String, Vec<ToolPrice>>,
     keys: HashMap<PublicId, Arc<KeyEntry>>,
+    /// Every credential in use, by its id; `None` is the one from the settings.
+    credentials: HashMap<Option<UpstreamId>, Arc<Credential>>,
 }
 
 impl Snapshot {
@@ -93,6 +95,11 @@ impl Snapshot {
 
     pub(crate) fn find_key(&self, id: PublicId) -> Option<&Arc<KeyEntry>> {
         self.keys.get(&id)
+    }
+
+    /// The credential of that id, while it is in use.
+    pub(crate) fn credential(&self, id: Option<UpstreamId>) -> Option<InUse> {
+        credentials::exactly(self.credentials.get(&id).map(std::slice::from_ref)?, id)
     }
 
     /// What a call of a tool costs now, if it has a price.
@@ -174,8 +181,11 @@ impl Source {
         let models = models.collect();
         let builder = Builder::new(self, &rules, &catalogue);
         let keys = rules.keys.iter().filter_map(|key| builder.entry(key)).collect();
+        let lists = builder.credentials.values().flat_map(|list| list.iter());
+        let credentials = lists.chain(&self.default_credential).map(|known| (known.id, Arc::clone(known)));
+        let credentials = credentials.collect();
         let tools = rules.prices.tools.iter().map(|tool| (tool.tool.clone(), tool.prices.clone())).collect();
-        Snapshot { revision: rules.revision, models, tools, keys, catalogue }
+        Snapshot { revision: rules.revision, models, tools, keys, credentials, catalogue }
     }
 
     fn last_used_cell(&self, id: KeyId) -> Arc<AtomicI64> {

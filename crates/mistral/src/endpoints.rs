@@ -210,7 +210,6 @@ mod tests {
         "/v1/agents/completions",
         "/v1/conversations",
         "/v1/ocr",
-        "/v1/batch/jobs",
         "/v1/client/sessions",
         "/v1/moderations",
         "/v1/embeddings/",

@@ -3,7 +3,7 @@
 //! One credential may serve many workspaces, so that the provider shows all of them each other's objects. An object is
 //! written down before the provider is asked to make it, and exists for clients once its id is known here.
 
-use crate::db::{Row, Store, Value};
+use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use louver_domain::id::{KeyId, ObjectId, OrganizationId, UpstreamId, UserId, WorkspaceId};
 use louver_domain::objects::{ObjectKind, ObjectState};
@@ -43,7 +43,7 @@ pub struct Object {
     pub state: ObjectState,
     /// What must be known of it, as JSON; its shape is its kind's.
     pub attributes: String,
-    /// Tokens that a model reads of it at most: what a conversation has grown to.
+    /// Tokens that a model reads of it at most: what a conversation has grown to. Of a batch job, its lines.
     pub tokens: u64,
     /// When it was written down.
     pub created_at: Timestamp,
@@ -88,6 +88,35 @@ macro_rules! select {
 
 /// Writes down an object that is to be made.
 pub async fn intend(store: &Store, object: &Object) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    insert(&mut tx, object).await?;
+    tx.commit_plain().await
+}
+
+/// Writes down a batch job that is to be made, if the jobs of its workspace that are not done have no more than `most`
+/// lines with it; the lines of a job stand where other objects have tokens. False: they would have more.
+pub async fn intend_within(store: &Store, job: &Object, most: u64) -> Result<bool, StoreError> {
+    let workspace = job.owner.workspace_id.bytes();
+    let mut tx = store.begin().await?;
+    // Jobs that are made at the same time wait for each other here; SQLite has one writer anyway.
+    let lock = tx.dialect().pick(
+        "SELECT id FROM workspaces WHERE id = $1",
+        "SELECT id FROM workspaces WHERE id = $1 FOR UPDATE",
+    );
+    tx.fetch(lock, vec![workspace.into()]).await?;
+    insert(&mut tx, job).await?;
+    let sql = "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT) FROM objects WHERE workspace_id = $1 AND kind = $2 \
+               AND claimed_until < $3";
+    let values: Vec<Value> = vec![workspace.into(), job.kind.as_str().into(), DONE.into()];
+    let pending = tx.fetch(sql, values).await?.first().map_or(Ok(0), |row| row.count(0))?;
+    if pending > most {
+        return Ok(false);
+    }
+    tx.commit_plain().await?;
+    Ok(true)
+}
+
+async fn insert(tx: &mut Tx, object: &Object) -> Result<(), StoreError> {
     let values: Vec<Value> = vec![
         object.id.bytes().into(),
         object.owner.organization_id.bytes().into(),
@@ -104,15 +133,14 @@ pub async fn intend(store: &Store, object: &Object) -> Result<(), StoreError> {
         object.tokens.into(),
         object.created_at.micros().into(),
     ];
-    let mut tx = store.begin().await?;
     tx.execute(
         "INSERT INTO objects (id, organization_id, workspace_id, key_id, user_id, kind, upstream_id, parent, \
          credential_id, server, state, attributes, tokens, claimed_until, created_at, changed_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $14)",
         values,
     )
-    .await?;
-    tx.commit_plain().await
+    .await
+    .map(|_| ())
 }
 
 /// The provider made it, and this is its id. False: it was not intended, or another object has that id.

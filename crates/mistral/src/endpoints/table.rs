@@ -195,6 +195,10 @@ impl Endpoint {
         Self::DeleteFile,
         Self::DownloadFile,
         Self::SignFileUrl,
+        Self::CreateBatchJob,
+        Self::ListBatchJobs,
+        Self::GetBatchJob,
+        Self::CancelBatchJob,
     ];
 
     /// The name used in policies, ledgers and logs.

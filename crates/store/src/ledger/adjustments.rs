@@ -101,14 +101,23 @@ pub struct Adjustment {
 
 /// Posts an adjustment: entry, hourly sums and budgets, in one transaction. False: it was posted before.
 pub async fn post(store: &Store, adjustment: &Adjustment) -> Result<bool, StoreError> {
+    post_together(store, std::slice::from_ref(adjustment)).await
+}
+
+/// Posts adjustments of one call together: what it was charged for may have been of several models. They differ in
+/// endpoint, model and amount only. Budgets change by their sum, so that nothing is given out in between.
+pub async fn post_together(store: &Store, adjustments: &[Adjustment]) -> Result<bool, StoreError> {
+    let Some(first) = adjustments.first() else { return Ok(false) };
     let mut tx = store.begin().await?;
-    if !insert(&mut tx, adjustment).await? {
-        return Ok(false);
+    for adjustment in adjustments {
+        if !insert(&mut tx, adjustment).await? {
+            return Ok(false);
+        }
+        usage::adjust_hour(&mut tx, adjustment).await?;
     }
-    usage::adjust_hour(&mut tx, adjustment).await?;
-    for (budget, starts, kind) in budgets(&mut tx, adjustment).await? {
+    for (budget, starts, kind) in budgets(&mut tx, first).await? {
         let mut account = accounts::load(&mut tx, budget, starts).await?;
-        let by = adjustment.difference.of(kind.unit());
+        let by = adjustments.iter().map(|one| one.difference.of(kind.unit())).fold(0, i64::saturating_add);
         account.account.allocated = account.account.allocated.saturating_add(by).max(0);
         accounts::save(&mut tx, &account).await?;
         let sql = "UPDATE budget_periods SET carried = carried + $1, overrun = overrun + $2 \

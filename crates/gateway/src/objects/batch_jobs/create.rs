@@ -1,0 +1,317 @@
+//! Makes a batch job: judged line by line, charged ahead at the worst case, written down, and only then sent.
+
+use super::bound::Reach;
+use crate::admit::kind;
+use crate::authn::Caller;
+use crate::batches::{Known, Worst};
+use crate::credentials::{self, InUse};
+use crate::forward::judge_status;
+use crate::objects::{Deed, unanswered, whole};
+use crate::pipeline::Gateway;
+use crate::references;
+use crate::reply::{self, Body, Failure};
+use crate::reserve::Plan;
+use crate::settle::{Outcome, Ticket};
+use crate::upstream::{Call, JSON, Pool, SendError};
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use louver_domain::admission;
+use louver_domain::id::{ObjectId, UpstreamId};
+use louver_domain::objects::{ObjectKind, ObjectState};
+use louver_domain::reserve::Reach as Most;
+use louver_mistral::batch::{self, BatchError, Job, Summary};
+use louver_mistral::endpoints::is_path_id;
+use louver_store::objects::{self, Object, Owner};
+use serde::Deserialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What the registry must know of a file before a job may name it.
+#[derive(Deserialize)]
+struct FileKnown {
+    /// Its lines, as they were read when it was uploaded.
+    batch: Option<Summary>,
+}
+
+/// The answer to a request for a job.
+pub(in crate::objects) async fn create(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
+    let caller = &deed.caller;
+    let job = batch::read_job(&deed.body, |name| pinned(caller, name)).map_err(refused)?;
+    let rules = &caller.key.rules;
+    admission::may_call(rules, deed.visitor.address, kind(job.endpoint)).map_err(Failure::Refused)?;
+    let named = job.model.as_deref();
+    let model = named.map(|name| pinned(caller, name).ok_or(Failure::Refused(admission::Refusal::ModelNotAllowed)));
+    let model = model.transpose()?;
+    let mut made_with = None;
+    let mut reach = Reach::default();
+    if let Some(inline) = &job.inline {
+        judge(deed, &job, inline, model.as_deref(), &mut reach, &mut made_with).await?;
+    }
+    for id in &job.input_files {
+        let file = references::find(deed.gateway, &caller.key, ObjectKind::File, "", id).await?;
+        same_credential(&mut made_with, &file)?;
+        let known: Option<FileKnown> = serde_json::from_str(&file.attributes).ok();
+        let summary = known.and_then(|known| known.batch).ok_or(Failure::BatchFile)?;
+        judge(deed, &job, &summary, model.as_deref(), &mut reach, &mut made_with).await?;
+    }
+    let credential = match made_with {
+        None => deed.any_credential()?,
+        Some(id) => credentials::exactly(&caller.key.credentials, id).ok_or(Failure::NoCredential)?,
+    };
+    let making = Making::begin(deed, &job, model.as_deref(), reach, credential).await?;
+    let allowance = making.ticket.taken.allowance;
+    // It goes on when the client leaves: whether there is a job now must be known.
+    let made = deed.pool.left().spawn(making.run(Arc::clone(deed.gateway), deed.pool.clone()));
+    let (status, value) = made.await.map_err(|_| Failure::AccountingUnavailable)??;
+    let mut response = reply::json(value.to_string().into_bytes(), allowance);
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+fn refused(error: BatchError) -> Failure {
+    match error {
+        BatchError::Model { .. } => Failure::Refused(admission::Refusal::ModelNotAllowed),
+        BatchError::Request { line: 0, error } => Failure::Request(error),
+        other => Failure::Batch(other),
+    }
+}
+
+/// The pinned id of a model that the key may use.
+fn pinned(caller: &Caller, name: &str) -> Option<String> {
+    let (index, model) = caller.snapshot.catalogue.find(name)?;
+    caller.key.rules.models.contains(index).then(|| model.id.clone())
+}
+
+/// Judges all lines of a file, or of the request itself, and what they name.
+async fn judge(
+    deed: &Deed<'_>,
+    job: &Job,
+    summary: &Summary,
+    model: Option<&str>,
+    reach: &mut Reach,
+    made_with: &mut Option<Option<UpstreamId>>,
+) -> Result<(), Failure> {
+    let classes = summary.of(job.endpoint).ok_or(Failure::BatchEndpoint)?;
+    for class in classes {
+        reach.add(deed, class, model)?;
+    }
+    for named in &summary.named {
+        let kind = ObjectKind::parse(&named.kind).ok_or(Failure::NoSuchObject)?;
+        match kind {
+            ObjectKind::File | ObjectKind::Library => {
+                let object = references::find(deed.gateway, &deed.caller.key, kind, "", &named.id).await?;
+                same_credential(made_with, &object)?;
+            }
+            ObjectKind::BatchJob | ObjectKind::Agent | ObjectKind::Conversation | ObjectKind::Document => {
+                return Err(Failure::NoSuchObject);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn same_credential(made_with: &mut Option<Option<UpstreamId>>, object: &Object) -> Result<(), Failure> {
+    match made_with.replace(object.credential_id) {
+        Some(other) if other != object.credential_id => Err(Failure::ObjectsApart),
+        _ => Ok(()),
+    }
+}
+
+/// A job that is paid for and not made yet.
+struct Making {
+    ticket: Ticket,
+    object: Object,
+    known: Known,
+    body: Bytes,
+    most_lines: u64,
+}
+
+impl Making {
+    /// Takes what the job could cost at most of all budgets.
+    async fn begin(
+        deed: &Deed<'_>,
+        job: &Job,
+        model: Option<&str>,
+        reach: Reach,
+        credential: InUse,
+    ) -> Result<Self, Failure> {
+        let (gateway, key) = (deed.gateway, &deed.caller.key);
+        let bound = reach.bound;
+        let most = Most {
+            input: bound.input,
+            output: bound.output,
+            choices: 1,
+            units: bound.units,
+            terms: bound.terms,
+            // All of it: several models may have their parts in it.
+            tools: bound.cost,
+            price: None,
+            context: bound.plausible,
+            open: false,
+        };
+        let now_micros = gateway.clock().monotonic_micros();
+        let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
+        let plan = Plan { key, reach: most, exact: false, ask: None };
+        let (taken, bound, _) = plan.take(gateway).await?;
+        let id = ObjectId::from_bytes(deed.visitor.request_id.bytes());
+        let label: Arc<str> = reach.models.first().map_or_else(|| "".into(), |billed| billed.model.as_str().into());
+        let endpoint = kind(job.endpoint);
+        let known = Known {
+            shown: Value::Null,
+            request_id: deed.visitor.request_id,
+            endpoint,
+            timeout_hours: job.timeout_hours,
+            lines: reach.lines,
+            models: reach.models,
+            tools: reach.tools.clone(),
+            annotated: reach.annotated,
+            needs_price: key.needs_price,
+            plausible: bound.plausible,
+            bound: Worst::of_bound(&bound),
+            worst: reach.worst,
+            ended_at: None,
+        };
+        let object = Object {
+            id,
+            owner: Owner {
+                organization_id: key.organization_id,
+                workspace_id: key.workspace_id,
+                key_id: key.id,
+                user_id: key.user_id,
+            },
+            kind: ObjectKind::BatchJob,
+            upstream_id: None,
+            parent: String::new(),
+            credential_id: credential.credential().id,
+            server: None,
+            state: ObjectState::Intended,
+            attributes: known.written(),
+            tokens: reach.lines,
+            created_at: deed.visitor.now,
+            changed_at: deed.visitor.now,
+        };
+        let ticket = Ticket {
+            place: Some(place),
+            ledger: Arc::clone(gateway.ledger()),
+            clock: Arc::clone(gateway.clock()),
+            started_micros: now_micros,
+            request_id: deed.visitor.request_id,
+            at: gateway.ledger().store_time(now_micros),
+            key: Arc::clone(key),
+            endpoint,
+            model_asked: job.model.clone().unwrap_or_else(|| label.to_string()),
+            model: label,
+            price: None,
+            price_version: reach.price_version,
+            estimated_input: bound.input,
+            credential,
+            bound,
+            tools: reach.tools,
+            taken,
+            slot: None,
+            sent: false,
+            first_byte_micros: None,
+            status: 0,
+            client_left: false,
+        };
+        let body = Bytes::from(job.written(model, &id.to_string()));
+        let most_lines = gateway.settings().bounds.batch_lines;
+        Ok(Self { ticket, object, known, body, most_lines })
+    }
+
+    /// Journal, registry, upstream, and what came of it.
+    async fn run(mut self, gateway: Arc<Gateway>, pool: Pool) -> Result<(StatusCode, Value), Failure> {
+        if let Err(error) = self.ticket.write_down().await {
+            tracing::error!(%error, "a batch is refused, since it cannot be written down");
+            return Err(Failure::AccountingUnavailable);
+        }
+        let intended = objects::intend_within(gateway.store(), &self.object, self.most_lines).await;
+        if !intended.map_err(Failure::store)? {
+            return Err(Failure::BatchLines { most: self.most_lines });
+        }
+        self.ticket.sent = true;
+        let call = Call {
+            method: Method::POST,
+            target: Cow::Borrowed("/v1/batch/jobs"),
+            authority: gateway.settings().upstream.authority.clone(),
+            authorization: self.ticket.credential.credential().authorization.clone(),
+            accept: "application/json",
+            content_type: Some(JSON),
+            body: std::mem::take(&mut self.body),
+        };
+        let response = match pool.send(call).await {
+            Ok(response) => response,
+            Err(error @ SendError::NotSent(_)) => return Err(self.never(&gateway, unanswered(error)).await),
+            Err(error) => return Err(self.unknown(unanswered(error))),
+        };
+        let status = response.status();
+        self.ticket.first_byte(status.as_u16());
+        let organization = self.object.owner.organization_id;
+        let credential = self.ticket.credential.credential();
+        if let Err(failure) = judge_status(&gateway, organization, credential, status) {
+            return Err(self.never(&gateway, failure).await);
+        }
+        let bytes = match whole(response.into_body()).await {
+            Ok(bytes) => bytes,
+            Err(failure) => return Err(self.unknown(failure)),
+        };
+        let said: Option<Value> = serde_json::from_slice(&bytes).ok();
+        match said {
+            Some(said) if status.is_success() => self.made(&gateway, status, &said).await,
+            Some(said) if status.is_client_error() => {
+                let shown = self.known.see(&self.object, &said);
+                self.never(&gateway, Failure::UpstreamBroken).await;
+                Ok((status, shown))
+            }
+            None if status.is_client_error() => Err(self.never(&gateway, Failure::UpstreamBroken).await),
+            // Upstream may have made it all the same.
+            _ => Err(self.unknown(Failure::UpstreamBroken)),
+        }
+    }
+
+    /// Upstream made it: its id is known here before the client gets it.
+    async fn made(
+        mut self,
+        gateway: &Gateway,
+        status: StatusCode,
+        said: &Value,
+    ) -> Result<(StatusCode, Value), Failure> {
+        let id = said.get("id").and_then(Value::as_str).filter(|id| is_path_id(id)).map(str::to_owned);
+        let Some(id) = id else { return Err(self.unknown(Failure::UpstreamBroken)) };
+        let shown = self.known.see(&self.object, said);
+        self.ticket.settle(&Outcome::Accepted);
+        let now = gateway.clock().now();
+        let confirmed = objects::confirm(gateway.store(), self.object.id, &id, &self.known.written(), now).await;
+        match confirmed.map_err(Failure::store)? {
+            true => {
+                // The poller may have put it off while it was only intended.
+                objects::put_back(gateway.store(), self.object.id, Some(now)).await.map_err(Failure::store)?;
+                Ok((status, shown))
+            }
+            false => Err(Failure::UpstreamBroken),
+        }
+    }
+
+    /// Provably there is no job: nothing is charged, and nothing was ever there.
+    async fn never(mut self, gateway: &Gateway, failure: Failure) -> Failure {
+        if self.ticket.status == 0 {
+            self.ticket.status = StatusCode::BAD_GATEWAY.as_u16();
+        }
+        self.ticket.settle(&Outcome::Unsent);
+        if let Err(error) = objects::withdraw(gateway.store(), self.object.id).await {
+            tracing::error!(%error, job = %self.object.id, "a batch that was refused stays intended");
+        }
+        failure
+    }
+
+    /// Nobody knows whether there is a job: it is charged, and the poller finds out.
+    fn unknown(mut self, failure: Failure) -> Failure {
+        if self.ticket.status == 0 {
+            self.ticket.status = StatusCode::BAD_GATEWAY.as_u16();
+        }
+        tracing::warn!(job = %self.object.id, "a batch may have been made upstream; it is looked for");
+        self.ticket.settle(&Outcome::Unanswered);
+        failure
+    }
+}
