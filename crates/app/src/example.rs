@@ -35,13 +35,29 @@ pub fn simulated(seed: u64) -> Result<Config, String> {
     Ok(Config::new(seed, models.collect(), move || clock.now().seconds()))
 }
 
-/// Where the simulator serves a model that is called there.
+/// Where the simulator serves a model that is called there; what it keeps runs on the models of chats.
 const fn endpoint(kind: EndpointKind) -> Option<Endpoint> {
     Some(match kind {
         EndpointKind::Chat => Endpoint::Chat,
         EndpointKind::Fim => Endpoint::Fim,
         EndpointKind::Embeddings => Endpoint::Embeddings,
-        _ => return None,
+        EndpointKind::Moderations => Endpoint::Moderations,
+        EndpointKind::ChatModerations => Endpoint::ChatModerations,
+        EndpointKind::Classifications => Endpoint::Classifications,
+        EndpointKind::ChatClassifications => Endpoint::ChatClassifications,
+        EndpointKind::Ocr => Endpoint::Ocr,
+        EndpointKind::Transcriptions => Endpoint::Transcriptions,
+        EndpointKind::RealtimeTranscriptions => Endpoint::Realtime,
+        EndpointKind::Speech => Endpoint::Speech,
+        EndpointKind::Responses => Endpoint::Responses,
+        EndpointKind::Models
+        | EndpointKind::AgentsCompletions
+        | EndpointKind::Conversations
+        | EndpointKind::Agents
+        | EndpointKind::Files
+        | EndpointKind::BatchJobs
+        | EndpointKind::Libraries
+        | EndpointKind::FineTunedModels => return None,
     })
 }
 

@@ -110,6 +110,7 @@ fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     walk(&root().join("crates"), &mut found);
     walk(&root().join("bench"), &mut found);
+    walk(&root().join("fuzz"), &mut found);
     found.sort();
     found
 }

@@ -21,7 +21,7 @@ use louver_domain::time::Timestamp;
 use louver_store::StoreError;
 use louver_store::ledger::adjustments::{self, Adjustment, Difference, Reason};
 use louver_store::objects::{self, Object};
-use louver_store::usage::{self, Charged};
+use louver_store::usage::charged::{self, Charged};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,7 +206,7 @@ impl Batches {
     async fn settle(&self, job: &Object, known: &Known, used: Vec<Used>) -> Result<Next, Trouble> {
         let now = self.gateway.clock().now();
         let store = self.gateway.store();
-        let Some(charged) = usage::charged(store, known.request_id).await? else {
+        let Some(charged) = charged::find(store, known.request_id).await? else {
             // The writer, or the node that takes its journal over, will write it.
             return Ok(Next::At(plus(now, micros(self.interval))));
         };

@@ -10,6 +10,8 @@ mod connection;
 mod credentials;
 mod edge;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod head_check;
 mod intake;
 mod ledger;

@@ -6,6 +6,9 @@
 mod connect;
 mod http1;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use http1::read_answer;
+
 use crate::settings::{Timeouts, UpstreamTarget};
 use bytes::Bytes;
 use connect::{Opened, connect};

@@ -209,3 +209,20 @@ proptest! {
         prop_assert_eq!(found.text_bytes, said.as_str().map_or(0, str::len) as u64);
     }
 }
+
+#[test]
+fn what_no_reader_understands_is_counted_once() {
+    // The fuzz target `usage` found that the rest of a line was counted anew at each key in it.
+    let line = format!("data: {}", r#"{"content":"\0"}"#.repeat(20));
+    let found = stream(line.as_bytes());
+    assert!(found.text_bytes > 200 && found.text_bytes <= line.len() as u64, "{}", found.text_bytes);
+}
+
+#[test]
+fn a_key_that_begins_where_another_ends_is_found_wherever_the_answer_is_cut() {
+    // The fuzz target `usage` found it: the same quote ended one key and began the next.
+    let text = br#"{"a":"\"usage"usage":{"prompt_tokens":3}}"#;
+    let whole = watch(UsageFinder::for_answer(), [text.as_slice()]);
+    assert_eq!(whole.usage, Some(Ok(usage(3, 0, 0, 3, false))));
+    assert_eq!(watch(UsageFinder::for_answer(), text.chunks(1)), whole);
+}

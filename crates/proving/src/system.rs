@@ -54,6 +54,8 @@ pub struct Setup {
     pub postgres: bool,
     /// Changes of the settings before the start.
     pub change: Option<fn(&mut Config)>,
+    /// Changes of the upstream's settings before the start.
+    pub upstream: Option<fn(&mut louver_simulator::Config)>,
 }
 
 const START: &str = "2026-11-21T10:00:00Z";
@@ -69,7 +71,11 @@ impl System {
         let folder = tempfile::tempdir().unwrap();
         let database_url =
             if setup.postgres { database::postgres() } else { database::sqlite(folder.path()) };
-        let simulator = example::simulator(1, true).unwrap();
+        let mut simulated = example::simulated(1).unwrap();
+        if let Some(change) = setup.upstream {
+            change(&mut simulated);
+        }
+        let simulator = Simulator::new(simulated);
         let (upstream, stop_simulator) = listen(&simulator).await;
         let mut config = config(&database_url, &folder.path().join("journal"), upstream);
         if let Some(change) = setup.change {

@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,6 +17,7 @@ use crate::{
     ledger::{Call, End},
     refusal,
     reply::Content,
+    stored::Spool,
 };
 
 /// How long a reset waits, so that what was said before it reaches the client first.
@@ -24,6 +26,8 @@ const FLUSH: Duration = Duration::from_millis(5);
 enum Step {
     /// Bytes with the tokens in them.
     Data(Bytes, u64),
+    /// A piece of a spool, from here on, with its length.
+    Piece(Arc<Spool>, u64, u64),
     /// Nothing more, for ever.
     Hang,
     /// A moment in which all before is sent.
@@ -42,7 +46,8 @@ pub struct Answer {
     hung: bool,
     /// How the call has ended when all steps are done.
     done: End,
-    call: Call,
+    /// The call, unless it goes on as something else.
+    call: Option<Call>,
 }
 
 impl Answer {
@@ -52,9 +57,17 @@ impl Answer {
                 let length = bytes.len() as u64;
                 (whole(bytes, cut), Some(length), cut.is_some())
             }
+            Content::Spooled(spool) => {
+                let length = spool.length();
+                (pieces(&spool, cut), Some(length), cut.is_some())
+            }
             Content::Events(events) => {
                 let cut_off = cut.is_some_and(|(after, _)| after < events.len() as u64);
-                (stream(events, cut), None, cut_off)
+                (stream(events, cut, error_event()), None, cut_off)
+            }
+            Content::Named(events) => {
+                let cut_off = cut.is_some_and(|(after, _)| after < events.len() as u64);
+                (stream(events, cut, Bytes::from_static(NAMED_ERROR)), None, cut_off)
             }
         };
         let done = if cut_off { End::Broken } else { End::Whole };
@@ -62,13 +75,27 @@ impl Answer {
             // Of an empty body the connection asks nothing.
             call.end(done);
         }
-        Self { steps: steps.into_iter(), length, pace, wait: None, hung: false, done, call }
+        Self { steps: steps.into_iter(), length, pace, wait: None, hung: false, done, call: Some(call) }
+    }
+
+    /// A body without bytes, with which no call ends.
+    pub(crate) fn empty() -> Self {
+        let (steps, pace) = (Vec::new().into_iter(), Duration::ZERO);
+        Self { steps, length: None, pace, wait: None, hung: false, done: End::Whole, call: None }
+    }
+
+    fn end(&self, end: End) {
+        if let Some(call) = &self.call {
+            call.end(end);
+        }
     }
 
     fn data(&mut self, bytes: Bytes, tokens: u64) -> Frame<Bytes> {
-        self.call.sent(tokens);
+        if let Some(call) = &self.call {
+            call.sent(tokens);
+        }
         if self.steps.as_slice().is_empty() {
-            self.call.end(self.done);
+            self.end(self.done);
         } else if !self.pace.is_zero() {
             self.wait = Some(Box::pin(sleep(self.pace)));
         }
@@ -95,18 +122,41 @@ fn whole(bytes: Bytes, cut: Option<(u64, Cut)>) -> Vec<Step> {
     steps
 }
 
-fn stream(events: Vec<(Bytes, u64)>, cut: Option<(u64, Cut)>) -> Vec<Step> {
+/// What a spool holds, which is read only when its turn comes.
+fn pieces(spool: &Arc<Spool>, cut: Option<(u64, Cut)>) -> Vec<Step> {
+    const PIECE: u64 = 1 << 20;
+    let length = if cut.is_some() { spool.length() / 2 } else { spool.length() };
+    let mut steps = Vec::new();
+    let mut from = 0;
+    while from < length {
+        let some = PIECE.min(length - from);
+        steps.push(Step::Piece(Arc::clone(spool), from, some));
+        from += some;
+    }
+    match cut.map(|(_, cut)| cut) {
+        Some(Cut::Hang) => steps.push(Step::Hang),
+        Some(Cut::Reset | Cut::End | Cut::Error) => steps.extend([Step::Flush, Step::Reset]),
+        None => {}
+    }
+    steps
+}
+
+fn stream(events: Vec<(Bytes, u64)>, cut: Option<(u64, Cut)>, error: Bytes) -> Vec<Step> {
     let kept = cut.map_or(usize::MAX, |(after, _)| usize::try_from(after).unwrap_or(usize::MAX));
     let sent = events.into_iter().take(kept);
     let mut steps: Vec<Step> = sent.map(|(bytes, tokens)| Step::Data(bytes, tokens)).collect();
     match cut.map(|(_, cut)| cut) {
         Some(Cut::Hang) => steps.push(Step::Hang),
         Some(Cut::Reset) => steps.extend([Step::Flush, Step::Reset]),
-        Some(Cut::Error) => steps.push(Step::Data(error_event(), 0)),
+        Some(Cut::Error) => steps.push(Step::Data(error, 0)),
         Some(Cut::End) | None => {}
     }
     steps
 }
+
+/// The error of a conversation's stream.
+const NAMED_ERROR: &[u8] = b"event: conversation.response.error\n\
+    data: {\"type\":\"conversation.response.error\",\"message\":\"Internal error\",\"code\":3000}\n\n";
 
 /// Mistral's internal error as an event.
 fn error_event() -> Bytes {
@@ -137,14 +187,19 @@ impl Body for Answer {
             }
             match this.steps.next() {
                 Some(Step::Data(bytes, tokens)) => return Poll::Ready(Some(Ok(this.data(bytes, tokens)))),
+                Some(Step::Piece(spool, from, length)) => {
+                    return Poll::Ready(Some(
+                        spool.read(from, length).map(|bytes| this.data(bytes.into(), 0)),
+                    ));
+                }
                 Some(Step::Hang) => this.hung = true,
                 Some(Step::Flush) => this.wait = Some(Box::pin(sleep(FLUSH))),
                 Some(Step::Reset) => {
-                    this.call.end(End::Broken);
+                    this.end(End::Broken);
                     return Poll::Ready(Some(Err(io::Error::other("simulated reset"))));
                 }
                 None => {
-                    this.call.end(this.done);
+                    this.end(this.done);
                     return Poll::Ready(None);
                 }
             }

@@ -1,16 +1,16 @@
-//! Running sums of what would be billed, apart by credential, account and model.
+//! Running sums of what would be billed, apart by all that makes another price.
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::SeqCst},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::ledger::Billed;
+use crate::{billed::Billed, route::Endpoint};
 
-/// Whom a call is billed to.
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+/// Whom a call is billed to, and at which prices.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Account {
     /// The bearer token.
@@ -19,6 +19,12 @@ pub struct Account {
     pub name: Option<String>,
     /// The model as the simulator read it.
     pub model: Option<String>,
+    /// The endpoint; of a job in a batch the one that the job names.
+    pub endpoint: Endpoint,
+    /// Whether the priority tier answers.
+    pub priority: bool,
+    /// Whether it was asked in a batch.
+    pub batch: bool,
 }
 
 /// The sums of one account.
@@ -35,63 +41,54 @@ pub struct Totals {
 
 /// The sums of one account as they grow.
 #[derive(Default)]
-pub(crate) struct Sums {
-    calls: AtomicU64,
-    billed: Pair,
-    worked: Pair,
-}
-
-#[derive(Default)]
-struct Pair {
-    prompt: AtomicU64,
-    completion: AtomicU64,
-}
-
-impl Pair {
-    fn add(&self, billed: Billed) {
-        self.prompt.fetch_add(billed.prompt, SeqCst);
-        self.completion.fetch_add(billed.completion, SeqCst);
-    }
-
-    fn get(&self) -> Billed {
-        Billed::new(self.prompt.load(SeqCst), self.completion.load(SeqCst))
-    }
-}
+pub(crate) struct Sums(Mutex<Totals>);
 
 impl Sums {
     pub(crate) fn bill(&self, billed: Billed) {
-        self.billed.add(billed);
+        locked(&self.0).billed.add(billed);
     }
 
     pub(crate) fn work(&self, worked: Billed) {
-        self.worked.add(worked);
+        locked(&self.0).worked.add(worked);
     }
 }
 
-/// All accounts.
+/// All accounts, day by day.
 #[derive(Default)]
-pub(crate) struct Books(Mutex<BTreeMap<Account, Arc<Sums>>>);
+pub(crate) struct Books(Mutex<BTreeMap<(Account, i64), Arc<Sums>>>);
 
 impl Books {
-    /// The sums of an account, with one more call.
-    pub(crate) fn call(&self, account: Account) -> Arc<Sums> {
-        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sums = accounts.entry(account).or_default();
-        sums.calls.fetch_add(1, SeqCst);
+    /// The sums of an account on the day of this moment, with one more call.
+    pub(crate) fn call(&self, account: Account, now: i64) -> Arc<Sums> {
+        let mut accounts = locked(&self.0);
+        let sums = accounts.entry((account, now.div_euclid(DAY))).or_default();
+        let mut totals = locked(&sums.0);
+        totals.calls = totals.calls.saturating_add(1);
+        drop(totals);
         Arc::clone(sums)
     }
 
     pub(crate) fn totals(&self) -> BTreeMap<Account, Totals> {
-        let accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let totals = |sums: &Sums| Totals {
-            calls: sums.calls.load(SeqCst),
-            billed: sums.billed.get(),
-            worked: sums.worked.get(),
-        };
-        accounts.iter().map(|(account, sums)| (account.clone(), totals(sums))).collect()
+        let mut all: BTreeMap<Account, Totals> = BTreeMap::new();
+        for ((account, _), totals) in self.days() {
+            let sum = all.entry(account).or_default();
+            sum.calls = sum.calls.saturating_add(totals.calls);
+            sum.billed.add(totals.billed);
+            sum.worked.add(totals.worked);
+        }
+        all
+    }
+
+    /// The sums of each account on each day, days being counted from 1970 in UTC.
+    pub(crate) fn days(&self) -> Vec<((Account, i64), Totals)> {
+        locked(&self.0).iter().map(|(account, sums)| (account.clone(), *locked(&sums.0))).collect()
     }
 
     pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        locked(&self.0).clear();
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

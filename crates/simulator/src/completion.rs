@@ -1,14 +1,18 @@
 //! Answers chat and fill-in-the-middle requests: text, JSON or a tool call, whole or as a stream.
 
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 
 use crate::{
-    fault::{Directions, Plan},
+    billed::Billed,
+    fault::Directions,
     prose::Random,
     reply::Reply,
     request::{Ask, Shape},
+    route::Endpoint,
     sample, stream, token,
-    wire::{self, Usages},
+    usage::Usages,
+    wire,
+    work::Work,
 };
 
 /// An answer has at least so many tokens, if nothing else is asked for.
@@ -49,23 +53,37 @@ impl Tool {
     }
 }
 
-/// Answers a request that fits in the model's context. `call` makes the id unique; the text does not depend on it.
-pub(crate) fn reply(ask: &Ask, plan: &Plan, seed: u64, call: u64, created: i64, context: u64) -> Reply {
+/// Answers a request at this endpoint. The call's number makes the id unique; the text does not depend on it.
+pub(crate) fn reply(ask: &Ask, endpoint: Endpoint, work: &Work<'_>) -> Result<Reply, Reply> {
+    let context = work.context(&ask.model, endpoint, ask.prompt.saturating_add(ask.audio))?;
+    let choices = choices(ask, work, context);
+    let billed = billed(ask, work, choices.iter().map(|choice| choice.tokens).sum());
+    let usages = Usages::of(billed, work.plan).tier(ask.priority);
+    let id = work.random(&[ask.hash, work.call, 1]).id();
+    let answer = Generated { id, created: work.now(), model: &ask.model, choices, usages };
+    if ask.stream {
+        let events = stream::events(&answer, work.plan.directions.chunks);
+        return Ok(Reply::events(events).bill(billed.unsaid()));
+    }
+    Ok(Reply::json(StatusCode::OK, &whole(&answer)).bill(billed).cost(billed.total))
+}
+
+/// The alternatives of an answer.
+pub(crate) fn choices(ask: &Ask, work: &Work<'_>, context: u64) -> Vec<Choice> {
     let room = context.saturating_sub(ask.prompt);
     let limit = ask.max_tokens.unwrap_or(u64::MAX).min(room).min(LONGEST / ask.choices.max(1));
-    let choice = |index| choose(ask, plan.directions, &mut Random::of(&[seed, ask.hash, index]), limit);
-    let choices: Vec<Choice> = (0..ask.choices).map(choice).collect();
-    let completion = choices.iter().map(|choice| choice.tokens).sum();
-    let usages = Usages::of(ask.prompt, completion, plan);
-    let id = Random::of(&[seed, ask.hash, call, 1]).id();
-    let answer = Generated { id, created, model: &ask.model, choices, usages };
-    if ask.stream {
-        return Reply::events(stream::events(&answer, plan.directions.chunks)).billed(ask.prompt, 0);
-    }
-    let cost = ask.prompt.saturating_add(completion).to_string();
-    Reply::json(StatusCode::OK, &whole(&answer))
-        .billed(ask.prompt, completion)
-        .with(HeaderName::from_static("x-ratelimit-tokens-query-cost"), &cost)
+    let choice = |index| choose(ask, work.plan.directions, &mut work.random(&[ask.hash, index]), limit);
+    (0..ask.choices).map(choice).collect()
+}
+
+/// What is billed for an answer with so many tokens.
+pub(crate) fn billed(ask: &Ask, work: &Work<'_>, completion: u64) -> Billed {
+    let (calls, tokens) = ask.builtin.run(work, ask.hash);
+    let billed = Billed::new(ask.prompt, completion).with_audio(ask.audio).with_tools(calls, tokens);
+    let remembered =
+        ask.cache.as_ref().map_or(0, |cache| work.prompts.cached(work.bearer, &ask.model, cache));
+    let cached = remembered.max(work.plan.directions.cached_tokens).min(ask.prompt) / 64 * 64;
+    Billed { cached, priority: ask.priority == Some(true), ..billed }
 }
 
 fn choose(ask: &Ask, directions: Directions, random: &mut Random, limit: u64) -> Choice {

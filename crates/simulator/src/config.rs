@@ -16,7 +16,8 @@ pub struct Model {
     pub aliases: Vec<String>,
     /// How many tokens prompt and completion may have together.
     pub context: u64,
-    /// Where the model may be named: any of `Chat`, `Fim`, `Embeddings`.
+    /// Where the model may be named: any of the endpoints of inference, and `Realtime`. `Responses` stands for
+    /// `ResponseTokens`, too.
     pub endpoints: Vec<Endpoint>,
 }
 
@@ -39,6 +40,17 @@ impl Model {
     }
 }
 
+/// A fine-tuned model, which answers as the model that it is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tuned {
+    /// Its id, such as `ft:open-mistral-nemo:xyz`.
+    pub id: String,
+    /// The model that it is made of.
+    pub root: String,
+    /// The credential whose organization has it, where credentials are separate; without one all have it.
+    pub bearer: Option<String>,
+}
+
 /// How a simulator behaves.
 #[derive(Clone)]
 pub struct Config {
@@ -55,16 +67,40 @@ pub struct Config {
     /// Whether running sums are kept by credential, account and model. False by default, since whoever names accounts
     /// decides how many there are.
     pub books: bool,
+    /// Whether each credential is an organization of its own. False by default: all credentials are of one
+    /// organization and see each other's objects, as at Mistral.
+    pub separate: bool,
+    /// The fine-tuned models that each organization begins with.
+    pub tuned: Vec<Tuned>,
+    /// How long a batch waits before it runs, by the simulator's clock; zero by default.
+    pub batch_delay: Duration,
+    /// Whether batches run only when a test says so, by [`crate::Simulator::run_batches`]. False by default.
+    pub hold_batches: bool,
+    /// The credential of the usage report, which is not answered without one; it needs the books.
+    pub admin_key: Option<String>,
 }
 
 impl Config {
     /// A recording simulator without pace.
     pub fn new(seed: u64, models: Vec<Model>, now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
-        Self { seed, models, now: Arc::new(now), pace: Duration::ZERO, record: true, books: false }
+        Self {
+            seed,
+            models,
+            now: Arc::new(now),
+            pace: Duration::ZERO,
+            record: true,
+            books: false,
+            separate: false,
+            tuned: Vec::new(),
+            batch_delay: Duration::ZERO,
+            hold_batches: false,
+            admin_key: None,
+        }
     }
 
     /// The model of this name, if it is served at this endpoint.
     pub(crate) fn model(&self, name: &str, endpoint: Endpoint) -> Option<&Model> {
+        let name = self.tuned.iter().find(|tuned| tuned.id == name).map_or(name, |tuned| tuned.root.as_str());
         let named = |model: &&Model| model.names().any(|known| known == name);
         self.models.iter().find(named).filter(|model| model.endpoints.contains(&endpoint))
     }

@@ -1,12 +1,13 @@
 //! What can be made to go wrong, for which calls, and how one request steers its own answer.
 
 use std::{
+    borrow::Cow,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::route::Endpoint;
 
@@ -53,7 +54,7 @@ pub enum Fault {
     },
     /// Leaves `usage` out.
     NoUsage,
-    /// Reports these numbers as `usage`; the ledger keeps the true ones.
+    /// Reports these numbers as `usage`, `prompt` also as pages or seconds; the ledger keeps the true ones.
     WrongUsage {
         /// `prompt_tokens`
         prompt: i64,
@@ -183,16 +184,24 @@ pub struct Directions {
     pub chunks: Option<u64>,
     /// How many tokens the answer has; `max_tokens` still bounds it.
     pub tokens: Option<u64>,
-    /// How many of the prompt's tokens are said to be cached, rounded down to a multiple of 64.
+    /// How many of the prompt's tokens come from the cache at least, rounded down to a multiple of 64.
     pub cached_tokens: u64,
+    /// How often each built-in tool that the request lists is called; once by default.
+    pub tool_calls: Option<u64>,
+    /// Whether the priority tier answers a call with the tier `auto`; true by default.
+    pub priority: Option<bool>,
 }
 
 /// The account that a body names in `metadata.simulator`.
-pub(crate) fn account(body: &Value) -> Option<String> {
-    let name = |directions: &Value| directions.get("account")?.as_str().map(str::to_owned);
+pub(crate) fn account(body: &Map<String, Value>) -> Option<String> {
+    steering(body)?.get("account")?.as_str().map(str::to_owned)
+}
+
+/// A body's `metadata.simulator`, also where it is an object's JSON text, if that can be read.
+pub(crate) fn steering(body: &Map<String, Value>) -> Option<Cow<'_, Value>> {
     match body.get("metadata")?.get("simulator")? {
-        Value::String(text) => name(&serde_json::from_str(text).ok()?),
-        directions => name(directions),
+        Value::String(text) => serde_json::from_str(text).ok().map(Cow::Owned),
+        directions => Some(Cow::Borrowed(directions)),
     }
 }
 

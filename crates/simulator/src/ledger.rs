@@ -12,27 +12,10 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::{books::Sums, route::Endpoint};
+use crate::{billed::Billed, books::Sums, route::Endpoint};
 
 /// How many entries are kept.
 const KEPT: usize = 100_000;
-
-/// The tokens a provider would bill for a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Billed {
-    /// Tokens of the prompt.
-    pub prompt: u64,
-    /// Tokens of all choices, as far as they were generated before the stream was cut.
-    pub completion: u64,
-    /// Both.
-    pub total: u64,
-}
-
-impl Billed {
-    pub(crate) fn new(prompt: u64, completion: u64) -> Self {
-        Self { prompt, completion, total: prompt.saturating_add(completion) }
-    }
-}
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +44,7 @@ pub struct Entry {
     pub version: http::Version,
     /// All headers in order, names in lower case; bytes that are no UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
-    /// The body as sent.
+    /// The body as sent; of a WebSocket the messages of the client, one a line, some more than the first MiB. Of an upload the first MiB.
     pub body: Bytes,
     /// The bearer token.
     pub bearer: Option<String>,
@@ -71,6 +54,8 @@ pub struct Entry {
     pub account: Option<String>,
     /// The model as the simulator read it.
     pub model: Option<String>,
+    /// The models that its guardrails name or have by default.
+    pub guardrails: Vec<String>,
     /// Whether a stream was asked for, as the simulator read it.
     pub stream: bool,
     /// The status answered, once it was.
@@ -140,6 +125,12 @@ impl Ledger {
         drop(entries);
         self.changed.notify_waiters();
         Call { number, entry, sums: None, ledger: Arc::clone(self) }
+    }
+
+    /// Something that goes on beside the calls, and that is waited for like one.
+    pub(crate) fn busy(self: &Arc<Self>) -> Busy {
+        self.open.fetch_add(1, SeqCst);
+        Busy(Arc::clone(self))
     }
 
     pub(crate) fn calls(&self) -> u64 {
@@ -219,7 +210,7 @@ impl Call {
         }
         self.note(|entry| {
             entry.bytes_started = true;
-            entry.billed = Billed::new(entry.billed.prompt, entry.billed.completion.saturating_add(tokens));
+            entry.billed.add(Billed::new(0, tokens));
         });
     }
 
@@ -230,6 +221,16 @@ impl Call {
                 entry.end = end;
             }
         });
+    }
+}
+
+/// Work beside the calls, until it is dropped.
+pub(crate) struct Busy(Arc<Ledger>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, SeqCst);
+        self.0.changed.notify_waiters();
     }
 }
 

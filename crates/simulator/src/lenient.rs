@@ -23,6 +23,11 @@ impl Problem {
         }
     }
 
+    /// A part of the request is wrong.
+    pub(crate) fn field(place: &[&str], kind: &'static str, msg: &'static str, input: Value) -> Self {
+        Self { r#type: kind, loc: place.iter().map(|step| json!(step)).collect(), msg, input }
+    }
+
     /// The body is JSON, but no object.
     pub(crate) fn no_object(body: &Value) -> Self {
         let msg = "Input should be a valid dictionary or object to extract fields from";
@@ -30,9 +35,19 @@ impl Problem {
     }
 }
 
-/// A body's value; a byte order mark before it is no matter.
+/// A body's value; a byte order mark before it is no matter, and UTF-16 is found out.
 pub(crate) fn parse(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok()
+    let (pairs, rest) = body.as_chunks::<2>();
+    let wide = |unit: fn([u8; 2]) -> u16| {
+        let units = pairs.iter().map(|pair| unit(*pair)).filter(|unit| *unit != 0xfeff);
+        let text: Option<String> = char::decode_utf16(units).map(Result::ok).collect();
+        serde_json::from_str(&text?).ok()
+    };
+    match pairs.first() {
+        Some([0xff, 0xfe] | [1..=255, 0]) if rest.is_empty() => wide(u16::from_le_bytes),
+        Some([0xfe, 0xff] | [0, 1..=255]) if rest.is_empty() => wide(u16::from_be_bytes),
+        _ => serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok(),
+    }
 }
 
 /// What pydantic takes for a boolean.
@@ -88,6 +103,11 @@ impl<'a> Fields<'a> {
     pub(crate) fn complain(&mut self, name: &str, kind: &'static str, msg: &'static str, input: Value) {
         let loc = self.place.iter().cloned().chain([json!(name)]).collect();
         self.problems.push(Problem { r#type: kind, loc, msg, input });
+    }
+
+    /// All fields.
+    pub(crate) fn all(&self) -> &'a Map<String, Value> {
+        self.fields
     }
 
     /// A field that is there and not null.
@@ -154,6 +174,8 @@ mod tests {
         assert_eq!(integer(&json!(5.0)), Some(5));
         assert_eq!(integer(&json!(5.5)), None);
         assert_eq!(integer(&json!(true)), Some(1));
+        assert_eq!(parse(b"[\0]\0"), parse(b"\xfe\xff\0[\0]"));
+        assert_eq!(parse(b"[\0]\0"), Some(json!([])));
         assert_eq!(parse(b"\xef\xbb\xbf{\"a\":1,\"a\":2}").unwrap(), json!({"a": 2}));
     }
 }

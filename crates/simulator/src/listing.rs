@@ -2,13 +2,22 @@
 
 use http::StatusCode;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{config::Model, refusal, reply::Reply, route::Endpoint};
 
 #[derive(Serialize)]
 struct List<'a> {
     object: &'static str,
-    data: Vec<Card<'a>>,
+    data: Vec<Shown<'a>>,
+}
+
+/// An entry of the list.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    Base(Box<Card<'a>>),
+    Tuned(&'a Map<String, Value>),
 }
 
 #[derive(Serialize)]
@@ -46,9 +55,10 @@ struct Capabilities {
     audio_speech: bool,
 }
 
-/// All models.
-pub(crate) fn all(models: &[Model], created: i64) -> Reply {
-    let data = models.iter().flat_map(|model| model.names().map(move |name| card(model, name, created)));
+/// All models, those fine-tuned by the organization last.
+pub(crate) fn all(models: &[Model], tuned: &[Map<String, Value>], created: i64) -> Reply {
+    let base = models.iter().flat_map(|model| model.names().map(move |name| card(model, name, created)));
+    let data = base.map(Box::new).map(Shown::Base).chain(tuned.iter().map(Shown::Tuned));
     Reply::json(StatusCode::OK, &List { object: "list", data: data.collect() })
 }
 
@@ -61,7 +71,8 @@ pub(crate) fn one(models: &[Model], name: &str, created: i64) -> Reply {
 }
 
 fn card<'a>(model: &'a Model, name: &'a str, created: i64) -> Card<'a> {
-    let chat = model.endpoints.contains(&Endpoint::Chat);
+    let at = |endpoint: Endpoint| model.endpoints.contains(&endpoint);
+    let chat = at(Endpoint::Chat);
     Card {
         id: name,
         object: "model",
@@ -70,7 +81,13 @@ fn card<'a>(model: &'a Model, name: &'a str, created: i64) -> Card<'a> {
         capabilities: Capabilities {
             completion_chat: chat,
             function_calling: chat,
-            completion_fim: model.endpoints.contains(&Endpoint::Fim),
+            completion_fim: at(Endpoint::Fim),
+            ocr: at(Endpoint::Ocr),
+            classification: at(Endpoint::Classifications) || at(Endpoint::ChatClassifications),
+            moderation: at(Endpoint::Moderations) || at(Endpoint::ChatModerations),
+            audio_transcription: at(Endpoint::Transcriptions),
+            audio_transcription_realtime: at(Endpoint::Realtime),
+            audio_speech: at(Endpoint::Speech),
             ..Capabilities::default()
         },
         name: &model.id,

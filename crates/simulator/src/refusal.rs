@@ -70,6 +70,11 @@ pub(crate) fn misdirected(why: &str) -> Reply {
     envelope(StatusCode::BAD_REQUEST, message, "simulator_directions", None)
 }
 
+/// A line of a batch that is no request.
+pub(crate) fn misread(why: &str) -> Reply {
+    envelope(StatusCode::BAD_REQUEST, why, "invalid_request_error", None)
+}
+
 /// A body that could not be received.
 pub(crate) fn unreadable() -> Reply {
     envelope(StatusCode::BAD_REQUEST, "Request body could not be read", "invalid_request_error", None)
@@ -78,6 +83,17 @@ pub(crate) fn unreadable() -> Reply {
 /// A request that fails validation; the message is an object.
 pub(crate) fn unprocessable(problems: &[Problem]) -> Reply {
     envelope(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": problems }), "invalid_request_error", None)
+}
+
+/// A request that is none of the endpoint's, in these words.
+pub(crate) fn unprocessable_as(message: &str) -> Reply {
+    envelope(StatusCode::UNPROCESSABLE_ENTITY, message, "invalid_request_error", None)
+}
+
+/// A file or a document that cannot be fetched. Mistral's words are not known, only the type and the code.
+pub(crate) fn unfetchable() -> Reply {
+    let message = "File could not be fetched from url";
+    envelope(StatusCode::BAD_REQUEST, message, "invalid_request_file", Some("3310"))
 }
 
 /// The usual body of a status, or the given one.

@@ -3,11 +3,16 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::{Map, Value};
+
+use std::sync::Arc;
 
 use crate::{
+    billed::Billed,
     fault::{Fault, Plan},
-    ledger::Billed,
     refusal,
+    stored::Spool,
+    usage::{Reported, Reports},
 };
 
 /// The media type of a whole answer.
@@ -15,28 +20,35 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The media type of a stream.
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
+/// Headers in order.
+pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
+
 /// What a body is made of.
 pub(crate) enum Content {
     /// All at once, with a length.
     Whole(Bytes),
     /// Event by event, each with the tokens generated for it.
     Events(Vec<(Bytes, u64)>),
+    /// The same, of events with names.
+    Named(Vec<(Bytes, u64)>),
+    /// What a spool holds, piece by piece, with a length.
+    Spooled(Arc<Spool>),
 }
 
 /// An answer.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: Headers,
     pub(crate) content: Content,
     /// What is billed when the head goes out.
-    pub(crate) billed: Billed,
+    pub(crate) billed: Box<Billed>,
 }
 
 impl Reply {
     /// A whole answer of these bytes.
     pub(crate) fn whole(status: StatusCode, bytes: impl Into<Bytes>) -> Self {
         let headers = vec![(header::CONTENT_TYPE, JSON)];
-        Self { status, headers, content: Content::Whole(bytes.into()), billed: Billed::default() }
+        Self { status, headers, content: Content::Whole(bytes.into()), billed: Box::default() }
     }
 
     /// A whole answer in JSON.
@@ -51,21 +63,57 @@ impl Reply {
             (header::CONTENT_TYPE, EVENTS),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         ];
-        Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Billed::default() }
+        Self { status: StatusCode::OK, headers, content: Content::Events(events), billed: Box::default() }
     }
 
-    pub(crate) fn billed(mut self, prompt: u64, completion: u64) -> Self {
-        self.billed = Billed::new(prompt, completion);
+    /// The bytes of a spool.
+    pub(crate) fn spooled(spool: Arc<Spool>, kind: &str) -> Self {
+        let kind =
+            HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        let headers = vec![(header::CONTENT_TYPE, kind)];
+        Self { status: StatusCode::OK, headers, content: Content::Spooled(spool), billed: Box::default() }
+    }
+
+    /// Nothing, with this status.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        let content = Content::Whole(Bytes::new());
+        Self { status, headers: Vec::new(), content, billed: Box::default() }
+    }
+
+    /// A stream of events with names.
+    pub(crate) fn named_events(events: Vec<(Bytes, u64)>) -> Self {
+        Self { content: Content::Named(events), ..Self::events(Vec::new()) }
+    }
+
+    /// A whole answer that reports what it used under this name.
+    pub(crate) fn reporting<U: Serialize>(
+        body: &Map<String, Value>,
+        name: &'static str,
+        reports: &Reports<U>,
+    ) -> Self {
+        Self::json(StatusCode::OK, &Reported { body, name, reports })
+    }
+
+    /// The same, billed so when its head goes out.
+    pub(crate) fn bill(mut self, billed: Billed) -> Self {
+        *self.billed = billed;
         self
     }
 
     /// All that was generated for it.
     pub(crate) fn worked(&self) -> Billed {
         let said: u64 = match &self.content {
-            Content::Whole(_) => 0,
-            Content::Events(events) => events.iter().map(|(_, tokens)| tokens).sum(),
+            Content::Whole(_) | Content::Spooled(_) => 0,
+            Content::Events(events) | Content::Named(events) => events.iter().map(|(_, tokens)| tokens).sum(),
         };
-        Billed::new(self.billed.prompt, self.billed.completion.saturating_add(said))
+        let mut worked = *self.billed;
+        worked.add(Billed::new(0, said));
+        worked
+    }
+
+    /// The same with the header that tells what it counts for.
+    pub(crate) fn cost(self, tokens: u64) -> Self {
+        self.with(HeaderName::from_static("x-ratelimit-tokens-query-cost"), &tokens.to_string())
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
@@ -116,6 +164,15 @@ impl Reply {
         }
         self
     }
+}
+
+/// One named event with its data; Mistral names the events of everything but completions.
+pub(crate) fn event(name: &str, data: &impl Serialize) -> Bytes {
+    let mut text = format!("event: {name}\ndata: ").into_bytes();
+    // Shapes with string keys only cannot fail to be written into memory.
+    let _ = serde_json::to_writer(&mut text, data);
+    text.extend_from_slice(b"\n\n");
+    text.into()
 }
 
 /// No header is bigger.

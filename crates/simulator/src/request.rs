@@ -3,10 +3,14 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    lenient::{Fields, Problem},
+    builtin::Builtin,
+    cache::Trail,
+    fault,
+    lenient::{Fields, Problem, boolean},
+    prompt,
     prose::hash,
     sample,
-    token::{count, count_value},
+    token::count,
 };
 
 /// The model of a fill-in-the-middle request that names none.
@@ -36,6 +40,13 @@ const CHAT: &[&str] = &[
     "safe_prompt",
     "service_tier",
     "prompt_cache_key",
+    "min_tokens",
+    "repetition_penalty",
+    "top_k",
+    "logprobs",
+    "top_logprobs",
+    "prompt_logprobs",
+    "top_prompt_logprobs",
 ];
 const FIM: &[&str] = &[
     "model",
@@ -56,13 +67,11 @@ const EMBEDDINGS: &[&str] =
     &["model", "input", "metadata", "output_dimension", "output_dtype", "encoding_format", "service_tier"];
 
 /// No count in a request may be greater.
-const MOST: i64 = 1 << 31;
+pub(crate) const MOST: i64 = 1 << 31;
 /// No request may ask for more choices.
 const CHOICES: i64 = 128;
 /// No vector has more dimensions.
 const DIMENSIONS: i64 = 4096;
-/// An image or a document counts as no more tokens than this.
-const ATTACHMENT: u64 = 256;
 
 /// What form the answer has.
 #[derive(Debug, PartialEq)]
@@ -89,6 +98,14 @@ pub(crate) struct Ask {
     pub(crate) shape: Shape,
     /// The tokens of the prompt.
     pub(crate) prompt: u64,
+    /// The tokens of its audio, beside the others.
+    pub(crate) audio: u64,
+    /// The tools that the service runs itself.
+    pub(crate) builtin: Builtin,
+    /// The prompt as the cache knows it, if it is to be cached.
+    pub(crate) cache: Option<Trail>,
+    /// Whether the priority tier answers, if the request says anything about tiers.
+    pub(crate) priority: Option<bool>,
     /// Stands for the prompt where the answer is drawn from it.
     pub(crate) hash: u64,
 }
@@ -100,6 +117,7 @@ pub(crate) struct Embed {
     pub(crate) inputs: Vec<String>,
     pub(crate) dimensions: u64,
     pub(crate) base64: bool,
+    pub(crate) priority: Option<bool>,
 }
 
 /// Reads a chat request.
@@ -119,12 +137,11 @@ pub(crate) fn chat(body: &Map<String, Value>) -> Result<Ask, Vec<Problem>> {
     }
     let tools = fields.get("tools").unwrap_or(&Value::Null);
     let shape = shape(&fields, tools);
-    let said: u64 = messages.as_array().into_iter().flatten().map(message_tokens).sum();
-    let listed: u64 = tools.as_array().into_iter().flatten().map(count_value).sum();
-    let hash = hash_value(hash_value(1, messages), tools);
+    let mut ask = ask(&mut fields, hash_value(hash_value(1, messages), tools));
+    let amounts = prompt::amounts(messages, tools, ask.cache.as_mut());
     let choices = fields.count("n", 1, CHOICES).unwrap_or(1);
-    let ask = Ask { model, shape, choices, prompt: said + listed, ..ask(&mut fields, hash) };
-    finished(fields, ask)
+    let (prompt, audio, builtin) = (amounts.tokens, amounts.audio, Builtin::among(tools));
+    finished(fields, Ask { model, shape, choices, prompt, audio, builtin, ..ask })
 }
 
 /// Reads a fill-in-the-middle request.
@@ -135,8 +152,13 @@ pub(crate) fn fim(body: &Map<String, Value>) -> Result<Ask, Vec<Problem>> {
     let prompt = fields.string("prompt").unwrap_or_default();
     let suffix = fields.get("suffix").and_then(Value::as_str).unwrap_or_default();
     let hash = hash(hash(2, prompt.as_bytes()), suffix.as_bytes());
-    let ask = Ask { model, prompt: count(prompt) + count(suffix), ..ask(&mut fields, hash) };
-    finished(fields, ask)
+    let mut ask = ask(&mut fields, hash);
+    if let Some(trail) = &mut ask.cache {
+        trail.text(prompt);
+        trail.mark(&Value::Null);
+        trail.text(suffix);
+    }
+    finished(fields, Ask { model, prompt: count(prompt) + count(suffix), ..ask })
 }
 
 /// Reads an embeddings request.
@@ -160,11 +182,12 @@ pub(crate) fn embeddings(body: &Map<String, Value>) -> Result<Embed, Vec<Problem
     }
     let dimensions = fields.count("output_dimension", 1, DIMENSIONS).unwrap_or(1024);
     let base64 = fields.get("encoding_format").is_some_and(|format| format == "base64");
-    finished(fields, Embed { model, inputs: inputs.unwrap_or_default(), dimensions, base64 })
+    let priority = tier(&mut fields);
+    finished(fields, Embed { model, inputs: inputs.unwrap_or_default(), dimensions, base64, priority })
 }
 
 /// What chat and fill-in-the-middle have in common.
-fn ask(fields: &mut Fields<'_>, hash: u64) -> Ask {
+pub(crate) fn ask(fields: &mut Fields<'_>, hash: u64) -> Ask {
     let stop = match fields.get("stop") {
         Some(Value::String(one)) => vec![one.clone()],
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -179,36 +202,53 @@ fn ask(fields: &mut Fields<'_>, hash: u64) -> Ask {
         stop,
         shape: Shape::Text,
         prompt: 0,
+        audio: 0,
+        builtin: Builtin::default(),
+        cache: fields.get("prompt_cache_key").and_then(Value::as_str).map(Trail::new),
+        priority: tier(fields),
         hash: hash_value(hash, fields.get("random_seed").unwrap_or(&Value::Null)),
     }
 }
 
-fn finished<T>(fields: Fields<'_>, read: T) -> Result<T, Vec<Problem>> {
+/// What the request says about tiers: nothing, or whether the priority tier answers.
+fn tier(fields: &mut Fields<'_>) -> Option<bool> {
+    let given = fields.get("service_tier")?;
+    if !["auto", "standard_only"].iter().any(|known| given == known) {
+        fields.complain("service_tier", "enum", "Input should be 'auto' or 'standard_only'", given.clone());
+    }
+    Some(priority(fields.all()))
+}
+
+/// Whether the priority tier answers a body: if that leaves it open, and `metadata.simulator.priority` is not false.
+pub(crate) fn priority(body: &Map<String, Value>) -> bool {
+    let given = || boolean(fault::steering(body)?.get("priority")?);
+    body.get("service_tier").is_some_and(|tier| tier == "auto") && given().unwrap_or(true)
+}
+
+/// The models of the guardrails of a body.
+pub(crate) fn guardrails(body: &Map<String, Value>) -> Vec<String> {
+    let known =
+        [("moderation_llm_v1", "mistral-moderation-2411"), ("moderation_llm_v2", "mistral-moderation-2603")];
+    let listed = body.get("guardrails").and_then(Value::as_array).into_iter().flatten();
+    let named = listed.flat_map(|guardrail| {
+        known.into_iter().filter_map(|(kind, default)| {
+            let settings = guardrail.get(kind).filter(|settings| !settings.is_null())?;
+            Some(settings.get("model_name").and_then(Value::as_str).unwrap_or(default).to_owned())
+        })
+    });
+    named.collect()
+}
+
+pub(crate) fn finished<T>(fields: Fields<'_>, read: T) -> Result<T, Vec<Problem>> {
     if fields.problems.is_empty() { Ok(read) } else { Err(fields.problems) }
 }
 
-fn is_message(message: &Value) -> bool {
+pub(crate) fn is_message(message: &Value) -> bool {
     let role = message.get("role").and_then(Value::as_str);
     role.is_some_and(|role| ["system", "user", "assistant", "tool", "developer"].contains(&role))
 }
 
-fn message_tokens(message: &Value) -> u64 {
-    let content = match message.get("content") {
-        Some(Value::String(text)) => count(text),
-        Some(Value::Array(chunks)) => chunks.iter().map(chunk_tokens).sum(),
-        _ => 0,
-    };
-    content + message.get("tool_calls").filter(|calls| !calls.is_null()).map_or(0, count_value)
-}
-
-fn chunk_tokens(chunk: &Value) -> u64 {
-    match chunk.get("text") {
-        Some(Value::String(text)) => count(text),
-        _ => count_value(chunk).min(ATTACHMENT),
-    }
-}
-
-fn shape(fields: &Fields<'_>, tools: &Value) -> Shape {
+pub(crate) fn shape(fields: &Fields<'_>, tools: &Value) -> Shape {
     let functions = || tools.as_array().into_iter().flatten().filter_map(|tool| tool.get("function"));
     let tool = match fields.get("tool_choice") {
         Some(Value::String(choice)) if choice == "any" || choice == "required" => functions().next(),
@@ -233,7 +273,7 @@ fn shape(fields: &Fields<'_>, tools: &Value) -> Shape {
 }
 
 /// A hash of all that a value says.
-fn hash_value(state: u64, value: &Value) -> u64 {
+pub(crate) fn hash_value(state: u64, value: &Value) -> u64 {
     match value {
         Value::String(text) => hash(state, text.as_bytes()),
         Value::Array(items) => items.iter().fold(hash(state, b"["), hash_value),

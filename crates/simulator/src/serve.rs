@@ -1,4 +1,4 @@
-//! Serves a simulator on a TCP socket, by HTTP/1.1 and cleartext HTTP/2.
+//! Serves a simulator on a TCP socket, by HTTP/1.1 (with WebSockets) and cleartext HTTP/2.
 
 use std::{convert::Infallible, future::Future, pin::pin, time::Duration};
 
@@ -36,6 +36,7 @@ impl Simulator {
                 },
             }
         }
+        self.cut_sessions();
         connections.shutdown().await;
     }
 }
@@ -50,5 +51,5 @@ async fn connection(simulator: Simulator, socket: TcpStream) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http2().max_concurrent_streams(STREAMS);
     // A connection's end is in the ledger where it matters, as the end of its calls.
-    let _ = builder.serve_connection(TokioIo::new(socket), service).await;
+    let _ = builder.serve_connection_with_upgrades(TokioIo::new(socket), service).await;
 }

@@ -1,28 +1,36 @@
 //! The handle on a simulator: takes a request through credential, script and endpoint to its answer.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request::Parts};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
-use serde_json::{Map, Value};
+use hyper::upgrade::OnUpgrade;
+use tokio::task::JoinSet;
 
 use crate::{
+    billed::Billed,
     body::Answer,
-    books::{Account, Books, Totals},
-    completion,
+    books::{Account, Books, Sums, Totals},
+    cache::Prompts,
     config::Config,
-    embedding,
-    fault::{self, Fault, Plan, Rule, Script},
-    ledger::{Billed, Call, End, Entry, Ledger},
-    lenient::{self, Problem},
+    fault::{Fault, Plan, Rule, Script},
+    ledger::{Call, End, Entry, Ledger},
     listing,
     prose::Random,
+    realtime::{self, Session},
+    received::{self, Received},
     refusal,
-    reply::Reply,
-    request,
+    reply::{Headers, Reply},
     route::{self, Endpoint},
+    stored::{self, Stored, Upload},
+    transcription,
+    work::Work,
 };
 
 /// No body may be larger.
@@ -31,31 +39,27 @@ const BODY: usize = 256 << 20;
 /// A simulated upstream; clones are handles on the same one.
 #[derive(Clone)]
 pub struct Simulator {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    config: Config,
+pub(crate) struct Inner {
+    pub(crate) config: Config,
     script: Script,
-    ledger: Arc<Ledger>,
-    books: Books,
-}
-
-/// A request that was received.
-struct Received {
-    parts: Parts,
-    endpoint: Endpoint,
-    value: Option<Value>,
-    model: Option<String>,
-    account: Option<String>,
-    stream: bool,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) books: Books,
+    pub(crate) stored: Stored,
+    prompts: Prompts,
+    /// The WebSockets that are open.
+    sessions: Mutex<JoinSet<()>>,
 }
 
 impl Simulator {
     /// A simulator that has seen nothing yet.
     pub fn new(config: Config) -> Self {
         let ledger = Arc::new(Ledger::new(config.record));
-        Self { inner: Arc::new(Inner { config, script: Script::default(), ledger, books: Books::default() }) }
+        let (script, books, prompts) = (Script::default(), Books::default(), Prompts::default());
+        let (sessions, stored) = (Mutex::default(), Stored::default());
+        Self { inner: Arc::new(Inner { config, script, ledger, books, prompts, sessions, stored }) }
     }
 
     /// Adds a fault, or a rule for one, to the script. Of the rules that fit a call the oldest is applied, and
@@ -79,10 +83,11 @@ impl Simulator {
         self.inner.books.totals()
     }
 
-    /// Forgets calls, sums and script.
+    /// Forgets calls, sums, script and cached prompts; stored objects stay (see [`Simulator::forget`]).
     pub fn clear(&self) {
         self.inner.script.clear();
         self.inner.books.clear();
+        self.inner.prompts.clear();
         self.inner.ledger.clear();
     }
 
@@ -101,31 +106,73 @@ impl Simulator {
     where
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let mut request = request;
+        let upgrade = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
         let endpoint = route::endpoint(&parts.method, &parts.uri);
         let mut call = self.inner.ledger.open(|number| entry(number, &parts, endpoint));
-        let Ok(body) = Limited::new(body, BODY).collect().await else {
-            return self.respond(refusal::unreadable(), &Plan::default(), call);
+        let (upload, body) = match receive(&parts, endpoint, body).await {
+            Ok(received) => received,
+            Err(refusal) => return self.respond(refusal, &Plan::default(), call),
         };
-        let body = body.to_bytes();
-        let received = Received::new(parts, endpoint, &body);
+        let mut received = Received::new(parts, endpoint, &body);
+        received.stored = stored::Request::of(&received.parts, endpoint, upload);
+        received.resolve(&self.inner);
         call.note(|entry| {
             entry.body = body;
             entry.model.clone_from(&received.model);
             entry.account.clone_from(&received.account);
+            entry.guardrails.clone_from(&received.guardrails);
             entry.stream = received.stream;
         });
-        call.sums = self.inner.config.books.then(|| self.inner.books.call(received.account()));
+        if endpoint != Endpoint::Realtime {
+            // A session's model may change until its end.
+            call.sums = self.book(received.account());
+        }
         let (reply, plan) = self.inner.reply(&received, &call).await;
+        if matches!(endpoint, Endpoint::Stored(_)) {
+            self.tend_batches();
+        }
+        if reply.status == StatusCode::SWITCHING_PROTOCOLS {
+            return self.switch(reply, plan, received.account(), upgrade, call);
+        }
+        if endpoint == Endpoint::Realtime {
+            call.sums = self.book(received.account());
+        }
         self.respond(reply, &plan, call)
     }
 
     fn respond(&self, reply: Reply, plan: &Plan, call: Call) -> Response<Answer> {
         let Reply { status, headers, content, billed } = reply.adorned(plan);
-        call.answered(status.as_u16(), billed);
-        let correlation = Random::of(&[self.inner.config.seed, call.number, 4]).id();
+        call.answered(status.as_u16(), *billed);
         let pace = plan.directions.pace_ms.map_or(self.inner.config.pace, Duration::from_millis);
-        let mut response = Response::new(Answer::new(content, plan.cut(), pace, call));
+        let number = call.number;
+        self.head(status, headers, number, Answer::new(content, plan.cut(), pace, call))
+    }
+
+    /// Goes on as a WebSocket.
+    fn switch(
+        &self,
+        reply: Reply,
+        plan: Plan,
+        account: Account,
+        upgrade: OnUpgrade,
+        call: Call,
+    ) -> Response<Answer> {
+        let Reply { status, headers, .. } = reply.adorned(&plan);
+        call.note(|entry| entry.status = Some(status.as_u16()));
+        let number = call.number;
+        let session = Session::new(self.clone(), call, account, plan);
+        let mut sessions = self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        while sessions.try_join_next().is_some() {}
+        sessions.spawn(session.run(upgrade));
+        drop(sessions);
+        self.head(status, headers, number, Answer::empty())
+    }
+
+    fn head(&self, status: StatusCode, headers: Headers, number: u64, body: Answer) -> Response<Answer> {
+        let correlation = Random::of(&[self.inner.config.seed, number, 4]).id();
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         let all = response.headers_mut();
         all.insert(header::SERVER, HeaderValue::from_static("louver-simulator"));
@@ -136,6 +183,20 @@ impl Simulator {
         all.extend(headers);
         response
     }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The sums of an account with one more call, if they are kept.
+    pub(crate) fn book(&self, account: Account) -> Option<Arc<Sums>> {
+        self.inner.keeps_books().then(|| self.inner.books.call(account, (self.inner.config.now)()))
+    }
+
+    /// Cuts all WebSockets.
+    pub(crate) fn cut_sessions(&self) {
+        self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
 }
 
 impl Inner {
@@ -144,7 +205,8 @@ impl Inner {
         if received.endpoint == Endpoint::Other {
             return (refusal::no_route(), Plan::default());
         }
-        let Some(bearer) = bearer(&received.parts.headers) else {
+        let open = matches!(received.endpoint, Endpoint::Stored(noun) if noun.is_open());
+        let Some(bearer) = received.bearer().or(open.then(String::new)) else {
             return (refusal::unauthorized(), Plan::default());
         };
         let mut plan = match Plan::read(received.value.as_ref()) {
@@ -152,7 +214,8 @@ impl Inner {
             Err(why) => return (refusal::misdirected(&why), Plan::default()),
         };
         plan.faults.extend(self.script.take(received.endpoint, received.model.as_deref()));
-        let instead = Reply::instead(&plan, received.stream, &bearer);
+        let instead =
+            Reply::instead(&plan, received.stream || received.endpoint == Endpoint::Realtime, &bearer);
         let hidden = plan.has(&Fault::Hang) || plan.has(&Fault::Garbage);
         let reply = match instead {
             Some(instead) if hidden => {
@@ -177,81 +240,54 @@ impl Inner {
     }
 
     /// The answer of the endpoint itself.
-    fn work(&self, received: &Received, plan: &Plan, call: u64) -> Reply {
+    pub(crate) fn work(&self, received: &Received, plan: &Plan, call: u64) -> Reply {
         let models = &self.config.models;
+        let untuned = if received.endpoint.lists() { None } else { self.untuned(received) };
         match received.endpoint {
+            Endpoint::Stored(noun) => untuned.unwrap_or_else(|| self.stored(noun, received, plan, call)),
             Endpoint::Other => refusal::no_route(),
-            Endpoint::Models => listing::all(models, (self.config.now)()),
-            Endpoint::Model => {
+            Endpoint::Models => listing::all(models, &self.tuned_cards(received), (self.config.now)()),
+            Endpoint::Model => self.tuned_card(received).unwrap_or_else(|| {
                 listing::one(models, received.model.as_deref().unwrap_or_default(), (self.config.now)())
+            }),
+            Endpoint::Realtime => realtime::switch(&received.parts.headers),
+            // In a batch it is JSON like all else.
+            Endpoint::Transcriptions if !received.form && !received.batch => transcription::no_form(),
+            _ if untuned.is_some() => untuned.unwrap_or_else(refusal::no_route),
+            endpoint => {
+                let bearer = received.bearer().unwrap_or_default();
+                let work = self.at_work(&bearer, plan, call);
+                work.infer(endpoint, received.value.as_ref(), received.file.as_ref())
             }
-            Endpoint::Chat | Endpoint::Fim | Endpoint::Embeddings => match &received.value {
-                None => refusal::unprocessable(&[Problem::no_json()]),
-                Some(Value::Object(body)) => self.infer(received.endpoint, body, plan, call),
-                Some(other) => refusal::unprocessable(&[Problem::no_object(other)]),
-            },
         }
     }
 
-    fn infer(&self, endpoint: Endpoint, body: &Map<String, Value>, plan: &Plan, call: u64) -> Reply {
-        let seed = self.config.seed;
-        if endpoint == Endpoint::Embeddings {
-            return match request::embeddings(body) {
-                Err(problems) => refusal::unprocessable(&problems),
-                Ok(ask) if ask.inputs.len() > embedding::INPUTS => refusal::too_many(),
-                Ok(ask) => self
-                    .context(&ask.model, endpoint, embedding::longest(&ask))
-                    .map_or_else(|refusal| refusal, |_| embedding::reply(&ask, plan, seed, call)),
-            };
-        }
-        let read = if endpoint == Endpoint::Fim { request::fim(body) } else { request::chat(body) };
-        match read {
-            Err(problems) => refusal::unprocessable(&problems),
-            Ok(ask) => self.context(&ask.model, endpoint, ask.prompt).map_or_else(
-                |refusal| refusal,
-                |context| completion::reply(&ask, plan, seed, call, (self.config.now)(), context),
-            ),
-        }
+    /// Whether sums are kept by account.
+    pub(crate) fn keeps_books(&self) -> bool {
+        self.config.books || self.config.admin_key.is_some()
     }
 
-    /// The context of a model that can take so many tokens here.
-    fn context(&self, model: &str, endpoint: Endpoint, tokens: u64) -> Result<u64, Reply> {
-        let context =
-            self.config.model(model, endpoint).ok_or_else(|| refusal::invalid_model(model))?.context;
-        if tokens > context { Err(refusal::too_long(tokens, context)) } else { Ok(context) }
+    /// What an endpoint of inference knows besides the request.
+    pub(crate) fn at_work<'a>(&'a self, bearer: &'a str, plan: &'a Plan, call: u64) -> Work<'a> {
+        Work { config: &self.config, prompts: &self.prompts, bearer, plan, call }
     }
 }
 
-impl Received {
-    fn new(parts: Parts, endpoint: Endpoint, body: &Bytes) -> Self {
-        let takes_body = matches!(endpoint, Endpoint::Chat | Endpoint::Fim | Endpoint::Embeddings);
-        let value = takes_body.then(|| lenient::parse(body)).flatten();
-        let field = |name: &str| value.as_ref().and_then(|value| value.get(name));
-        let named = field("model").and_then(Value::as_str).map(str::to_owned);
-        let model = match endpoint {
-            Endpoint::Model => route::model_id(&parts.uri),
-            Endpoint::Fim if value.is_some() && field("model").is_none() => {
-                Some(request::FIM_DEFAULT.to_owned())
-            }
-            _ => named,
-        };
-        let streams = matches!(endpoint, Endpoint::Chat | Endpoint::Fim);
-        let stream = streams && field("stream").and_then(lenient::boolean).unwrap_or(false);
-        let account = value.as_ref().and_then(fault::account);
-        Self { parts, endpoint, value, model, account, stream }
+/// Receives a body; one that is a form with a file is read while it arrives.
+async fn receive<B: Body>(
+    parts: &Parts,
+    endpoint: Endpoint,
+    body: B,
+) -> Result<(Option<Upload>, Bytes), Reply>
+where
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if matches!(endpoint, Endpoint::Stored(noun) if noun.uploads(&parts.method, &parts.uri)) {
+        let (upload, beginning) = Upload::receive(&parts.headers, body).await;
+        return Ok((Some(upload?), beginning));
     }
-
-    /// Whom the call is billed to.
-    fn account(&self) -> Account {
-        Account { bearer: bearer(&self.parts.headers), name: self.account.clone(), model: self.model.clone() }
-    }
-}
-
-/// The token of an `authorization` header, if it is a bearer's and not empty.
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.to_owned())
+    let collected = Limited::new(body, BODY).collect().await;
+    collected.map(|body| (None, body.to_bytes())).map_err(|_| refusal::unreadable())
 }
 
 fn entry(number: u64, parts: &Parts, endpoint: Endpoint) -> Entry {
@@ -264,10 +300,11 @@ fn entry(number: u64, parts: &Parts, endpoint: Endpoint) -> Entry {
         version: parts.version,
         headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         body: Bytes::new(),
-        bearer: bearer(&parts.headers),
+        bearer: received::bearer(&parts.headers),
         endpoint,
         account: None,
         model: None,
+        guardrails: Vec::new(),
         stream: false,
         status: None,
         billed: Billed::default(),

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use crate::{
     completion::{Choice, Generated},
     token,
-    wire::{Delta, Event, Part, Usage},
+    usage::Usage,
+    wire::{Delta, Event, Part},
 };
 
 /// The last event of a stream.

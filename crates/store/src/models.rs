@@ -24,7 +24,6 @@ pub struct PricedModel {
 
 /// Everything that has a price: models, and the tools that the provider runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PriceList {
     /// Models, in the order in which they are shown.
     pub models: Vec<PricedModel>,

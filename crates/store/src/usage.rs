@@ -1,10 +1,13 @@
 //! Usage in the database: one record per call, and hourly sums that answers are made of.
 
+pub mod charged;
 pub mod history;
+mod hours;
+
+pub(crate) use hours::{add_to_hours, adjust_hour};
 
 use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
-use crate::ledger::adjustments::Adjustment;
 use louver_domain::budgets::{Scope, Unit};
 use louver_domain::calendar::Window;
 use louver_domain::id::{KeyId, OrganizationId, RequestId, UserId, WorkspaceId};
@@ -38,14 +41,6 @@ pub(crate) async fn insert_new(tx: &mut Tx, records: &[&UsageRecord]) -> Result<
         }
     }
     Ok(new)
-}
-
-/// Adds records to the hourly sums, inside the transaction that wrote them.
-pub(crate) async fn add_to_hours(tx: &mut Tx, records: &[&UsageRecord]) -> Result<(), StoreError> {
-    for (scope, sums) in sum_by_hour(records) {
-        add_to_hour(tx, &scope, &sums).await?;
-    }
-    Ok(())
 }
 
 async fn insert_rows(tx: &mut Tx, records: &[&UsageRecord]) -> Result<u64, StoreError> {
@@ -108,18 +103,6 @@ fn flags(record: &UsageRecord) -> i64 {
     .fold(0, |flags, (set, flag)| if set { flags | flag } else { flags })
 }
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct HourScope {
-    hour: i64,
-    organization: OrganizationId,
-    workspace: WorkspaceId,
-    key: KeyId,
-    user: Option<UserId>,
-    role: String,
-    endpoint: &'static str,
-    model: String,
-}
-
 /// Sums of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
@@ -137,35 +120,8 @@ pub struct Sums {
     pub would_refuse: u64,
 }
 
-fn sum_by_hour(records: &[&UsageRecord]) -> BTreeMap<HourScope, Sums> {
-    let mut hours: BTreeMap<HourScope, Sums> = BTreeMap::new();
-    for record in records {
-        let scope = HourScope {
-            hour: record.at.floor(Window::Hour).micros(),
-            organization: record.organization_id,
-            workspace: record.workspace_id,
-            key: record.key_id,
-            user: record.user_id,
-            role: record.role.as_deref().unwrap_or_default().to_owned(),
-            endpoint: record.endpoint.as_str(),
-            model: record.model.to_string(),
-        };
-        let one = Sums {
-            requests: 1,
-            tokens: record.charge.tokens,
-            units: record.charge.units,
-            cost: record.charge.cost,
-            estimated: u64::from(record.charge.why.estimated()),
-            would_refuse: u64::from(record.would_refuse),
-        };
-        let sums = hours.entry(scope).or_default();
-        *sums = sums.plus(&one);
-    }
-    hours
-}
-
 impl Sums {
-    fn plus(&self, other: &Self) -> Self {
+    pub(crate) fn plus(&self, other: &Self) -> Self {
         let add = u64::saturating_add;
         Self {
             requests: add(self.requests, other.requests),
@@ -179,138 +135,6 @@ impl Sums {
             estimated: add(self.estimated, other.estimated),
             would_refuse: add(self.would_refuse, other.would_refuse),
         }
-    }
-}
-
-async fn add_to_hour(tx: &mut Tx, scope: &HourScope, sums: &Sums) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO usage_hourly AS h (hour, organization_id, workspace_id, key_id, user_id, role, endpoint, model, \
-         requests, input_tokens, cached_tokens, output_tokens, cost_nanos, estimated, would_refuse, pages, \
-         annotated_pages, audio_seconds, characters, tool_calls) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
-         ON CONFLICT (hour, organization_id, workspace_id, key_id, user_id, role, endpoint, model) DO UPDATE SET \
-         requests = h.requests + excluded.requests, input_tokens = h.input_tokens + excluded.input_tokens, \
-         cached_tokens = h.cached_tokens + excluded.cached_tokens, \
-         output_tokens = h.output_tokens + excluded.output_tokens, \
-         cost_nanos = h.cost_nanos + excluded.cost_nanos, estimated = h.estimated + excluded.estimated, \
-         would_refuse = h.would_refuse + excluded.would_refuse, pages = h.pages + excluded.pages, \
-         annotated_pages = h.annotated_pages + excluded.annotated_pages, \
-         audio_seconds = h.audio_seconds + excluded.audio_seconds, characters = h.characters + excluded.characters, \
-         tool_calls = h.tool_calls + excluded.tool_calls",
-        vec![
-            scope.hour.into(),
-            scope.organization.bytes().into(),
-            scope.workspace.bytes().into(),
-            scope.key.bytes().into(),
-            // No user is the id of zeros here: a key column cannot be null.
-            scope.user.map(|id| id.bytes()).unwrap_or_default().into(),
-            scope.role.clone().into(),
-            scope.endpoint.into(),
-            scope.model.clone().into(),
-            sums.requests.into(),
-            sums.tokens.input.into(),
-            sums.tokens.cached.into(),
-            sums.tokens.output.into(),
-            sums.cost.nanos().into(),
-            sums.estimated.into(),
-            sums.would_refuse.into(),
-            sums.units.pages.into(),
-            sums.units.annotated_pages.into(),
-            sums.units.audio_seconds.into(),
-            sums.units.characters.into(),
-            sums.units.tool_calls.into(),
-        ],
-    )
-    .await?;
-    Ok(())
-}
-
-/// What a call was charged, as its record has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Charged {
-    /// When it was admitted.
-    pub at: Timestamp,
-    /// The model role that it was judged by, if any.
-    pub role: Option<String>,
-    /// The endpoint, by its name.
-    pub endpoint: String,
-    /// The model that it was charged to.
-    pub model: String,
-    /// Tokens.
-    pub tokens: Tokens,
-    /// What else.
-    pub units: Units,
-    /// The cost.
-    pub cost: Money,
-}
-
-/// What a call was charged; `None` while it is not written down.
-pub async fn charged(store: &Store, request: RequestId) -> Result<Option<Charged>, StoreError> {
-    let sql = "SELECT at, role, endpoint, model, input_tokens, cached_tokens, output_tokens, cost_nanos, pages, \
-               annotated_pages, audio_seconds, characters, tool_calls FROM usage_records WHERE request_id = $1";
-    let rows = store.fetch(sql, vec![request.bytes().into()]).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    Ok(Some(Charged {
-        at: Timestamp::from_micros(row.int(0)?),
-        role: row.opt_text(1)?,
-        endpoint: row.text(2)?,
-        model: row.text(3)?,
-        tokens: Tokens { input: row.count(4)?, cached: row.count(5)?, output: row.count(6)? },
-        cost: Money::from_nanos(row.int(7)?),
-        units: Units {
-            pages: row.count(8)?,
-            annotated_pages: row.count(9)?,
-            audio_seconds: row.count(10)?,
-            characters: row.count(11)?,
-            tool_calls: row.count(12)?,
-        },
-    }))
-}
-
-/// Changes the sums of the hour that an adjustment is of, inside the transaction that posts it. What would go below
-/// nothing is a conflict.
-pub(crate) async fn adjust_hour(tx: &mut Tx, adjustment: &Adjustment) -> Result<(), StoreError> {
-    let difference = &adjustment.difference;
-    let values: Vec<Value> = vec![
-        adjustment.at.floor(Window::Hour).micros().into(),
-        adjustment.organization_id.bytes().into(),
-        adjustment.workspace_id.bytes().into(),
-        adjustment.key_id.bytes().into(),
-        adjustment.user_id.map(|id| id.bytes()).unwrap_or_default().into(),
-        adjustment.role.clone().unwrap_or_default().into(),
-        adjustment.endpoint.as_str().into(),
-        adjustment.model.clone().into(),
-        difference.input.into(),
-        difference.cached.into(),
-        difference.output.into(),
-        difference.nanos.into(),
-        difference.pages.into(),
-        difference.annotated_pages.into(),
-        difference.audio_seconds.into(),
-        difference.characters.into(),
-        difference.tool_calls.into(),
-    ];
-    let sql = "INSERT INTO usage_hourly AS h (hour, organization_id, workspace_id, key_id, user_id, role, endpoint, \
-               model, requests, estimated, would_refuse, input_tokens, cached_tokens, output_tokens, cost_nanos, pages, \
-               annotated_pages, audio_seconds, characters, tool_calls) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, \
-               $9, $10, $11, $12, $13, $14, $15, $16, $17) \
-               ON CONFLICT (hour, organization_id, workspace_id, key_id, user_id, role, endpoint, model) DO UPDATE SET \
-               input_tokens = h.input_tokens + excluded.input_tokens, \
-               cached_tokens = h.cached_tokens + excluded.cached_tokens, \
-               output_tokens = h.output_tokens + excluded.output_tokens, \
-               cost_nanos = h.cost_nanos + excluded.cost_nanos, pages = h.pages + excluded.pages, \
-               annotated_pages = h.annotated_pages + excluded.annotated_pages, \
-               audio_seconds = h.audio_seconds + excluded.audio_seconds, \
-               characters = h.characters + excluded.characters, tool_calls = h.tool_calls + excluded.tool_calls";
-    let scope = values.get(..8).map(<[Value]>::to_vec).unwrap_or_default();
-    tx.execute(sql, values).await?;
-    let sql = "SELECT 1 FROM usage_hourly WHERE hour = $1 AND organization_id = $2 AND workspace_id = $3 AND key_id = $4 \
-               AND user_id = $5 AND role = $6 AND endpoint = $7 AND model = $8 AND (input_tokens < 0 OR cached_tokens < 0 \
-               OR output_tokens < 0 OR cost_nanos < 0 OR pages < 0 OR annotated_pages < 0 OR audio_seconds < 0 \
-               OR characters < 0 OR tool_calls < 0)";
-    match tx.fetch(sql, scope).await?.is_empty() {
-        true => Ok(()),
-        false => Err(StoreError::Conflict),
     }
 }
 

@@ -63,5 +63,5 @@ async fn search(asker: &Asker<'_>, job: &Object) -> Result<Option<Value>, Troubl
 }
 
 fn escaped(time: Timestamp) -> String {
-    time.to_string().replace(':', "%3A").replace('+', "%2B")
+    time.rfc3339().replace(':', "%3A").replace('+', "%2B")
 }

@@ -323,6 +323,27 @@ fn cut(buffer: &mut BytesMut, count: usize) -> Bytes {
     piece
 }
 
+/// Reads one answer out of these pieces as [`Connection`] does out of a socket; `None` where it breaks the connection.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn read_answer(pieces: &[&[u8]]) -> Option<crate::fuzzing::ReadAnswer> {
+    let (mut buffer, mut head, mut body) = (BytesMut::new(), None::<Head>, Vec::new());
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        if head.is_none()
+            && let Some((read, length)) = parse_head(&buffer).ok()?
+        {
+            buffer.advance(length);
+            head = Some(read);
+        }
+        if let Some(head) = head.as_mut() {
+            body.extend_from_slice(&take(&mut head.framing, &mut buffer).ok()?);
+        }
+    }
+    let ended = head.as_ref().is_some_and(|head| head.framing.is_ended());
+    let status = head.map(|head| head.status.as_u16());
+    Some(crate::fuzzing::ReadAnswer { status, body, ended, rest: buffer.to_vec() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

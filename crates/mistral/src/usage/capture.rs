@@ -73,10 +73,12 @@ impl Capture {
         while let Some(at) = FINDER.find(bytes.get(from..).unwrap_or_default()) {
             let at = from.saturating_add(at);
             let before = at.checked_sub(1).and_then(|at| bytes.get(at)).or(self.tail.last());
-            from = at.saturating_add(NEEDLE.len());
+            let behind = at.saturating_add(NEEDLE.len());
             if before != Some(&b'\\') {
-                return self.hit(bytes, from);
+                return self.hit(bytes, behind);
             }
+            // Its last quote may be another's first.
+            from = behind.saturating_sub(1);
         }
         self.remember(bytes);
         &[]

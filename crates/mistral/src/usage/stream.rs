@@ -111,7 +111,11 @@ fn generated(data: &[u8]) -> u64 {
                 from = data.len().saturating_sub(behind);
                 body.decoded_len
             }
-            Err(_) => value.len().saturating_sub(1),
+            // All that is left is counted, and must not be counted again.
+            Err(_) => {
+                from = data.len();
+                value.len().saturating_sub(1)
+            }
         };
         total = total.saturating_add(length as u64);
     }

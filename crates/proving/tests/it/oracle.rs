@@ -26,8 +26,9 @@ impl Case {
             bearer: Some("credential".into()),
             name: Some("k0".into()),
             model: Some("mistral-small-2603".into()),
+            ..Account::default()
         };
-        let worked = Billed { prompt: 1000, completion: 2000, total: 3000 };
+        let worked = Billed::new(1000, 2000);
         let budget = |scope: &str, id: &str, unit: &str, limit: Value, spent: Value| {
             json!({"id": "b", "name": "n", "scope": scope, "scope_id": id, "window": "month", "unit": unit,
                 "limit": limit, "spent": spent, "reserved": 0, "leased": 0, "stranded": 0, "remaining": 0,

@@ -29,7 +29,7 @@ async fn an_entry_is_the_request_as_it_was_seen() {
         (entry.stream, entry.status, entry.bytes_started, entry.end),
         (false, Some(200), true, End::Whole)
     );
-    assert_eq!(entry.billed, Billed { prompt: 2, completion: 2, total: 4 });
+    assert_eq!(entry.billed, Billed::new(2, 2));
     assert!(!format!("{entry:?}").contains("sk-upstream"));
 }
 

@@ -1,6 +1,7 @@
 //! Opens the journal of a node, and reads what earlier processes left in it.
 
 use crate::journal::record::{Header, Part, RESERVED, Recorded, SLOT, Settled};
+use crate::journal::segment::SEGMENT;
 use crate::journal::{Durability, Identity, Journal, Pool, Shared, keeper};
 use louver_domain::id::NodeId;
 use std::collections::BTreeMap;
@@ -32,9 +33,45 @@ pub struct Found {
     /// of it could be synced, and every record could be read.
     pub processes: BTreeMap<i64, bool>,
     files: Vec<PathBuf>,
+    /// A file whose header is damaged may hold calls of any process.
+    orphaned: bool,
 }
 
 impl Found {
+    /// What the bytes of files say, of which nothing else is known. [`open`] reads those of a folder.
+    pub fn of(files: &[&[u8]], boot: [u8; 16]) -> Self {
+        let mut found = Self::default();
+        for bytes in files {
+            found.add(bytes, boot, true);
+        }
+        found.judged()
+    }
+
+    /// Takes in the bytes of one file, and answers its generation when it has one.
+    fn add(&mut self, bytes: &[u8], boot: [u8; 16], intact: bool) -> Option<u64> {
+        let header = match Header::read(bytes.get(..SLOT).unwrap_or_default()) {
+            Part::Whole(header) => header,
+            // A file without a header was being made: no call can be in it.
+            Part::Empty => return None,
+            Part::Damaged => {
+                self.orphaned = true;
+                return None;
+            }
+        };
+        let readable = calls(bytes, &header, &mut self.calls);
+        let believed = self.processes.entry(header.epoch).or_insert(true);
+        *believed &= intact && readable && header.boot == boot;
+        Some(header.generation)
+    }
+
+    /// With what can only be said when all files were read.
+    fn judged(mut self) -> Self {
+        if self.orphaned {
+            self.processes.values_mut().for_each(|believed| *believed = false);
+        }
+        self
+    }
+
     /// Removes the files, when all that was in them is in the database.
     ///
     /// # Errors
@@ -118,15 +155,12 @@ fn read(folder: &Path, boot: [u8; 16]) -> io::Result<(Found, Last)> {
         // A write that failed behind our back shows here.
         let synced = File::open(&path).and_then(|file| file.sync_all()).is_ok();
         let bytes = fs::read(&path)?;
+        // The room is taken before the header is written: a shorter file has lost something.
+        let whole = u64::try_from(bytes.len()).is_ok_and(|length| length == SEGMENT);
         found.files.push(path);
-        // A file without a header was being made: no call can be in it.
-        let Part::Whole(header) = Header::read(bytes.get(..SLOT).unwrap_or_default()) else { continue };
-        last.generation = last.generation.max(header.generation);
-        let readable = calls(&bytes, &header, &mut found.calls);
-        let believed = found.processes.entry(header.epoch).or_insert(true);
-        *believed &= synced && readable && header.boot == boot;
+        last.generation = last.generation.max(found.add(&bytes, boot, synced && whole).unwrap_or(0));
     }
-    Ok((found, last))
+    Ok((found.judged(), last))
 }
 
 /// Reads the calls of one file; false when a part of it is damaged. A slot that was never written was never sent.

@@ -158,20 +158,21 @@ impl<const N: usize> Writer<N> {
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// Past magic, checksum and generation, when all three are right.
+    /// Past magic and checksum, when both are right and the generation is the one asked for. Only zeros and what was
+    /// written whole in another generation are empty: anything else was a record once, and may be again for somebody.
     fn open(bytes: &'a [u8], magic: u32, generation: Option<u64>) -> Part<Self> {
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Part::Empty;
+        }
         let mut reader = Reader(bytes);
         let (Some(found), Some(checksum)) = (reader.take::<4>(), reader.take::<4>()) else {
-            return Part::Empty;
+            return Part::Damaged;
         };
-        let Some(of) = Reader(reader.0).take::<8>().map(u64::from_le_bytes) else { return Part::Empty };
-        if u32::from_le_bytes(found) != magic || generation.is_some_and(|generation| generation != of) {
-            return Part::Empty;
-        }
-        if crc32fast::hash(reader.0) != u32::from_le_bytes(checksum) {
+        if u32::from_le_bytes(found) != magic || crc32fast::hash(reader.0) != u32::from_le_bytes(checksum) {
             return Part::Damaged;
         }
-        Part::Whole(reader)
+        let Some(of) = Reader(reader.0).take::<8>().map(u64::from_le_bytes) else { return Part::Damaged };
+        if generation.is_some_and(|generation| generation != of) { Part::Empty } else { Part::Whole(reader) }
     }
 
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -197,6 +198,11 @@ impl<'a> Reader<'a> {
 
     fn signed(&mut self) -> Option<i64> {
         self.take().map(i64::from_le_bytes)
+    }
+
+    /// An amount that was reserved or charged: none is below zero, and one that is would be money given back.
+    fn money(&mut self) -> Option<Money> {
+        self.signed().map(Money::from_nanos).filter(|money| *money >= Money::ZERO)
     }
 
     fn text(&mut self) -> Option<String> {
@@ -282,7 +288,7 @@ impl Recorded {
                 output: reader.number()?,
                 units: reader.units()?,
                 terms: Terms::default(),
-                cost: Money::from_nanos(reader.signed()?),
+                cost: reader.money()?,
                 plausible: reader.number()?,
             };
             let price_version = reader.take().map(u32::from_le_bytes)?;
@@ -340,7 +346,7 @@ impl Settled {
             let tokens =
                 Tokens { input: reader.number()?, cached: reader.number()?, output: reader.number()? };
             let units = reader.units()?;
-            let cost = Money::from_nanos(reader.signed()?);
+            let cost = reader.money()?;
             let (first_byte_micros, total_micros) = (reader.number()?, reader.number()?);
             let status = reader.take().map(u16::from_le_bytes)?;
             let [why, client_left, terms] = reader.take()?;
@@ -353,5 +359,43 @@ impl Settled {
                 client_left: client_left != 0,
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GENERATION: u64 = 7;
+
+    fn settled(cost: i64) -> Settled {
+        Settled {
+            tokens: Tokens { input: 1, cached: 0, output: 2 },
+            cost: Money::from_nanos(cost),
+            why: Why::Metered,
+            status: 200,
+            first_byte_micros: 3,
+            total_micros: 4,
+            client_left: false,
+        }
+    }
+
+    #[test]
+    fn only_zeros_and_older_generations_are_empty() {
+        let bytes = settled(5).write(GENERATION);
+        assert_eq!(Settled::read(&bytes, GENERATION), Part::Whole(settled(5)));
+        assert_eq!(Settled::read(&bytes, GENERATION + 1), Part::Empty);
+        assert_eq!(Settled::read(&[0; SETTLED], GENERATION), Part::Empty);
+        for at in 0..SETTLED {
+            let mut damaged = bytes;
+            damaged[at] ^= 0x10;
+            assert_eq!(Settled::read(&damaged, GENERATION), Part::Damaged, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn no_charge_is_below_zero() {
+        assert_eq!(Settled::read(&settled(-1).write(GENERATION), GENERATION), Part::Damaged);
+        assert_eq!(Settled::read(&settled(0).write(GENERATION), GENERATION), Part::Whole(settled(0)));
     }
 }

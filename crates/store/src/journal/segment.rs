@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// Slots of a file, the header among them: 8 MiB.
 pub(super) const SLOTS: u64 = 16_384;
+/// Bytes of a file.
+pub(super) const SEGMENT: u64 = SLOTS * SLOT_BYTES;
 /// A page of the page cache.
 const PAGE: usize = 4096;
 const SLOT_BYTES: u64 = SLOT as u64;
@@ -35,9 +37,8 @@ impl Segment {
         // folio for each small write into it (measured: 2 µs a write in place of 0.6).
         let zeros = [0; PAGE];
         let chunk = PAGE as u64;
-        let room = SLOTS.saturating_mul(SLOT_BYTES);
         let mut at = 0;
-        while at < room {
+        while at < SEGMENT {
             file.write_all_at(&zeros, at)?;
             at = at.saturating_add(chunk);
         }

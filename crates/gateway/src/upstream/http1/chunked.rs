@@ -81,9 +81,12 @@ impl Chunked {
 
 /// A whole line without its end, or `None` when it has not arrived.
 fn take_line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Malformed> {
-    let Some(end) = memchr::memchr(b'\n', buffer) else {
-        return if buffer.len() > MAX_LINE { Err(Malformed) } else { Ok(None) };
-    };
+    let end = memchr::memchr(b'\n', buffer);
+    // The same whether its end has arrived or not.
+    if end.unwrap_or(buffer.len()) > MAX_LINE {
+        return Err(Malformed);
+    }
+    let Some(end) = end else { return Ok(None) };
     let line = buffer.get(..end).and_then(|line| line.strip_suffix(b"\r")).ok_or(Malformed)?;
     let line = BytesMut::from(line);
     buffer.advance(end.saturating_add(1));
@@ -124,6 +127,14 @@ mod tests {
             );
         }
         assert!(!decode("5\r\nhello\r\n", 0).unwrap().1, "not ended without the last chunk");
+    }
+
+    #[test]
+    fn a_long_line_is_malformed_wherever_it_is_cut() {
+        let text = format!("1;{}\r\nx\r\n0\r\n\r\n", "a".repeat(MAX_LINE));
+        for cut in [0, 10, MAX_LINE + 2, MAX_LINE + 4, text.len()] {
+            assert_eq!(decode(&text, cut).err(), Some(Malformed), "cut at {cut}");
+        }
     }
 
     #[test]

@@ -1,0 +1,52 @@
+//! A body that is accepted, with the pinned model and a bound put in, is accepted again, names that model and that
+//! bound, and says nothing else anew.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use louver_mistral::endpoints::Endpoint;
+use louver_mistral::request::{self, Request};
+use serde_json::Value;
+
+const PINNED: &str = "mistral-small-2603";
+const BOUND: u64 = 77;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((choice, body)) = input.split_first() else { return };
+    let endpoint = Endpoint::ALL[usize::from(*choice) % Endpoint::ALL.len()];
+    let Ok(read) = request::read(endpoint, body) else { return };
+    assert!(!read.model.is_empty() && (1..=128).contains(&read.n));
+    assert!(read.estimated_input_tokens() <= read.input_token_bound().saturating_add(1));
+    for bound in [None, Some(BOUND)] {
+        let sent = read.rewrite(body, PINNED, bound);
+        let sent = sent.as_deref().unwrap_or(body);
+        let again = request::read(endpoint, sent).expect("what goes upstream is sound");
+        same_but_for_what_was_put_in(&read, &again, bound);
+        assert_eq!(wanted(body, endpoint, bound), serde_json::from_slice::<Value>(sent).unwrap());
+        assert_eq!(again.rewrite(sent, PINNED, bound), None, "what says it already is left as it is");
+    }
+});
+
+fn same_but_for_what_was_put_in(read: &Request, again: &Request, bound: Option<u64>) {
+    let bounded = bound.filter(|_| read.endpoint != Endpoint::Embeddings);
+    let expected = Request {
+        model: PINNED.to_owned(),
+        unnameable: false,
+        max_tokens: bounded.or(read.max_tokens),
+        text_bytes: read.text_bytes - read.model.len() as u64 + PINNED.len() as u64,
+        // Where they stand may have moved.
+        model_span: again.model_span.clone(),
+        max_tokens_span: again.max_tokens_span.clone(),
+        ..read.clone()
+    };
+    assert_eq!(*again, expected);
+}
+
+/// The same edit in a tree.
+fn wanted(body: &[u8], endpoint: Endpoint, bound: Option<u64>) -> Value {
+    let mut tree: Value = serde_json::from_slice(body).expect("what is accepted is JSON");
+    tree["model"] = PINNED.into();
+    if let Some(bound) = bound.filter(|_| endpoint != Endpoint::Embeddings) {
+        tree["max_tokens"] = bound.into();
+    }
+    tree
+}

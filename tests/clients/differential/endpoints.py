@@ -1,0 +1,214 @@
+"""The endpoints under test, one row each: where it is, which models serve it, what a lenient upstream reads of a body,
+what a sound body looks like, and the least answer. A new endpoint is a new row of ENDPOINTS."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+# Found in each body, so that what upstream saw can be told to belong to it.
+TAG = "case-{:08d}"
+TAGGED = re.compile(rb"case-(\d{8})")
+WORDS = ["Say something", "naïve café", "日本語の文", "emoji 🙂 here", 'a "quoted" \\ word', "line\nbreak", "", "{}[],:"]
+
+
+class Tool(BaseModel):
+    """A tool as upstream reads it; what has no type is taken for a function."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str = "function"
+
+
+class Moderation(BaseModel):
+    """A guardrail's settings; upstream has a model of its own for them."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+    model_name: str | None = None
+
+
+class Guardrail(BaseModel):
+    """A guardrail of a chat."""
+
+    model_config = ConfigDict(extra="allow")
+    moderation_llm_v1: Moderation | None = None
+    moderation_llm_v2: Moderation | None = None
+
+
+class Lenient(BaseModel):
+    """What every body has: types are coerced, unknown fields are taken, of two the last one wins."""
+
+    model_config = ConfigDict(extra="allow")
+    model: str
+
+
+class Completion(Lenient):
+    """What is asked of a model that writes."""
+
+    stream: bool | None = False
+    max_tokens: int | None = None
+    n: int | None = 1
+
+
+class Chat(Completion):
+    """`POST /v1/chat/completions`."""
+
+    messages: list[Any]
+    tools: list[Tool] | None = None
+    guardrails: list[Guardrail] | None = None
+
+
+class Fim(Completion):
+    """`POST /v1/fim/completions`."""
+
+    prompt: str
+
+
+class Embeddings(Lenient):
+    """`POST /v1/embeddings`."""
+
+    input: str | list[str]
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What a lenient reader makes of a body: all that decides about the call and its price."""
+
+    model: str
+    stream: bool
+    n: int
+    max_tokens: int | None
+    tools: tuple[str, ...]
+    guards: tuple[str, ...]
+    messages: int
+
+
+def understood(body: Lenient) -> Understood:
+    """What upstream understood of a body that it took."""
+    content = getattr(body, "messages", None) or getattr(body, "input", None)
+    guards = [each for guard in getattr(body, "guardrails", None) or [] for each in moderations(guard)]
+    n = getattr(body, "n", 1)
+    return Understood(
+        model=body.model,
+        stream=bool(getattr(body, "stream", False)),
+        n=1 if n is None else n,
+        max_tokens=getattr(body, "max_tokens", None),
+        tools=tuple(tool.type for tool in getattr(body, "tools", None) or []),
+        guards=tuple(guards),
+        messages=len(content) if isinstance(content, list) else 1,
+    )
+
+
+def tags_in(raw: bytes) -> list[int]:
+    """The tags in a body, also when they are written with escapes or in wide characters."""
+    found = TAGGED.findall(raw) or TAGGED.findall(raw.replace(b"\0", b""))
+    if not found:
+        try:
+            found = TAGGED.findall(json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            pass
+    return [int(tag) for tag in found]
+
+
+def moderations(guard: Guardrail) -> list[str]:
+    """The models that a guardrail runs."""
+    v1, v2 = guard.moderation_llm_v1, guard.moderation_llm_v2
+    named = [v1 and (v1.model_name or "mistral-moderation-2411"), v2 and (v2.model_name or "mistral-moderation-2603")]
+    return [name for name in named if name]
+
+
+def text(rng: Random, tag: str) -> str:
+    """A text of a person, with the tag in it."""
+    return f"{rng.choice(WORDS)} {tag}"
+
+
+def completion(rng: Random) -> dict:
+    """Fields that any request to write may have."""
+    fields = {
+        "stream": rng.choice([True, False, None]),
+        "max_tokens": rng.choice([0, 1, 7, 100, None]),
+        "temperature": rng.choice([0, 0.5, 1e-3, None]),
+        "stop": rng.choice(["END", ["a", "b"], None]),
+        "random_seed": rng.choice([0, 42]),
+        "metadata": {"a": {"b": [1, "x"]}, "c": None},
+    }
+    chosen = rng.sample(sorted(fields), rng.randrange(4))
+    return {name: fields[name] for name in chosen}
+
+
+def chat(rng: Random, model: str, tag: str) -> dict:
+    """A sound chat."""
+    content = rng.choice([text(rng, tag), [{"type": "text", "text": text(rng, tag)}]])
+    body = {"model": model, "messages": [{"role": "user", "content": content}], **completion(rng)}
+    if rng.random() < 0.3:
+        body["messages"].insert(0, {"role": "system", "content": rng.choice(WORDS)})
+    if rng.random() < 0.2:
+        body["n"] = rng.choice([1, 2, 3, None])
+    if rng.random() < 0.2:
+        function = {"name": "look_up", "description": "Looks", "parameters": {"type": "object", "properties": {}}}
+        body["tools"] = [{"type": "function", "function": function}] * rng.randrange(3)
+    return shuffled(rng, body)
+
+
+def fim(rng: Random, model: str, tag: str) -> dict:
+    """A sound request to fill in."""
+    body = {"model": model, "prompt": text(rng, tag), **completion(rng)}
+    return shuffled(rng, {**body, "suffix": rng.choice(WORDS)} if rng.random() < 0.5 else body)
+
+
+def embeddings(rng: Random, model: str, tag: str) -> dict:
+    """A sound request for vectors."""
+    body = {"model": model, "input": rng.choice([text(rng, tag), [text(rng, tag), "two", ""]])}
+    return shuffled(rng, {**body, "encoding_format": "float"} if rng.random() < 0.3 else body)
+
+
+def shuffled(rng: Random, body: dict) -> dict:
+    """The same fields in another order."""
+    names = list(body)
+    rng.shuffle(names)
+    return {name: body[name] for name in names}
+
+
+def chat_answer(asked: Understood, usage: dict) -> dict:
+    """The least chat completion."""
+    message = {"role": "assistant", "content": "Yes."}
+    choices = [{"index": 0, "message": message, "delta": message, "finish_reason": "stop"}]
+    return {"id": "x", "object": "chat.completion", "created": 1, "model": asked.model, "choices": choices, "usage": usage}
+
+
+def vectors(asked: Understood, usage: dict) -> dict:
+    """The least list of vectors."""
+    data = [{"object": "embedding", "index": 0, "embedding": [0.5]}]
+    return {"id": "x", "object": "list", "model": asked.model, "data": data, "usage": usage}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One row: a path, its body in two readings, its answer, and names of models that serve it."""
+
+    name: str
+    path: str
+    lenient: type[Lenient]
+    valid: Callable[[Random, str, str], dict]
+    answer: Callable[[Understood, dict], dict]
+    # Names that the keys of this test may use there, aliases among them.
+    models: tuple[str, ...]
+
+
+ENDPOINTS = (
+    Endpoint(
+        "chat.completions",
+        "/v1/chat/completions",
+        Chat,
+        chat,
+        chat_answer,
+        ("mistral-small-latest", "mistral-small-2603", "codestral-latest", "codestral-2508"),
+    ),
+    Endpoint("fim.completions", "/v1/fim/completions", Fim, fim, chat_answer, ("codestral-latest", "codestral-2508")),
+    Endpoint("embeddings", "/v1/embeddings", Embeddings, embeddings, vectors, ("mistral-embed", "mistral-embed-2312")),
+)
