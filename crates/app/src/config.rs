@@ -17,6 +17,7 @@ use louver_store::journal::Durability;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Settings as given, before they are checked. Every field stands in `louver.default.toml`.
 #[derive(Clone, Debug, Default, Deserialize)]

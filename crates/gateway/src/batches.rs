@@ -142,7 +142,13 @@ impl Batches {
     }
 
     /// Looks at a job that upstream has.
-    async fn follow(&self, asker: &Asker<'_>, job: &Object, mut known: Known, id: &str) -> Result<Next, Trouble> {
+    async fn follow(
+        &self,
+        asker: &Asker<'_>,
+        job: &Object,
+        mut known: Known,
+        id: &str,
+    ) -> Result<Next, Trouble> {
         let now = self.gateway.clock().now();
         match asker.json(format!("/v1/batch/jobs/{id}")).await? {
             Answer::There(said) => {
@@ -167,7 +173,9 @@ impl Batches {
         if !known.is_over() {
             return Ok(Next::At(plus(now, micros(self.interval))));
         }
-        let Some(used) = self.bill(asker, &known).await? else { return Ok(Next::At(plus(now, LATER_MICROS))) };
+        let Some(used) = self.bill(asker, &known).await? else {
+            return Ok(Next::At(plus(now, LATER_MICROS)));
+        };
         self.settle(job, &known, used).await
     }
 
@@ -183,7 +191,10 @@ impl Batches {
             if !waited {
                 return Ok(None);
             }
-            tracing::error!(file = id, "ALARM: the output of a batch is not there; its lines are billed at their worst");
+            tracing::error!(
+                file = id,
+                "ALARM: the output of a batch is not there; its lines are billed at their worst"
+            );
             gone = known.lines;
         }
         if let Some(id) = known.file("error_file") {
@@ -293,7 +304,8 @@ fn less(charged: &Charged) -> Difference {
 }
 
 fn add(difference: &mut Difference, used: &Used) {
-    let plus = |sum: &mut i64, count: u64| *sum = sum.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
+    let plus =
+        |sum: &mut i64, count: u64| *sum = sum.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
     plus(&mut difference.input, used.tokens.input);
     plus(&mut difference.cached, used.tokens.cached);
     plus(&mut difference.output, used.tokens.output);

@@ -264,6 +264,12 @@ pub async fn claim(
     Ok(claimed)
 }
 
+/// The objects of a kind, in any state, whose job is not done.
+pub async fn unsettled(store: &Store, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+    let sql = select!("WHERE kind = $1 AND claimed_until < $2 ORDER BY id");
+    store.fetch(sql, vec![kind.as_str().into(), DONE.into()]).await?.iter().map(read).collect()
+}
+
 /// Says when a claimed object is to be looked at again; `None` is never: its job is done.
 pub async fn put_back(store: &Store, id: ObjectId, next: Option<Timestamp>) -> Result<(), StoreError> {
     let next = next.map_or(DONE, Timestamp::micros);

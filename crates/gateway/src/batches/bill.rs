@@ -144,7 +144,8 @@ impl Used {
 
     /// So many lines at their worst, within what all lines can be beside those that are told.
     fn untold(lines: u64, worst: &Worst, bound: &Worst, told: &Self) -> Self {
-        let part = |worst: u64, bound: u64, told: u64| lines.saturating_mul(worst).min(bound.saturating_sub(told));
+        let part =
+            |worst: u64, bound: u64, told: u64| lines.saturating_mul(worst).min(bound.saturating_sub(told));
         let nanos = i64::try_from(lines).unwrap_or(i64::MAX).saturating_mul(worst.nanos);
         Self {
             tokens: Tokens {

@@ -18,7 +18,12 @@ const PAGES: u64 = 10_000;
 
 impl Batches {
     /// Looks for a job that may be there. Found, it is adopted; not found, everything comes back.
-    pub(super) async fn find(&self, asker: &Asker<'_>, job: &Object, mut known: Known) -> Result<Next, Trouble> {
+    pub(super) async fn find(
+        &self,
+        asker: &Asker<'_>,
+        job: &Object,
+        mut known: Known,
+    ) -> Result<Next, Trouble> {
         let now = self.gateway.clock().now();
         let due = plus(job.created_at, GRACE_MICROS);
         if now < due {

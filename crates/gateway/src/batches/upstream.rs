@@ -68,7 +68,8 @@ impl Asker<'_> {
         };
         let idle = self.gateway.settings().timeouts.idle;
         loop {
-            let piece = timeout(idle, poll_fn(|cx| body.poll_piece(cx))).await.map_err(|_| Silence::Unusable)?;
+            let piece =
+                timeout(idle, poll_fn(|cx| body.poll_piece(cx))).await.map_err(|_| Silence::Unusable)?;
             let Some(piece) = piece else { break };
             let Ok(()) = lines.feed(&piece.map_err(|_| Silence::Unusable)?, &mut take);
         }

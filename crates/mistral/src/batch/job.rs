@@ -102,7 +102,9 @@ impl Job {
         if let Some(model) = pinned {
             out.extend_from_slice(format!(",\"model\":{}", text(model)).as_bytes());
         }
-        out.extend_from_slice(format!(",\"timeout_hours\":{},\"metadata\":{{", self.timeout_hours).as_bytes());
+        out.extend_from_slice(
+            format!(",\"timeout_hours\":{},\"metadata\":{{", self.timeout_hours).as_bytes(),
+        );
         out.extend_from_slice(format!("{}:{}", text(MARK), text(mark)).as_bytes());
         let rest = self.metadata.strip_prefix('{').map(str::trim_ascii_start).unwrap_or_default();
         let separator = if rest.is_empty() || rest.starts_with('}') { "" } else { "," };
@@ -236,7 +238,8 @@ impl Draft {
         if number.is_none() {
             cursor.skip()?;
         }
-        self.timeout_hours = number.and_then(|digits| digits.parse().ok()).filter(|hours| (1..=168).contains(hours));
+        self.timeout_hours =
+            number.and_then(|digits| digits.parse().ok()).filter(|hours| (1..=168).contains(hours));
         if self.timeout_hours.is_none() {
             self.refuse("timeout_hours", "Input should be an integer from 1 to 168", "int_type");
         }

@@ -45,6 +45,8 @@ struct Frame {
     url: Option<String>,
     has_model: bool,
     empty: bool,
+    /// By the fields that only some of them have.
+    endpoints: Vec<Endpoint>,
     wrong: Option<String>,
 }
 
@@ -62,7 +64,8 @@ impl Line {
         let span = frame.body.ok_or_else(|| framed("body is missing"))?;
         let body = bytes.get(span.clone()).unwrap_or_default();
         let with_stand_in = (!frame.has_model).then(|| stand_in(body, frame.empty));
-        let requests = requests(with_stand_in.as_deref().unwrap_or(body), frame.url.as_deref());
+        let likely = if frame.endpoints.is_empty() { &ENDPOINTS[..] } else { &frame.endpoints };
+        let requests = requests(with_stand_in.as_deref().unwrap_or(body), likely, frame.url.as_deref());
         let requests = requests.map_err(refused)?;
         let Some(first) = requests.first() else {
             return Err(framed("url is not that of an endpoint whose requests can be made in a batch"));
@@ -140,6 +143,7 @@ impl Frame {
         cursor.object(|cursor, name| {
             self.empty = false;
             self.has_model |= name == "model";
+            self.endpoints.extend(endpoints_with(name));
             cursor.skip()
         })?;
         self.body = Some(start..cursor.offset());
@@ -148,6 +152,23 @@ impl Frame {
 
     fn wrong(&mut self, what: &str) {
         self.wrong.get_or_insert_with(|| what.to_owned());
+    }
+}
+
+/// The endpoints whose requests must have that field; each of them asks for one such.
+const fn endpoints_with(field: &str) -> &'static [Endpoint] {
+    match field.as_bytes() {
+        b"messages" => &[Endpoint::ChatCompletions],
+        b"prompt" => &[Endpoint::FimCompletions],
+        b"input" => &[
+            Endpoint::Embeddings,
+            Endpoint::Moderations,
+            Endpoint::ChatModerations,
+            Endpoint::Classifications,
+            Endpoint::ChatClassifications,
+        ],
+        b"document" => &[Endpoint::Ocr],
+        _ => &[],
     }
 }
 
@@ -165,10 +186,10 @@ fn stand_in(body: &[u8], empty: bool) -> Vec<u8> {
 
 /// What a body says to each endpoint that it can be for; without one, why the likeliest refuses it. Empty when `url`
 /// names none of them.
-fn requests(body: &[u8], url: Option<&str>) -> Result<Vec<Request>, RequestError> {
+fn requests(body: &[u8], likely: &[Endpoint], url: Option<&str>) -> Result<Vec<Request>, RequestError> {
     let mut read = Vec::new();
     let mut refused: Option<RequestError> = None;
-    for endpoint in ENDPOINTS.into_iter().filter(|endpoint| url.is_none_or(|url| url == endpoint.path())) {
+    for endpoint in likely.iter().copied().filter(|endpoint| url.is_none_or(|url| url == endpoint.path())) {
         match request::read(endpoint, body).and_then(whole) {
             Ok(request) => read.push(request),
             Err(error) if refused.as_ref().is_none_or(|worse| findings(&error) < findings(worse)) => {

@@ -15,6 +15,7 @@ mod apply;
 mod attacks;
 mod audit;
 mod audit_chain;
+mod batches;
 mod budgets;
 mod calls;
 mod doctor;

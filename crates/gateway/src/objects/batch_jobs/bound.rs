@@ -60,14 +60,18 @@ impl Reach {
             choices: class.peaks.choices,
         };
         let address = deed.visitor.address;
-        let grant = admission::admit(rules, &snapshot.catalogue, address, question).map_err(Failure::Refused)?;
+        let grant =
+            admission::admit(rules, &snapshot.catalogue, address, question).map_err(Failure::Refused)?;
         let now = deed.visitor.now;
         let (version, price) = snapshot
             .model(&grant.model.id)
             .and_then(|model| model.prices.at(now))
             .map_or((0, None), |(version, price)| (version, Some(price)));
-        let tools: Vec<(String, Money)> =
-            class.tools.iter().filter_map(|tool| Some((tool.clone(), snapshot.tool_price(tool, now)?))).collect();
+        let tools: Vec<(String, Money)> = class
+            .tools
+            .iter()
+            .filter_map(|tool| Some((tool.clone(), snapshot.tool_price(tool, now)?)))
+            .collect();
         let dearest = tools.iter().map(|(_, price)| *price).max_by_key(|price| price.nanos());
         let priced = Priced {
             class,

@@ -19,6 +19,7 @@ use louver_domain::admission;
 use louver_domain::id::{ObjectId, UpstreamId};
 use louver_domain::objects::{ObjectKind, ObjectState};
 use louver_domain::reserve::Reach as Most;
+use louver_domain::settlement::Bound;
 use louver_mistral::batch::{self, BatchError, Job, Summary};
 use louver_mistral::endpoints::is_path_id;
 use louver_store::objects::{self, Object, Owner};
@@ -41,7 +42,8 @@ pub(in crate::objects) async fn create(deed: &Deed<'_>) -> Result<Response<Body>
     let rules = &caller.key.rules;
     admission::may_call(rules, deed.visitor.address, kind(job.endpoint)).map_err(Failure::Refused)?;
     let named = job.model.as_deref();
-    let model = named.map(|name| pinned(caller, name).ok_or(Failure::Refused(admission::Refusal::ModelNotAllowed)));
+    let model =
+        named.map(|name| pinned(caller, name).ok_or(Failure::Refused(admission::Refusal::ModelNotAllowed)));
     let model = model.transpose()?;
     let mut made_with = None;
     let mut reach = Reach::default();
@@ -118,6 +120,49 @@ fn same_credential(made_with: &mut Option<Option<UpstreamId>>, object: &Object) 
     }
 }
 
+/// What must be known of a job until it is settled.
+fn known(deed: &Deed<'_>, job: &Job, reach: &Reach, bound: &Bound) -> Known {
+    Known {
+        shown: Value::Null,
+        request_id: deed.visitor.request_id,
+        endpoint: kind(job.endpoint),
+        timeout_hours: job.timeout_hours,
+        lines: reach.lines,
+        models: reach.models.clone(),
+        tools: reach.tools.clone(),
+        annotated: reach.annotated,
+        needs_price: deed.caller.key.needs_price,
+        plausible: bound.plausible,
+        bound: Worst::of_bound(bound),
+        worst: reach.worst,
+        ended_at: None,
+    }
+}
+
+/// The job as it is written down before upstream is asked for it. Its id is that of the request that makes it.
+fn intended(deed: &Deed<'_>, known: &Known, credential_id: Option<UpstreamId>) -> Object {
+    let key = &deed.caller.key;
+    Object {
+        id: ObjectId::from_bytes(deed.visitor.request_id.bytes()),
+        owner: Owner {
+            organization_id: key.organization_id,
+            workspace_id: key.workspace_id,
+            key_id: key.id,
+            user_id: key.user_id,
+        },
+        kind: ObjectKind::BatchJob,
+        upstream_id: None,
+        parent: String::new(),
+        credential_id,
+        server: None,
+        state: ObjectState::Intended,
+        attributes: known.written(),
+        tokens: known.lines,
+        created_at: deed.visitor.now,
+        changed_at: deed.visitor.now,
+    }
+}
+
 /// A job that is paid for and not made yet.
 struct Making {
     ticket: Ticket,
@@ -154,43 +199,10 @@ impl Making {
         let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
         let plan = Plan { key, reach: most, exact: false, ask: None };
         let (taken, bound, _) = plan.take(gateway).await?;
-        let id = ObjectId::from_bytes(deed.visitor.request_id.bytes());
-        let label: Arc<str> = reach.models.first().map_or_else(|| "".into(), |billed| billed.model.as_str().into());
-        let endpoint = kind(job.endpoint);
-        let known = Known {
-            shown: Value::Null,
-            request_id: deed.visitor.request_id,
-            endpoint,
-            timeout_hours: job.timeout_hours,
-            lines: reach.lines,
-            models: reach.models,
-            tools: reach.tools.clone(),
-            annotated: reach.annotated,
-            needs_price: key.needs_price,
-            plausible: bound.plausible,
-            bound: Worst::of_bound(&bound),
-            worst: reach.worst,
-            ended_at: None,
-        };
-        let object = Object {
-            id,
-            owner: Owner {
-                organization_id: key.organization_id,
-                workspace_id: key.workspace_id,
-                key_id: key.id,
-                user_id: key.user_id,
-            },
-            kind: ObjectKind::BatchJob,
-            upstream_id: None,
-            parent: String::new(),
-            credential_id: credential.credential().id,
-            server: None,
-            state: ObjectState::Intended,
-            attributes: known.written(),
-            tokens: reach.lines,
-            created_at: deed.visitor.now,
-            changed_at: deed.visitor.now,
-        };
+        let label: Arc<str> =
+            reach.models.first().map_or_else(|| "".into(), |billed| billed.model.as_str().into());
+        let known = known(deed, job, &reach, &bound);
+        let object = intended(deed, &known, credential.credential().id);
         let ticket = Ticket {
             place: Some(place),
             ledger: Arc::clone(gateway.ledger()),
@@ -199,7 +211,7 @@ impl Making {
             request_id: deed.visitor.request_id,
             at: gateway.ledger().store_time(now_micros),
             key: Arc::clone(key),
-            endpoint,
+            endpoint: known.endpoint,
             model_asked: job.model.clone().unwrap_or_else(|| label.to_string()),
             model: label,
             price: None,
@@ -215,7 +227,7 @@ impl Making {
             status: 0,
             client_left: false,
         };
-        let body = Bytes::from(job.written(model, &id.to_string()));
+        let body = Bytes::from(job.written(model, &object.id.to_string()));
         let most_lines = gateway.settings().bounds.batch_lines;
         Ok(Self { ticket, object, known, body, most_lines })
     }
@@ -282,11 +294,14 @@ impl Making {
         let shown = self.known.see(&self.object, said);
         self.ticket.settle(&Outcome::Accepted);
         let now = gateway.clock().now();
-        let confirmed = objects::confirm(gateway.store(), self.object.id, &id, &self.known.written(), now).await;
+        let confirmed =
+            objects::confirm(gateway.store(), self.object.id, &id, &self.known.written(), now).await;
         match confirmed.map_err(Failure::store)? {
             true => {
                 // The poller may have put it off while it was only intended.
-                objects::put_back(gateway.store(), self.object.id, Some(now)).await.map_err(Failure::store)?;
+                objects::put_back(gateway.store(), self.object.id, Some(now))
+                    .await
+                    .map_err(Failure::store)?;
                 Ok((status, shown))
             }
             false => Err(Failure::UpstreamBroken),
