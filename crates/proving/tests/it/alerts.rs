@@ -351,6 +351,7 @@ async fn two_nodes_send_each_alert_once_and_on_their_own() {
             config.webhook_allowed_targets =
                 louver_control::delivery::targets::AllowedTargets::parse(&["127.0.0.0/8".into()]).unwrap();
         }),
+        ..Setup::default()
     };
     let mut system = System::with(setup).await;
     let second = system.second_node().await;

@@ -10,6 +10,7 @@
 #[macro_use]
 mod contract;
 
+mod adjustments;
 mod alerts;
 mod apply;
 mod attacks;
