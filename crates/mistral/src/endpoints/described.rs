@@ -7,11 +7,13 @@ use super::{Class, Endpoint};
 use serde_json::{Map, Value, json};
 
 /// The chapters, in their order.
-pub const CHAPTERS: [(&str, &str); 4] = [
+pub const CHAPTERS: [(&str, &str); 6] = [
     ("chat", "Chats with a model."),
     ("fim", "Code between two pieces of code."),
     ("embeddings", "Vectors of texts."),
     ("models", "The models that the key may use."),
+    ("files", "Files of the workspace."),
+    ("batch", "Many requests in one job, at the price of a batch."),
 ];
 
 /// Refusals of requests that only read.

@@ -10,7 +10,7 @@ use louver_proving::system::{Setup, System, UPSTREAM_KEY, eventually};
 use louver_simulator::{BatchFault, Fault};
 use louver_store::ledger::verify::verify;
 use louver_store::objects::{self, Object, Owner, Shelf};
-use louver_store::{models, snapshot};
+use louver_store::{Store, models, snapshot};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -118,11 +118,16 @@ fn upstream(system: &System) -> SocketAddr {
     system.config.upstream_url.trim_start_matches("http://").parse().unwrap()
 }
 
-/// What an upload of a batch's file does: the content read and written anew, sent upstream, and kept in the registry.
-async fn upload(system: &System, key_id: &str, text: &str) -> String {
-    let catalogue = Catalogue::new(
-        models::list(&system.store).await.unwrap().models.into_iter().map(|m| m.model).collect(),
-    );
+/// What an upload of a batch's file does: the content is read and written anew, and sent upstream. Answers its id, and
+/// what the registry keeps of it.
+pub(crate) async fn read_and_sent(
+    store: &Store,
+    upstream: SocketAddr,
+    credential: &str,
+    text: &str,
+) -> (String, String) {
+    let models = models::list(store).await.unwrap().models;
+    let catalogue = Catalogue::new(models.into_iter().map(|priced| priced.model).collect());
     let mut content = Content::new(|name: &str| catalogue.find(name).map(|(_, model)| model.id.clone()));
     let mut spool = Vec::new();
     content.feed(text.as_bytes(), &mut spool).unwrap();
@@ -132,12 +137,18 @@ async fn upload(system: &System, key_id: &str, text: &str) -> String {
         .to_vec();
     body.extend_from_slice(&spool);
     body.extend_from_slice(b"\r\n--x--\r\n");
-    let mut post = request("POST", "/v1/files", UPSTREAM_KEY, Some(&body));
+    let mut post = request("POST", "/v1/files", credential, Some(&body));
     post.headers_mut().insert("content-type", "multipart/form-data; boundary=x".parse().unwrap());
-    let file = send(upstream(system), post).await;
+    let file = send(upstream, post).await;
     assert_eq!(file.status, 200, "{}", file.text());
     let shown = file.json();
     let id = shown["id"].as_str().unwrap().to_owned();
+    (id, json!({"shown": shown, "batch": summary}).to_string())
+}
+
+/// A file of the workspace, as an upload leaves it.
+async fn upload(system: &System, key_id: &str, text: &str) -> String {
+    let (id, attributes) = read_and_sent(&system.store, upstream(system), UPSTREAM_KEY, text).await;
     let (organization_id, workspace_id) = ids(system).await;
     let key_id = KeyId::parse(key_id).unwrap();
     let object = Object {
@@ -149,7 +160,7 @@ async fn upload(system: &System, key_id: &str, text: &str) -> String {
         credential_id: None,
         server: None,
         state: ObjectState::Live,
-        attributes: json!({"shown": shown, "batch": summary}).to_string(),
+        attributes,
         tokens: 0,
         created_at: system.clock.now(),
         changed_at: system.clock.now(),
@@ -178,8 +189,6 @@ async fn a_batch_is_charged_ahead_at_half_price_and_settled_though_nobody_downlo
         same(spent, billed(&system));
         assert!(spent > 0.0 && spent < ahead);
         assert_eq!(verify(&system.store).await.unwrap(), []);
-        let usage = system.get(&system.admin_key, "/v1/gateway/usage").await;
-        assert!(usage.status == 200 || usage.status == 404, "{}", usage.text());
     }
 }
 
@@ -207,7 +216,7 @@ async fn a_batch_of_a_file_gives_its_output_to_its_workspace_alone() {
     settled(&system).await;
     same(spent(&system).await, billed(&system));
     // Another workspace sees none of it.
-    let other = system.deed("POST", "/v1/workspaces", json!({"name": "other"})).await;
+    let other = system.deed("POST", "/v1/gateway/workspaces", json!({"name": "other"})).await;
     let (foreign, _) = system.key(json!({"workspace_id": other["id"]})).await;
     let unknown = system.get(&foreign, &format!("{PATH}/0198c0de-0000-7000-8000-000000000000")).await;
     for path in [path.clone(), format!("{path}/cancel")] {
@@ -225,7 +234,7 @@ async fn a_batch_of_a_file_gives_its_output_to_its_workspace_alone() {
 #[tokio::test]
 async fn b5_every_line_is_judged_and_not_the_job_alone() {
     let (system, _, key_id) = held(json!({"monthly_budget_usd": 10_000})).await;
-    let (key, _) = system.key(json!({"limits": {"allowed_models": ["mistral-small"]}})).await;
+    let (key, _) = system.key(json!({"allowed_models": ["mistral-small"]})).await;
     let mut all = lines(10_000);
     all[9_998] = line(9_998, DEAR, json!({}));
     let refusal = (403, "model_not_allowed".to_owned());
@@ -317,7 +326,7 @@ async fn b6_the_lines_of_a_workspace_that_wait_are_limited() {
 #[tokio::test]
 async fn b7_the_endpoint_of_a_job_is_a_permission() {
     let (system, _, _) = held(json!({"monthly_budget_usd": 100})).await;
-    let only = |endpoints: Value| json!({"limits": {"allowed_endpoints": endpoints}});
+    let only = |endpoints: Value| json!({"allowed_endpoints": endpoints});
     let (chats, _) = system.key(only(json!(["chat.completions"]))).await;
     let (both, _) = system.key(only(json!(["chat.completions", "batch.jobs"]))).await;
     let refusal = (403, "endpoint_not_allowed".to_owned());
@@ -338,7 +347,7 @@ async fn b7_the_endpoint_of_a_job_is_a_permission() {
 #[tokio::test]
 async fn tools_tiers_and_guardrails_in_lines_are_judged_as_in_calls() {
     let (system, key, _) = held(json!({"monthly_budget_usd": 100})).await;
-    let (small, _) = system.key(json!({"limits": {"allowed_models": ["mistral-small"]}})).await;
+    let (small, _) = system.key(json!({"allowed_models": ["mistral-small"]})).await;
     for (who, field, value, kind) in [
         (&key, "service_tier", json!("auto"), "tier_not_allowed"),
         (&key, "tools", json!([{"type": "web_search"}]), "tool_not_allowed"),

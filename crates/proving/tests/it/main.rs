@@ -16,6 +16,7 @@ mod apply;
 mod attacks;
 mod audit;
 mod audit_chain;
+mod batch_program;
 mod batches;
 mod budgets;
 mod calls;
