@@ -216,8 +216,11 @@ async fn a_batch_of_a_file_gives_its_output_to_its_workspace_alone() {
     settled(&system).await;
     same(spent(&system).await, billed(&system));
     // Another workspace sees none of it.
-    let other = system.deed("POST", "/v1/gateway/workspaces", json!({"name": "other"})).await;
-    let (foreign, _) = system.key(json!({"workspace_id": other["id"]})).await;
+    let people = json!([{"email": "b@example.com", "first_name": "B", "last_name": "B"}]);
+    let made = system.deed("POST", "/v1/admin/users", people).await;
+    let body = json!({"name": "other", "admin_user_id": made["email_to_user_id"]["b@example.com"]});
+    let other = system.deed("POST", "/v1/admin/workspaces", body).await;
+    let (foreign, _) = system.key(json!({"workspace_id": other["uuid"]})).await;
     let unknown = system.get(&foreign, &format!("{PATH}/0198c0de-0000-7000-8000-000000000000")).await;
     for path in [path.clone(), format!("{path}/cancel")] {
         let method = if path.ends_with("cancel") { "POST" } else { "GET" };
@@ -349,7 +352,7 @@ async fn tools_tiers_and_guardrails_in_lines_are_judged_as_in_calls() {
     let (system, key, _) = held(json!({"monthly_budget_usd": 100})).await;
     let (small, _) = system.key(json!({"allowed_models": ["mistral-small"]})).await;
     for (who, field, value, kind) in [
-        (&key, "service_tier", json!("auto"), "tier_not_allowed"),
+        (&key, "service_tier", json!("auto"), "service_tier_not_allowed"),
         (&key, "tools", json!([{"type": "web_search"}]), "tool_not_allowed"),
         (
             &small,
