@@ -27,26 +27,45 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn same_but_for_what_was_put_in(read: &Request, again: &Request, bound: Option<u64>) {
-    let bounded = bound.filter(|_| read.endpoint != Endpoint::Embeddings);
+    let bounded = bound.filter(|_| length(read.endpoint).is_some());
     let expected = Request {
         model: PINNED.to_owned(),
         unnameable: false,
         max_tokens: bounded.or(read.max_tokens),
-        text_bytes: read.text_bytes - read.model.len() as u64 + PINNED.len() as u64,
+        // Nobody renamed it, so it is left out.
+        cache_key: None,
+        // A tier is put in, a name of a cache is taken out.
+        text_bytes: again.text_bytes,
         // Where they stand may have moved.
         model_span: again.model_span.clone(),
         max_tokens_span: again.max_tokens_span.clone(),
+        tier_span: again.tier_span.clone(),
         ..read.clone()
     };
     assert_eq!(*again, expected);
+}
+
+/// What an endpoint calls the most tokens of an answer.
+fn length(endpoint: Endpoint) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::ChatCompletions | Endpoint::FimCompletions | Endpoint::AgentsCompletions => Some("max_tokens"),
+        Endpoint::Responses => Some("max_output_tokens"),
+        _ => None,
+    }
 }
 
 /// The same edit in a tree.
 fn wanted(body: &[u8], endpoint: Endpoint, bound: Option<u64>) -> Value {
     let mut tree: Value = serde_json::from_slice(body).expect("what is accepted is JSON");
     tree["model"] = PINNED.into();
-    if let Some(bound) = bound.filter(|_| endpoint != Endpoint::Embeddings) {
-        tree["max_tokens"] = bound.into();
+    if let Some((name, bound)) = length(endpoint).zip(bound) {
+        tree[name] = bound.into();
+    }
+    if endpoint == Endpoint::ChatCompletions && tree["service_tier"] != "auto" {
+        tree["service_tier"] = "standard_only".into();
+    }
+    if let Some(key) = tree.get_mut("prompt_cache_key") {
+        *key = Value::Null;
     }
     tree
 }

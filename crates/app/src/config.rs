@@ -44,6 +44,8 @@ pub struct File {
     max_tool_calls: Option<u64>,
     max_pending_batch_lines: Option<u64>,
     batch_poll_seconds: Option<u64>,
+    max_spool_bytes: Option<u64>,
+    spool_dir: Option<PathBuf>,
     journal_dir: Option<PathBuf>,
     durability: Option<String>,
     budget_refusal_status: Option<u16>,
@@ -123,6 +125,8 @@ pub struct Config {
     pub bounds: CallBounds,
     /// How often a batch that is not over is looked at.
     pub batch_poll: Duration,
+    /// Where files are set aside on their way.
+    pub spool_dir: PathBuf,
     /// Where the journal of calls is kept.
     pub journal_dir: Option<PathBuf>,
     /// Whether calls wait for the disk.
@@ -212,6 +216,7 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
             "LOUVER_UPSTREAM_KEY" => file.upstream_key = Some(value),
             "LOUVER_MASTER_KEY_FILE" => file.master_key_file = Some(value.into()),
             "LOUVER_JOURNAL_DIR" => file.journal_dir = Some(value.into()),
+            "LOUVER_SPOOL_DIR" => file.spool_dir = Some(value.into()),
             "LOUVER_DURABILITY" => file.durability = Some(value),
             "LOUVER_LOG" => file.log = Some(value),
             "LOUVER_AUDIT_CHECKPOINT_FILE" => file.audit.checkpoint_file = Some(value.into()),
@@ -291,12 +296,14 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         credential_rest_seconds: file.credential_rest_seconds.unwrap_or(5),
         bounds: CallBounds {
             upload_bytes: file.max_upload_bytes.unwrap_or(512 * 1024 * 1024),
+            spool_bytes: file.max_spool_bytes.unwrap_or(16 * 1024 * 1024 * 1024),
             document_pages: file.max_document_pages.unwrap_or(1000),
             audio_seconds: file.max_audio_seconds.unwrap_or(3 * 60 * 60),
             tool_calls: file.max_tool_calls.unwrap_or(16),
             batch_lines: file.max_pending_batch_lines.unwrap_or(1_000_000),
         },
         batch_poll: Duration::from_secs(file.batch_poll_seconds.unwrap_or(30).max(1)),
+        spool_dir: file.spool_dir.unwrap_or_else(|| spool_dir(journal_dir.as_deref())),
         journal_dir,
         durability: durability(file.durability.as_deref(), errors),
         budget_refusal_status: budget_refusal_status(file.budget_refusal_status, errors),
@@ -326,6 +333,11 @@ fn tls_files(tls: Tls, errors: &mut Vec<String>) -> Option<(PathBuf, PathBuf)> {
 fn journal_dir(named: Option<PathBuf>, database_url: &str) -> Option<PathBuf> {
     let beside = |path: &str| PathBuf::from(format!("{}-journal.d", path.split('?').next().unwrap_or(path)));
     named.or_else(|| database_url.strip_prefix("sqlite:").map(beside))
+}
+
+/// Beside the journal, if nothing else is named: the folder for passing files of the system may be memory.
+fn spool_dir(journal: Option<&Path>) -> PathBuf {
+    journal.map_or_else(std::env::temp_dir, |journal| journal.with_file_name("spool"))
 }
 
 fn durability(text: Option<&str>, errors: &mut Vec<String>) -> Durability {

@@ -17,7 +17,7 @@ pub fn site(access: Access) -> Result<Site, String> {
 /// The whole document.
 fn document(operations: &[Operation], access: Access) -> Value {
     let mut document = Document::new();
-    for (name, description) in described::CHAPTERS {
+    for (name, description) in described::CHAPTERS.iter().copied() {
         document.chapter(name, description);
     }
     for endpoint in Endpoint::SERVED.iter().copied() {

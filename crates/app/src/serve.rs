@@ -116,8 +116,14 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let fallback = fallback(louver_control::router_with(Arc::clone(&control), site));
     let first = source.build(rules);
     let state = State { snapshot: first, ledger: Arc::clone(&ledger), pepper };
-    let (gateway, writer) =
-        Gateway::new(settings.clone(), state, store.clone(), Arc::clone(&clock), &*entropy, fallback);
+    let (gateway, writer) = Gateway::new(
+        settings.clone(),
+        state,
+        store.clone(),
+        Arc::clone(&clock),
+        Arc::clone(&entropy),
+        fallback,
+    );
     let (stop, stopped) = watch::channel(false);
     let (stop_writer, writer_stopped) = watch::channel(false);
     let (stop_refiller, refiller_stopped) = watch::channel(false);
@@ -155,6 +161,12 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
 }
 
 /// Where people reach the admin side: where the settings say, or else its listener.
+/// The host of the address that was set.
+fn public_host(config: &Config) -> Option<String> {
+    let uri: http::Uri = config.public_url.as_deref()?.parse().ok()?;
+    uri.host().map(str::to_owned)
+}
+
 fn public_url(config: &Config, admin_side: SocketAddr) -> String {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{admin_side}"))
@@ -351,7 +363,9 @@ fn settings(config: &Config, upstream: UpstreamTarget) -> Result<Settings, Strin
         exact_input: config.tokenizer.as_ref().map(exact_input).transpose()?,
         budget_refusal_status: config.budget_refusal_status,
         credential_rest_seconds: config.credential_rest_seconds,
+        spool_dir: config.spool_dir.clone(),
         bounds: config.bounds,
+        public_host: public_host(config),
     })
 }
 

@@ -72,6 +72,12 @@ impl Pepper {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, bytes) }
     }
 
+    /// A workspace's own name for what a client calls `key`: nobody else can make it, or learn `key` from it.
+    pub fn name_of(&self, workspace: WorkspaceId, key: &str) -> String {
+        let text = format!("prompt-cache-key {workspace} {key}");
+        hmac::sign(&self.key, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The fingerprint of a whole key.
     pub fn fingerprint(&self, key: &str) -> Fingerprint {
         let tag = hmac::sign(&self.key, key.as_bytes());

@@ -42,6 +42,28 @@ pub(crate) fn no_query(uri: &http::Uri) -> Result<(), Failure> {
     }
 }
 
+/// What upstream is told to fetch must not be this gateway: it would fetch with the gateway's own trust.
+pub(crate) fn not_ourselves(
+    named: &[String],
+    uri: &http::Uri,
+    headers: &HeaderMap,
+    public: Option<&str>,
+) -> Result<(), Failure> {
+    if named.is_empty() {
+        return Ok(());
+    }
+    let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.parse().ok());
+    let authorities: [Option<http::uri::Authority>; 2] = [uri.authority().cloned(), asked];
+    let asked = authorities.iter().flatten().map(http::uri::Authority::host);
+    let own: Vec<String> = asked.chain(public).map(plain_host).collect();
+    if named.iter().any(|host| own.contains(host)) { Err(Failure::OwnAddress) } else { Ok(()) }
+}
+
+/// A host as addresses in requests are told: in small letters, without brackets or a last dot.
+fn plain_host(host: &str) -> String {
+    host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase()
+}
+
 /// A body must be plain JSON in UTF-8.
 pub(crate) fn json_body(headers: &HeaderMap) -> Result<(), Failure> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
@@ -50,6 +72,11 @@ pub(crate) fn json_body(headers: &HeaderMap) -> Result<(), Failure> {
     if !is_json || second.is_some() {
         return Err(Failure::UnsupportedMediaType { message: "the body must be application/json" });
     }
+    not_compressed(headers)
+}
+
+/// A body must come as it is.
+pub(crate) fn not_compressed(headers: &HeaderMap) -> Result<(), Failure> {
     let plain = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
         return Err(Failure::UnsupportedMediaType { message: "the body must not be compressed" });
@@ -84,6 +111,25 @@ pub(crate) fn no_body(headers: &HeaderMap) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_gateway_is_known_by_all_its_names() {
+        let uri = http::Uri::from_static("/v1/ocr");
+        let headers =
+            |host: &'static str| HeaderMap::from_iter([(HOST, http::HeaderValue::from_static(host))]);
+        let ask = |named: &str, host| {
+            not_ourselves(&[named.to_owned()], &uri, &headers(host), Some("Louver.example.com")).is_ok()
+        };
+        for (named, host, passes) in [
+            ("a.test", "gw.test:8080", true),
+            ("gw.test", "gw.test:8080", false),
+            ("gw.test", "GW.test.", false),
+            ("::1", "[::1]:8080", false),
+            ("louver.example.com", "other", false),
+        ] {
+            assert_eq!(ask(named, host), passes, "{named} {host}");
+        }
+    }
 
     #[test]
     fn only_plain_json_in_utf8_is_json() {

@@ -7,8 +7,8 @@ use crate::pipeline::Gateway;
 use crate::relay;
 use crate::reply::Failure;
 use crate::settle::{Outcome, Ticket};
-use crate::upstream::{AnswerBody, Call, JSON, Pool, SendError};
-use bytes::Bytes;
+use crate::turns;
+use crate::upstream::{AnswerBody, Call, Payload, Pool, SendError};
 use http::{Method, Response, StatusCode};
 use louver_domain::id::OrganizationId;
 use std::borrow::Cow;
@@ -108,13 +108,9 @@ async fn exchange(gateway: Arc<Gateway>, pool: Pool, admitted: Admitted) -> Resu
             return Err(Failure::UpstreamBroken);
         }
     };
-    judge(gateway, ticket, response).map(|(ticket, response)| Answered {
-        ticket,
-        response,
-        stream,
-        allowance,
-        left: pool.left().clone(),
-    })
+    let (ticket, response) = judge(gateway, ticket, response)?;
+    let answered = Answered { ticket, response, stream, allowance, left: pool.left().clone() };
+    if answered.ticket.turn.is_none() { Ok(answered) } else { Box::pin(turns::hold(gateway, answered)).await }
 }
 
 /// Whether the answer may pass; one that may not is settled.
@@ -168,7 +164,7 @@ fn upstream_call(
     gateway: &Gateway,
     ticket: &Ticket,
     target: Cow<'static, str>,
-    body: Bytes,
+    body: Payload,
     stream: bool,
 ) -> Call {
     Call {
@@ -177,7 +173,6 @@ fn upstream_call(
         authority: gateway.settings().upstream.authority.clone(),
         authorization: ticket.credential.credential().authorization.clone(),
         accept: if stream { "text/event-stream" } else { "application/json" },
-        content_type: Some(JSON),
         body,
     }
 }

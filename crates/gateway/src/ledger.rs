@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use refill::Refiller;
 pub(crate) use scope::SharedScope;
-pub(crate) use take::{Allowance, Demand, Left, Shortage, Taken, Verdict, room, take};
+pub(crate) use take::{Allowance, Demand, Left, Shortage, Taken, Verdict, room, take, would_pass};
 
 /// Without a word from the store for so long, nothing is taken of a budget: a limit may have been lowered meanwhile.
 const VALID_MICROS: i64 = 30_000_000;

@@ -14,6 +14,7 @@ mod forward;
 pub mod fuzzing;
 mod head_check;
 mod intake;
+mod judge;
 mod ledger;
 mod listing;
 mod objects;
@@ -25,6 +26,9 @@ mod reserve;
 mod settings;
 mod settle;
 mod snapshot;
+mod spool;
+mod turns;
+mod uploads;
 mod upstream;
 mod worker;
 

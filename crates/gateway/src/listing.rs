@@ -33,15 +33,22 @@ fn card<'a>(model: &'a Model, name: &'a str) -> ModelCard<'a> {
     card.max_context_length = model.context;
     card.deprecation = model.deprecation.map(|at| at.rfc3339().into());
     card.deprecation_replacement_model = model.replacement.as_deref().map(Into::into);
+    let serves = |endpoint| model.serves(endpoint);
     card.capabilities = Capabilities {
-        completion_chat: model.serves(EndpointKind::Chat),
-        completion_fim: model.serves(EndpointKind::Fim),
+        completion_chat: serves(EndpointKind::Chat),
+        completion_fim: serves(EndpointKind::Fim),
         function_calling: has("function_calling"),
         vision: has("vision"),
         audio: has("audio"),
         reasoning: has("reasoning"),
-        moderation: model.family.contains("moderation"),
-        ..Capabilities::default()
+        fine_tuning: has("fine_tuning"),
+        ocr: serves(EndpointKind::Ocr),
+        moderation: serves(EndpointKind::Moderations),
+        classification: serves(EndpointKind::Classifications),
+        audio_transcription: serves(EndpointKind::Transcriptions),
+        audio_transcription_realtime: serves(EndpointKind::RealtimeTranscriptions),
+        audio_speech: serves(EndpointKind::Speech),
+        unified_resources: false,
     };
     card
 }

@@ -4,8 +4,11 @@
 //! of the key's workspace, with the credential that the object was made with. What upstream answers loses the ids of
 //! upstream's own organization (`scrub.rs`).
 
+pub(crate) mod agents;
 mod batch_jobs;
+pub(crate) mod conversations;
 mod files;
+mod making;
 mod scrub;
 
 pub(crate) use files::Known as FileKnown;
@@ -19,20 +22,25 @@ use crate::ledger::Allowance;
 use crate::pipeline::{Gateway, Visitor};
 use crate::references;
 use crate::reply::{self, Body, Failure};
-use crate::upstream::{AnswerBody, Call, JSON, Pool, SendError};
+use crate::snapshot::KeyEntry;
+use crate::upstream::{AnswerBody, Call, Payload, Pool, SendError};
 use crate::{edge, intake};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use louver_domain::admission;
+use louver_domain::id::UpstreamId;
 use louver_domain::objects::ObjectKind;
 use louver_mistral::endpoints::{Asked, Endpoint};
 use louver_mistral::query::{self, Query};
-use louver_store::objects::Object;
+use louver_store::objects::{self, Object};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::sync::Arc;
+
+pub(crate) use files::Known;
+pub(crate) use making::Making;
 
 /// An answer of upstream about an object is no longer than this.
 const LONGEST_ANSWER: usize = 16 << 20;
@@ -77,9 +85,8 @@ pub(crate) async fn answer(
         other => admit_free(gateway, &visitor, &caller, kind(other))?,
     };
     let query = query::read(head.uri.query(), parameters(asked.endpoint)).map_err(Failure::Query)?;
-    let bodiless = matches!(*head.method.as_str().as_bytes(), [b'G' | b'D', ..])
-        || asked.endpoint == Endpoint::CancelBatchJob;
-    let body = if bodiless {
+    let body = if matches!(*head.method.as_str().as_bytes(), [b'G' | b'D', ..]) || is_bodiless(asked.endpoint)
+    {
         edge::no_body(&head.headers)?;
         Bytes::new()
     } else {
@@ -96,6 +103,22 @@ pub(crate) async fn answer(
         Endpoint::ListBatchJobs => batch_jobs::list(&deed).await,
         Endpoint::GetBatchJob => batch_jobs::get(&deed).await,
         Endpoint::CancelBatchJob => batch_jobs::cancel(&deed).await,
+        Endpoint::CreateAgent => agents::create(&deed).await,
+        Endpoint::ListAgents => agents::list(&deed).await,
+        Endpoint::GetAgent => agents::get(&deed).await,
+        Endpoint::UpdateAgent => agents::update(&deed).await,
+        Endpoint::DeleteAgent => agents::delete(&deed).await,
+        Endpoint::SwitchAgentVersion => agents::switch(&deed).await,
+        Endpoint::ListAgentVersions => agents::versions(&deed).await,
+        Endpoint::GetAgentVersion => agents::version(&deed).await,
+        Endpoint::SetAgentAlias => agents::set_alias(&deed).await,
+        Endpoint::ListAgentAliases => agents::aliases(&deed).await,
+        Endpoint::DeleteAgentAlias => agents::delete_alias(&deed).await,
+        Endpoint::ListConversations => conversations::list(&deed).await,
+        Endpoint::GetConversation | Endpoint::ConversationHistory | Endpoint::ConversationMessages => {
+            conversations::get(&deed).await
+        }
+        Endpoint::DeleteConversation => conversations::delete(&deed).await,
         _ => Err(Failure::NoSuchObject),
     }
 }
@@ -107,8 +130,22 @@ const fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
         Endpoint::SignFileUrl => &["expiry"],
         Endpoint::ListBatchJobs => batch_jobs::PARAMETERS,
         Endpoint::GetBatchJob => &["inline"],
+        Endpoint::ListAgents => agents::PARAMETERS,
+        Endpoint::ListAgentVersions | Endpoint::ListConversations => agents::PAGES,
+        Endpoint::GetAgent => &["agent_version"],
+        Endpoint::SwitchAgentVersion => &["version"],
+        Endpoint::SetAgentAlias => agents::ALIAS,
+        Endpoint::DeleteAgentAlias => &["alias"],
         _ => &[],
     }
+}
+
+/// Requests that change something and say all of it in their address.
+const fn is_bodiless(endpoint: Endpoint) -> bool {
+    matches!(
+        endpoint,
+        Endpoint::SwitchAgentVersion | Endpoint::SetAgentAlias | Endpoint::CancelBatchJob
+    )
 }
 
 impl Deed<'_> {
@@ -119,8 +156,29 @@ impl Deed<'_> {
 
     /// A credential for something new.
     pub(crate) fn any_credential(&self) -> Result<InUse, Failure> {
-        let now = self.gateway.clock().monotonic_micros();
-        credentials::choose(&self.caller.key.credentials, now).ok_or(Failure::NoCredential)
+        any_credential(self.gateway, &self.caller.key)
+    }
+
+    /// The credential of that id.
+    pub(crate) fn exact_credential(&self, id: Option<UpstreamId>) -> Result<InUse, Failure> {
+        credentials::exactly(&self.caller.key.credentials, id).ok_or(Failure::NoCredential)
+    }
+
+    /// An object that is to be made for the key's workspace with that credential.
+    pub(crate) fn intended(&self, kind: ObjectKind, credential_id: Option<UpstreamId>) -> Object {
+        references::intended(&self.caller.key, &self.visitor, kind, credential_id)
+    }
+
+    /// Deletes the object that the path names. One that upstream has forgotten already is deleted here too.
+    pub(crate) async fn delete(&self, kind: ObjectKind) -> Result<Response<Body>, Failure> {
+        let object = self.object(kind).await?;
+        let credential = self.credential_of(&object)?;
+        let said = self.ask(Method::DELETE, self.asked.path(), &credential, None).await?;
+        if said.status.is_success() || said.status == StatusCode::NOT_FOUND {
+            let deleted = objects::delete(self.gateway.store(), object.id, self.visitor.now).await;
+            deleted.map_err(Failure::store)?;
+        }
+        self.pass_on(&said)
     }
 
     /// The credential that an object was made with.
@@ -136,19 +194,8 @@ impl Deed<'_> {
         credential: &InUse,
         body: Option<Bytes>,
     ) -> Result<Response<AnswerBody>, Failure> {
-        let call = Call {
-            method,
-            target: Cow::Owned(target),
-            authority: self.gateway.settings().upstream.authority.clone(),
-            authorization: credential.credential().authorization.clone(),
-            accept: "*/*",
-            content_type: body.is_some().then_some(JSON),
-            body: body.unwrap_or_default(),
-        };
-        let response = self.pool.send(call).await.map_err(unanswered)?;
-        let organization = self.caller.key.organization_id;
-        forward::judge_status(self.gateway, organization, credential.credential(), response.status())?;
-        Ok(response)
+        let body = body.map(Payload::json).unwrap_or_default();
+        send(self.gateway, self.pool, &self.caller.key, credential, (method, target, body)).await
     }
 
     /// Sends a request about an object, and reads the answer whole.
@@ -159,23 +206,12 @@ impl Deed<'_> {
         credential: &InUse,
         body: Option<Bytes>,
     ) -> Result<Said, Failure> {
-        let response = self.send(method, target, credential, body).await?;
-        let status = response.status();
-        let bytes = whole(response.into_body()).await?;
-        if bytes.is_empty() {
-            return Ok(Said { status, value: Value::Null });
-        }
-        let mut value = serde_json::from_slice(&bytes).map_err(|_| Failure::UpstreamBroken)?;
-        scrub::scrub(&mut value, &self.caller.key);
-        Ok(Said { status, value })
+        read(self.send(method, target, credential, body).await?, &self.caller.key).await
     }
 
     /// An answer in JSON.
     pub(crate) fn reply(&self, status: StatusCode, value: &Value) -> Response<Body> {
-        let bytes = if value.is_null() { Vec::new() } else { value.to_string().into_bytes() };
-        let mut response = reply::json(bytes, self.allowance);
-        *response.status_mut() = status;
-        response
+        reply(status, value, self.allowance)
     }
 
     /// What upstream said, as it is; what it does not know is not there.
@@ -185,6 +221,52 @@ impl Deed<'_> {
             status => Ok(self.reply(status, &said.value)),
         }
     }
+}
+
+/// A credential for something new.
+pub(crate) fn any_credential(gateway: &Gateway, key: &KeyEntry) -> Result<InUse, Failure> {
+    credentials::choose(&key.credentials, gateway.clock().monotonic_micros()).ok_or(Failure::NoCredential)
+}
+
+/// An answer in JSON.
+pub(crate) fn reply(status: StatusCode, value: &Value, allowance: Allowance) -> Response<Body> {
+    let bytes = if value.is_null() { Vec::new() } else { value.to_string().into_bytes() };
+    let mut response = reply::json(bytes, allowance);
+    *response.status_mut() = status;
+    response
+}
+
+/// Sends a request, and answers as soon as the head of the answer is there.
+async fn send(
+    gateway: &Gateway,
+    pool: &Pool,
+    key: &KeyEntry,
+    credential: &InUse,
+    (method, target, body): (Method, String, Payload),
+) -> Result<Response<AnswerBody>, Failure> {
+    let call = Call {
+        method,
+        target: Cow::Owned(target),
+        authority: gateway.settings().upstream.authority.clone(),
+        authorization: credential.credential().authorization.clone(),
+        accept: "*/*",
+        body,
+    };
+    let response = pool.send(call).await.map_err(unanswered)?;
+    forward::judge_status(gateway, key.organization_id, credential.credential(), response.status())?;
+    Ok(response)
+}
+
+/// Reads what upstream said, without its own ids.
+async fn read(response: Response<AnswerBody>, key: &KeyEntry) -> Result<Said, Failure> {
+    let status = response.status();
+    let bytes = whole(response.into_body()).await?;
+    if bytes.is_empty() {
+        return Ok(Said { status, value: Value::Null });
+    }
+    let mut value = serde_json::from_slice(&bytes).map_err(|_| Failure::UpstreamBroken)?;
+    scrub::scrub(&mut value, key);
+    Ok(Said { status, value })
 }
 
 pub(crate) fn unanswered(error: SendError) -> Failure {

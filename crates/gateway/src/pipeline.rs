@@ -8,8 +8,9 @@ use crate::reply::{self, Body, Failure};
 use crate::settings::Settings;
 use crate::settle::{UsageWriter, Written};
 use crate::snapshot::Snapshot;
+use crate::spool::Spools;
 use crate::upstream::Pool;
-use crate::{edge, intake, listing, objects, references};
+use crate::{edge, intake, listing, objects, references, uploads};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -70,6 +71,8 @@ pub struct Gateway {
     settings: Settings,
     snapshot: ArcSwap<Snapshot>,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    spools: Arc<Spools>,
     pepper: Arc<Pepper>,
     request_ids: RequestIds,
     ledger: Arc<Ledger>,
@@ -88,18 +91,21 @@ impl Gateway {
         state: State,
         store: Store,
         clock: Arc<dyn Clock>,
-        entropy: &dyn Entropy,
+        entropy: Arc<dyn Entropy>,
         fallback: Fallback,
     ) -> (Arc<Self>, UsageWriter) {
         let State { snapshot, ledger, pepper } = state;
         let (usage, records) = mpsc::channel(settings.usage_capacity);
-        let request_ids = RequestIds::new(entropy);
+        let request_ids = RequestIds::new(&*entropy);
+        let spools = Spools::new(settings.spool_dir.clone(), settings.bounds.spool_bytes);
         let snapshot = ArcSwap::from_pointee(snapshot);
         let writer = UsageWriter::new(records, Arc::clone(&ledger), store.clone());
         let gateway = Self {
             settings,
             snapshot,
             clock,
+            entropy,
+            spools,
             pepper,
             request_ids,
             ledger,
@@ -145,6 +151,15 @@ impl Gateway {
 
     pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
+    }
+
+    /// Where files are set aside.
+    pub(crate) const fn spools(&self) -> &Arc<Spools> {
+        &self.spools
     }
 
     pub(crate) fn pepper(&self) -> &Pepper {
@@ -201,7 +216,8 @@ impl Gateway {
                 Class::Models => self.models(visitor, &asked, &request),
                 Class::Call => self.call(pool, visitor, &asked, request).await,
                 Class::Object => Box::pin(objects::answer(self, pool, visitor, &asked, request)).await,
-                Class::Upload | Class::Socket => Err(Failure::NoSuchObject),
+                Class::Upload => Box::pin(uploads::answer(self, pool, visitor, &asked, request)).await,
+                Class::Socket => Err(Failure::NoSuchObject),
             },
             Route::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed { allow: allow.into() }),
             Route::NotFound => Ok((self.fallback)(visitor, plane, request).await),
@@ -239,7 +255,9 @@ impl Gateway {
         louver_domain::admission::may_call(&caller.key.rules, visitor.address, kind(asked.endpoint))
             .map_err(Failure::Refused)?;
         let ask = intake::read(&self.settings, asked.endpoint, &head.headers, body).await?;
-        let resolved = references::resolve(self, &caller, asked, &ask.request).await?;
+        let public = self.settings.public_host.as_deref();
+        edge::not_ourselves(&ask.request.hosts, &head.uri, &head.headers, public)?;
+        let resolved = references::resolve(self, &caller, asked, &ask).await?;
         let admitted = admit(self, &visitor, &caller, ask, resolved).await?;
         let answered = forward(self, pool, admitted).await?;
         Ok(reply::relay(answered, &self.settings.timeouts))

@@ -2,14 +2,16 @@
 
 use crate::authn::Caller;
 use crate::credentials::{self, InUse};
-use crate::pipeline::Gateway;
+use crate::intake::{Ask, Given};
+use crate::pipeline::{Gateway, Visitor};
 use crate::reply::Failure;
 use crate::snapshot::KeyEntry;
-use louver_domain::id::UpstreamId;
-use louver_domain::objects::ObjectKind;
+use crate::turns::{self, Turn};
+use louver_domain::id::{ObjectId, UpstreamId};
+use louver_domain::objects::{ObjectKind, ObjectState};
 use louver_mistral::endpoints::Asked;
-use louver_mistral::request::{Reference, ReferenceKind, Request};
-use louver_store::objects::{self, Object, Shelf};
+use louver_mistral::request::{Reference, ReferenceKind};
+use louver_store::objects::{self, Object, Owner, Shelf};
 use std::borrow::Cow;
 
 /// Where a call goes, and with what.
@@ -19,6 +21,8 @@ pub(crate) struct Resolved {
     pub(crate) target: Cow<'static, str>,
     /// The credential that its objects were made with; `None` where it names none.
     made_with: Option<Option<UpstreamId>>,
+    /// Who speaks, where the call is to an agent or in a conversation.
+    pub(crate) turn: Option<Box<Turn>>,
 }
 
 impl Resolved {
@@ -36,8 +40,9 @@ pub(crate) async fn resolve(
     gateway: &Gateway,
     caller: &Caller,
     asked: &Asked<'_>,
-    request: &Request,
+    ask: &Ask,
 ) -> Result<Resolved, Failure> {
+    let Ask { request, body } = ask;
     let mut made_with = None;
     for Reference { kind, id } in &request.references {
         let kind = object_kind(*kind).ok_or(Failure::NoSuchObject)?;
@@ -47,9 +52,21 @@ pub(crate) async fn resolve(
         }
         made_with = Some(object.credential_id);
     }
+    let turn = match (&request.turn, body) {
+        (Some(said), Given::Json(body)) => {
+            Some(Box::new(Box::pin(turns::resolve(gateway, caller, asked, request, body, said)).await?))
+        }
+        (Some(_), Given::Form(_)) | (None, _) => None,
+    };
+    for id in turn.iter().flat_map(|turn| &turn.made_with) {
+        if made_with.is_some_and(|other| other != *id) {
+            return Err(Failure::ObjectsApart);
+        }
+        made_with = Some(*id);
+    }
     let fixed = asked.endpoint.path();
     let target = if fixed.contains('{') { Cow::Owned(asked.path()) } else { Cow::Borrowed(fixed) };
-    Ok(Resolved { target, made_with })
+    Ok(Resolved { target, made_with, turn })
 }
 
 /// An object of the key's workspace. Unknown, deleted, or another workspace's: one answer for all.
@@ -64,12 +81,40 @@ pub(crate) async fn find(
     found.map_err(Failure::store)?.ok_or(Failure::NoSuchObject)
 }
 
+/// An object that is to be made for a key's workspace. It has the id of the request that makes it.
+pub(crate) fn intended(
+    key: &KeyEntry,
+    visitor: &Visitor,
+    kind: ObjectKind,
+    credential_id: Option<UpstreamId>,
+) -> Object {
+    Object {
+        id: ObjectId::from_bytes(visitor.request_id.bytes()),
+        owner: Owner {
+            organization_id: key.organization_id,
+            workspace_id: key.workspace_id,
+            key_id: key.id,
+            user_id: key.user_id,
+        },
+        kind,
+        upstream_id: None,
+        parent: String::new(),
+        credential_id,
+        server: None,
+        state: ObjectState::Intended,
+        attributes: "{}".into(),
+        tokens: 0,
+        created_at: visitor.now,
+        changed_at: visitor.now,
+    }
+}
+
 /// Where the objects of a key's workspace stand.
 pub(crate) const fn shelf<'a>(key: &KeyEntry, kind: ObjectKind, parent: &'a str) -> Shelf<'a> {
     Shelf { organization_id: key.organization_id, workspace_id: key.workspace_id, kind, parent }
 }
 
-const fn object_kind(kind: ReferenceKind) -> Option<ObjectKind> {
+pub(crate) const fn object_kind(kind: ReferenceKind) -> Option<ObjectKind> {
     match kind {
         ReferenceKind::File => Some(ObjectKind::File),
         ReferenceKind::Library => Some(ObjectKind::Library),

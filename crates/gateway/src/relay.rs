@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
+use louver_domain::endpoints::EndpointKind;
 use louver_mistral::usage::UsageFinder;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -63,7 +64,7 @@ impl Relay {
     ) -> Self {
         Self {
             upstream: Some(upstream),
-            finder: Some(finder(stream)),
+            finder: Some(finder(stream, &ticket)),
             ticket: Some(ticket),
             stream,
             broken: None,
@@ -166,8 +167,13 @@ impl Drop for Relay {
     }
 }
 
-fn finder(stream: bool) -> UsageFinder {
-    if stream { UsageFinder::for_stream() } else { UsageFinder::for_answer() }
+fn finder(stream: bool, ticket: &Ticket) -> UsageFinder {
+    match (stream, &ticket.turn) {
+        _ if ticket.endpoint == EndpointKind::Responses => UsageFinder::for_response(stream),
+        (false, _) => UsageFinder::for_answer(),
+        (true, None) => UsageFinder::for_stream(),
+        (true, Some(_)) => UsageFinder::for_conversation(),
+    }
 }
 
 /// Reads an answer whose client left before its head was there, until `end`.
@@ -175,7 +181,8 @@ pub(crate) async fn read_alone(answered: Answered, end: Instant) {
     let Answered { mut ticket, response, stream, .. } = answered;
     ticket.client_left = true;
     let stream = stream && is_events(response.headers());
-    read_on(response.into_body(), ticket, finder(stream), end).await;
+    let finder = finder(stream, &ticket);
+    read_on(response.into_body(), ticket, finder, end).await;
 }
 
 /// Reads the rest of an answer, until `end`, and settles by what was seen.

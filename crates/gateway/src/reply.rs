@@ -19,6 +19,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use louver_domain::admission::Refusal;
 use louver_mistral::batch::BatchError;
 use louver_mistral::error::{self, ErrorBody};
+use louver_mistral::multipart::MultipartError;
 use louver_mistral::query::QueryError;
 use louver_mistral::request::{Detail, RequestError};
 use louver_store::StoreError;
@@ -97,6 +98,8 @@ pub(crate) enum Failure {
     BodyTooLarge { limit: usize },
     RequestTimeout,
     Request(RequestError),
+    Form(MultipartError),
+    NoRoom,
     Query(QueryError),
     BadParameter { name: &'static str },
     NoSuchModel,
@@ -107,6 +110,7 @@ pub(crate) enum Failure {
     BatchEndpoint,
     BatchFile,
     BatchLines { most: u64 },
+    OwnAddress,
     Refused(Refusal),
     NoCredential,
     AccountingUnavailable,
@@ -232,7 +236,9 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
         Failure::UnsupportedMediaType { message } => plain(415, "unsupported_media_type", message.into()),
         Failure::BodyTooLarge { limit } => plain(413, "request_too_large", format!("The body is larger than {limit} bytes.")),
         Failure::RequestTimeout => plain(408, "request_timeout", "The body came too slowly.".into()),
-        Failure::Request(error) => request_error(visitor, settings, &id, error),
+        Failure::Request(error) => request_error(&id, error),
+        Failure::Form(error) => form_error(&id, error),
+        Failure::NoRoom => later(plain(503, "overloaded", "The file cannot be taken in now; nothing was sent.".into())),
         Failure::NoSuchModel => plain(404, "not_found", "There is no such model, or this key may not use it.".into()),
         Failure::Query(error) => plain(400, "invalid_request", format!("{error}.")),
         Failure::BadParameter { name } => {
@@ -244,7 +250,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             "invalid_request",
             "The objects that the request names were made with different upstream credentials; one call has one.".into(),
         ),
-        Failure::Batch(BatchError::Request { line, error }) => batch_line(visitor, settings, &id, (line, error)),
+        Failure::Batch(BatchError::Request { line, error }) => batch_line(&id, line, error),
         Failure::Batch(error) => plain(422, "invalid_request", format!("The batch is refused: {error}.")),
         Failure::BatchModel => plain(
             422,
@@ -262,6 +268,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             "batch_lines_exceeded",
             format!("The batches of the workspace that are not settled would have more than {most} lines."),
         ),
+        Failure::OwnAddress => plain(422, "invalid_request", "An address in the request is this gateway's own.".into()),
         Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
         Failure::AccountingUnavailable => {
@@ -286,7 +293,7 @@ fn later(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-fn request_error(visitor: &Visitor, settings: &Settings, id: &str, error: RequestError) -> Response<Body> {
+fn request_error(id: &str, error: RequestError) -> Response<Body> {
     match error {
         RequestError::Json(error) => {
             let message = format!("The body is not valid: {error}");
@@ -295,20 +302,11 @@ fn request_error(visitor: &Visitor, settings: &Settings, id: &str, error: Reques
             answer(&body)
         }
         RequestError::Shape(details) => shape(id, details),
-        RequestError::ToolNotAllowed { tool_type } => {
-            refused(visitor, settings, id, Refusal::ToolNotAllowed { tool: tool_type })
-        }
-        RequestError::FileNotFound => answer(&ErrorBody::new(404, "not_found", "There is no such file.", id)),
     }
 }
 
 /// A line of a batch that is no request: what is wrong with it, and on which line.
-fn batch_line(
-    visitor: &Visitor,
-    settings: &Settings,
-    id: &str,
-    (line, error): (u64, RequestError),
-) -> Response<Body> {
+fn batch_line(id: &str, line: u64, error: RequestError) -> Response<Body> {
     match error {
         RequestError::Json(error) => {
             let message = format!("Line {line} is not valid: {} (column {})", error.message, error.column);
@@ -320,8 +318,18 @@ fn batch_line(
             }
             shape(id, details)
         }
-        other => request_error(visitor, settings, id, other),
     }
+}
+
+fn form_error(id: &str, error: MultipartError) -> Response<Body> {
+    let (status, message) = (error.status(), format!("The form is not valid: {error}."));
+    let kind = match error {
+        MultipartError::Shape(detail) => return shape(id, vec![*detail]),
+        MultipartError::MediaType(_) => "unsupported_media_type",
+        MultipartError::Malformed(_) => "invalid_request",
+        MultipartError::TooLarge { .. } => "request_too_large",
+    };
+    answer(&ErrorBody::new(status, kind, message, id))
 }
 
 fn shape(id: &str, details: Vec<Detail>) -> Response<Body> {

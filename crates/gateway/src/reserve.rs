@@ -1,6 +1,6 @@
 //! Takes what a call could use at most of every rate and budget, and asks the store for more where this node is short.
 
-use crate::intake::Ask;
+use crate::intake::{Ask, Given};
 use crate::ledger::{Demand, Shortage, Taken, Verdict, room, take};
 use crate::pipeline::Gateway;
 use crate::reply::Failure;
@@ -82,6 +82,7 @@ impl Plan<'_> {
     fn count(&self, gateway: &Gateway) -> Option<u64> {
         let exact = gateway.settings().exact_input.as_ref().filter(|_| self.exact)?;
         let ask = self.ask?;
-        exact.tokenizer.count(&ask.request, &ask.body)
+        let Given::Json(body) = &ask.body else { return None };
+        exact.tokenizer.count(&ask.request, body)
     }
 }

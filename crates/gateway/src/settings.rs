@@ -2,6 +2,7 @@
 
 use http::HeaderValue;
 use louver_mistral::tokenizer::Tokenizer;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub struct ExactInput {
 pub struct CallBounds {
     /// Bytes of a file in a form.
     pub upload_bytes: u64,
+    /// Bytes of all files that are on their way at the same time.
+    pub spool_bytes: u64,
     /// Pages of a document whose pages cannot be counted.
     pub document_pages: u64,
     /// Seconds of audio whose length is not known.
@@ -92,8 +95,12 @@ pub struct Settings {
     pub budget_refusal_status: u16,
     /// Counts input exactly where its bound does not fit a limit; `None` leaves it at the bound.
     pub exact_input: Option<ExactInput>,
+    /// Where files are set aside on their way: a folder on a disk of this node.
+    pub spool_dir: PathBuf,
     /// What a call may bring along and set off, where its request does not say.
     pub bounds: CallBounds,
+    /// The host under which people reach this installation, where that was set.
+    pub public_host: Option<String>,
     /// Seconds that a credential rests after upstream answered 429 or 5xx with it.
     pub credential_rest_seconds: u32,
 }

@@ -4,6 +4,7 @@
 use crate::credentials::InUse;
 use crate::ledger::{Ledger, Taken};
 use crate::snapshot::KeyEntry;
+use crate::turns::{After, Played};
 use louver_domain::endpoints::{Billing, EndpointKind};
 use louver_domain::id::RequestId;
 use louver_domain::money::Money;
@@ -32,6 +33,8 @@ pub(crate) struct Ticket {
     pub(crate) at: Timestamp,
     pub(crate) key: Arc<KeyEntry>,
     pub(crate) endpoint: EndpointKind,
+    /// What it is billed by.
+    pub(crate) billing: Billing,
     pub(crate) model_asked: String,
     pub(crate) model: Arc<str>,
     pub(crate) price: Option<Price>,
@@ -41,6 +44,10 @@ pub(crate) struct Ticket {
     pub(crate) bound: Bound,
     /// Prices of the tools that upstream may run, by their types.
     pub(crate) tools: Vec<(String, Money)>,
+    /// Who may speak, where the call is to an agent or in a conversation.
+    pub(crate) turn: Option<Box<Played>>,
+    /// What the models of its guardrails cost together.
+    pub(crate) guards: Option<Price>,
     /// What was taken of rates and budgets.
     pub(crate) taken: Taken,
     /// The call's slot in the journal.
@@ -72,6 +79,8 @@ pub(crate) enum Outcome<'a> {
 pub(crate) struct Written {
     entry: Entry,
     slot: journal::Place,
+    /// What becomes of its conversation.
+    after: Option<After>,
 }
 
 impl Ticket {
@@ -115,6 +124,7 @@ impl Ticket {
             // Never written down, so never sent.
             return self.ledger.undo(&self.key, &self.taken);
         };
+        self.note_speakers(outcome);
         let mut settled = self.settled(&self.charge(&self.outcome(outcome)));
         // The journal first: what is given back in memory could be spent again, and both be charged after a crash.
         if let Err(error) = self.ledger.journal().settle(&slot, &settled) {
@@ -122,7 +132,26 @@ impl Ticket {
             settled = self.settled(&self.charge(&settlement::Outcome::Unknown));
         }
         self.ledger.settle(&self.key, &self.taken, &settled.charge);
-        place.send(Written { entry: self.entry(&settled), slot });
+        let unsent = matches!(outcome, Outcome::Unsent);
+        let growth = self.turn.as_ref().and_then(|turn| turn.growth.as_ref());
+        let after = growth.map(|growth| growth.after(&settled.charge, unsent, settled.status));
+        place.send(Written { entry: self.entry(&settled), slot, after });
+    }
+
+    /// Charges at the price of whoever spoke, where upstream says who that was; it was reserved at the dearest.
+    fn note_speakers(&mut self, outcome: &Outcome<'_>) {
+        let Some(turn) = &self.turn else { return };
+        let streamed = match outcome {
+            Outcome::Whole(found) | Outcome::Broken(found) => found.models.as_slice(),
+            Outcome::Unanswered | Outcome::Accepted | Outcome::Unsent => &[],
+        };
+        for model in turn.strangers(streamed) {
+            tracing::error!(request_id = %self.request_id, model, "ALARM: a model spoke that the rules do not allow");
+        }
+        if let Some(speaker) = turn.spoke(streamed).cloned() {
+            (self.model, self.price, self.price_version) =
+                (speaker.model, speaker.price, speaker.price_version);
+        }
     }
 
     fn settled(&self, charge: &Charge) -> Settled {
@@ -197,13 +226,29 @@ impl Ticket {
     /// Under a budget what is not known is charged at the bound. Without one it is only history, and the best guess
     /// serves it better: the estimated input, and one token for every event and every four bytes of text seen.
     fn unknown(&self, found: &Found) -> settlement::Outcome {
+        // What is billed by what was sent, or not at all, needs nobody to tell it.
+        if self.is_known_ahead() {
+            return settlement::Outcome::Metered(self.sent_units());
+        }
         if self.key.budgeted {
             return settlement::Outcome::Unknown;
+        }
+        if self.billing == Billing::Pages {
+            return settlement::Outcome::Guessed(self.sent_units());
         }
         let seen = found.events.max(found.text_bytes.div_ceil(4)).max(1);
         let output = if self.endpoint.generates() { seen } else { 0 };
         let tokens = Tokens { input: self.estimated_input.max(1), cached: 0, output };
         settlement::Outcome::Guessed(Metered { tokens, ..Metered::default() })
+    }
+
+    /// Whether what was sent says all that is billed.
+    const fn is_known_ahead(&self) -> bool {
+        matches!(self.billing, Billing::Characters | Billing::Free)
+    }
+
+    fn sent_units(&self) -> Metered {
+        Metered { units: self.bound.units, terms: self.bound.terms, ..Metered::default() }
     }
 
     /// What upstream said, as this endpoint is billed. `None`: it called a tool that was not offered.
@@ -221,7 +266,7 @@ impl Ticket {
             tool_calls = tool_calls.saturating_add(*calls);
         }
         let annotated = self.bound.units.annotated_pages > 0;
-        let of = |billing: Billing, count: u64| if self.endpoint.billing() == billing { count } else { 0 };
+        let of = |billing: Billing, count: u64| if self.billing == billing { count } else { 0 };
         let pages = of(Billing::Pages, usage.pages);
         let units = Units {
             pages: if annotated { 0 } else { pages },
@@ -232,7 +277,12 @@ impl Ticket {
             tool_calls,
         };
         let terms = Terms { priority: usage.priority, ..self.bound.terms };
-        Some(Metered { tokens: tokens(usage), units, terms, tools })
+        // What is billed by pages, seconds or characters has no tokens, whatever upstream counts beside them.
+        let by_tokens = matches!(self.billing, Billing::Tokens | Billing::InputTokens);
+        let tokens = if by_tokens { tokens(usage) } else { Tokens::default() };
+        let guards = self.guards.as_ref().map(|guards| guarded(guards, tokens.input));
+        let tools = guards.and_then(|guards| tools.checked_add(guards)).unwrap_or(tools);
+        Some(Metered { tokens, units, terms, tools })
     }
 }
 
@@ -242,6 +292,11 @@ impl Drop for Ticket {
         let outcome = if self.sent { Outcome::Unanswered } else { Outcome::Unsent };
         self.close(&outcome);
     }
+}
+
+/// What the models of guardrails cost that read so much input.
+pub(crate) fn guarded(guards: &Price, input: u64) -> Money {
+    guards.cost(Tokens { input, cached: 0, output: 0 }, &Units::default(), Terms::default())
 }
 
 fn tokens(usage: &Usage) -> Tokens {
@@ -302,6 +357,7 @@ impl UsageWriter {
     }
 
     async fn write(&self, batch: &mut Vec<Written>) {
+        let after: Vec<After> = batch.iter_mut().filter_map(|written| written.after.take()).collect();
         let (entries, slots): (Vec<Entry>, Vec<journal::Place>) =
             batch.drain(..).map(|written| (written.entry, written.slot)).unzip();
         while let Err(error) = entries::insert(&self.store, &entries).await {
@@ -311,5 +367,8 @@ impl UsageWriter {
         self.ledger.contact();
         self.ledger.note_stored(&entries);
         slots.iter().for_each(|slot| self.ledger.journal().stored(slot));
+        for after in &after {
+            after.done(&self.store).await;
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod connect;
 mod http1;
+mod payload;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub use http1::read_answer;
@@ -15,7 +16,6 @@ use connect::{Opened, connect};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response};
 use http_body::SizeHint;
-use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http2;
 use std::borrow::Cow;
@@ -25,6 +25,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
+
+pub(crate) use payload::Payload;
+use payload::Pieces;
 
 /// What upstream is told of us.
 const USER_AGENT: &str = concat!("louver/", env!("CARGO_PKG_VERSION"));
@@ -51,15 +54,13 @@ pub(crate) struct Call {
     pub(crate) authority: HeaderValue,
     pub(crate) authorization: HeaderValue,
     pub(crate) accept: &'static str,
-    /// Of the body; a call without one has none.
-    pub(crate) content_type: Option<HeaderValue>,
-    pub(crate) body: Bytes,
+    pub(crate) body: Payload,
 }
 
 /// The type of a body in JSON.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-type Http2 = http2::SendRequest<Full<Bytes>>;
+type Http2 = http2::SendRequest<Pieces>;
 
 /// Idle connections kept at most.
 const MAX_IDLE: usize = 512;
@@ -93,7 +94,10 @@ impl Pool {
 
     /// Sends a call and answers when the head of the answer is there.
     pub(crate) async fn send(&self, call: Call) -> Result<Response<AnswerBody>, SendError> {
-        timeout(self.timeouts.first_byte, self.send_untimed(call)).await.unwrap_or(Err(SendError::TimedOut))
+        let Timeouts { first_byte, total, .. } = self.timeouts;
+        // A file takes its time to be sent before there can be an answer.
+        let patience = if call.body.is_long() { first_byte.max(total) } else { first_byte };
+        timeout(patience, self.send_untimed(call)).await.unwrap_or(Err(SendError::TimedOut))
     }
 
     async fn send_untimed(&self, call: Call) -> Result<Response<AnswerBody>, SendError> {
@@ -138,13 +142,13 @@ impl Pool {
     async fn send_http2(&self, mut sender: Http2, call: Call) -> Result<Response<AnswerBody>, SendError> {
         let scheme = if self.target.tls.is_some() { "https" } else { "http" };
         let uri = format!("{scheme}://{}{}", call.authority.to_str().unwrap_or_default(), call.target);
-        let mut request = Request::new(Full::new(call.body));
+        let mut request = Request::new(call.body.pieces());
         *request.method_mut() = call.method;
         *request.uri_mut() =
             uri.parse().map_err(|_| SendError::NotSent("the upstream address is not a URI".into()))?;
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, call.authorization);
-        headers.extend(call.content_type.map(|content_type| (CONTENT_TYPE, content_type)));
+        headers.extend(call.body.content_type().map(|content_type| (CONTENT_TYPE, content_type.clone())));
         headers.insert(ACCEPT, HeaderValue::from_static(call.accept));
         headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         sender.ready().await.map_err(|error| SendError::NotSent(error.to_string()))?;
@@ -180,6 +184,8 @@ pub(crate) enum AnswerBody {
     Http1 { body: http1::Body, pool: Arc<Mutex<Connections>> },
     /// Of a shared connection.
     Http2(Incoming),
+    /// What was read ahead of it, and the rest, if it goes on.
+    Ahead { first: Option<Bytes>, rest: Option<Box<AnswerBody>> },
 }
 
 impl AnswerBody {
@@ -208,6 +214,11 @@ impl AnswerBody {
                     None => return Poll::Ready(None),
                 }
             },
+            Self::Ahead { first, rest } => match (first.take().filter(|first| !first.is_empty()), rest) {
+                (Some(first), _) => Poll::Ready(Some(Ok(first))),
+                (None, Some(rest)) => rest.poll_piece(cx),
+                (None, None) => Poll::Ready(None),
+            },
         }
     }
 
@@ -216,6 +227,9 @@ impl AnswerBody {
         match self {
             Self::Http1 { body, .. } => body.is_ended(),
             Self::Http2(incoming) => incoming.is_end_stream(),
+            Self::Ahead { first, rest } => {
+                first.as_ref().is_none_or(Bytes::is_empty) && rest.as_ref().is_none_or(|rest| rest.is_ended())
+            }
         }
     }
 
@@ -224,6 +238,11 @@ impl AnswerBody {
         match self {
             Self::Http1 { body, .. } => body.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Http2(incoming) => incoming.size_hint(),
+            Self::Ahead { first, rest: None } => {
+                let length = first.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+            Self::Ahead { .. } => SizeHint::default(),
         }
     }
 }

@@ -10,11 +10,14 @@
 //! so that the upstream can never read a document other than the one decided on.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod address;
 pub mod admin;
 pub mod audio;
 pub mod batch;
+pub mod conversations;
 pub mod endpoints;
 pub mod error;
+pub mod forms;
 pub mod json;
 pub mod models;
 pub mod multipart;

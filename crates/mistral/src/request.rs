@@ -5,10 +5,21 @@
 //! what bounds the cost. An unknown field is refused as upstream refuses it: a
 //! field that is not known here could name another model or another price.
 
+mod agents;
 mod chat;
+mod chunks;
+mod classifiers;
+mod conversations;
 mod fields;
 mod guardrails;
+mod ocr;
+mod path;
+mod responses;
 mod rewrite;
+mod speech;
+mod tools;
+mod urls;
+mod values;
 mod written;
 
 use std::borrow::Cow;
@@ -19,6 +30,10 @@ use serde::Serialize;
 use crate::endpoints::Endpoint;
 use crate::json::{self, Cursor, Fault, JsonError, Kind};
 
+pub use agents::{AgentVersion, HandoffExecution, Pins, Turn};
+use path::Path;
+
+pub use ocr::Document;
 pub use rewrite::splice;
 
 /// No more findings than this are reported; the rest of the document is still checked.
@@ -49,15 +64,6 @@ pub enum RequestError {
     /// It is JSON of the wrong shape or type (422); never empty.
     #[error("the request has the wrong shape")]
     Shape(Vec<Detail>),
-    /// A tool other than a function: built-in tools and connectors have no price (403).
-    #[error("tools of the type {tool_type:?} are not allowed")]
-    ToolNotAllowed {
-        /// The type as sent, cut to 128 bytes.
-        tool_type: String,
-    },
-    /// It names a file; no file is owned here (404).
-    #[error("no such file")]
-    FileNotFound,
 }
 
 /// A sound request: what it asks for and what bounds its cost. All ranges are byte ranges of the body.
@@ -73,14 +79,18 @@ pub struct Request {
     pub model_span: Range<usize>,
     /// Whether the answer is to be streamed.
     pub stream: bool,
-    /// `max_tokens`, unless absent or `null`.
+    /// `max_tokens`, or what the endpoint calls it, unless absent or `null`.
     pub max_tokens: Option<u64>,
-    /// The literal of `max_tokens`, also when it is `null`.
+    /// The literal of it, also when it is `null`.
     pub max_tokens_span: Option<Range<usize>>,
     /// Number of answers, 1 to 128.
     pub n: u64,
     /// `service_tier` is `"auto"`: upstream may charge the priority price.
     pub priority_tier: bool,
+    /// The literal of `service_tier`.
+    pub tier_span: Option<Range<usize>>,
+    /// `prompt_cache_key`, unless absent or `null`.
+    pub cache_key: Option<CacheKey>,
     /// UTF-8 bytes of all string values, plus the JSON around them in schemas, tools and tool calls as upstream
     /// writes it; without the `data:` URLs of images.
     pub text_bytes: u64,
@@ -98,8 +108,27 @@ pub struct Request {
     pub provider_tools: Vec<String>,
     /// Objects that it names.
     pub references: Vec<Reference>,
-    /// What it is billed by beside tokens, at most.
+    /// Hosts of the addresses that it names, in small letters.
+    pub hosts: Vec<String>,
+    /// It brings documents or sound, which can have as many tokens as the model's context holds.
+    pub fills_context: bool,
+    /// The document that is to be read.
+    pub document: Option<Document>,
+    /// What it is billed by beside tokens and pages, at most.
     pub quantities: Quantities,
+    /// What it says of agents and conversations; `None` where the endpoint has neither.
+    pub turn: Option<Box<Turn>>,
+}
+
+/// The name that a client gave to what upstream may keep of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheKey {
+    /// As sent.
+    pub given: String,
+    /// Its literal.
+    pub span: Range<usize>,
+    /// What goes upstream instead; `None` is nothing.
+    pub sent: Option<String>,
 }
 
 /// What a request is billed by beside tokens.
@@ -140,11 +169,59 @@ pub enum ReferenceKind {
 }
 
 impl Request {
+    /// A request that says nothing yet.
+    pub(crate) fn empty(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            model: String::new(),
+            unnameable: false,
+            model_span: 0..0,
+            stream: false,
+            max_tokens: None,
+            max_tokens_span: None,
+            n: 1,
+            priority_tier: false,
+            tier_span: None,
+            cache_key: None,
+            text_bytes: 0,
+            messages: 0,
+            tools: 0,
+            images: 0,
+            added_tokens: 0,
+            nested_models: Vec::new(),
+            provider_tools: Vec::new(),
+            references: Vec::new(),
+            hosts: Vec::new(),
+            fills_context: false,
+            document: None,
+            quantities: Quantities::default(),
+            turn: Turn::of(endpoint),
+        }
+    }
+
+    /// What it is billed by beside tokens, at most, where a document that cannot be seen has `unseen_pages`.
+    pub fn quantities_at_most(&self, unseen_pages: u64) -> Quantities {
+        let Some(document) = self.document else { return self.quantities };
+        let pages = document.bound(unseen_pages);
+        let (pages, annotated_pages) = if document.annotated { (0, pages) } else { (pages, 0) };
+        Quantities { pages, annotated_pages, ..self.quantities }
+    }
+
+    /// Puts the client's name of its cached prompts into a name of its own, which no other workspace can take.
+    /// A name that nobody renames does not go upstream.
+    pub fn rename_cache_key(&mut self, rename: impl FnOnce(&str) -> String) {
+        if let Some(key) = &mut self.cache_key {
+            key.sent = Some(rename(&key.given));
+        }
+    }
+
     /// What the input will likely cost in tokens: for rates and per-request limits, not for money.
     ///
     /// Mistral's tokenizer takes 3.0 (Chinese) to 4.4 (source code) bytes per token on
     /// average, 3.7 on prose; 4 is the round number callers expect. Templates add about
     /// 4 tokens a message; an image is taken at its largest.
+    ///
+    /// What is billed by pages or characters has no tokens.
     pub fn estimated_input_tokens(&self) -> u64 {
         self.weigh(self.text_bytes.div_ceil(4), 4)
     }
@@ -191,74 +268,48 @@ pub fn read(endpoint: Endpoint, body: &[u8]) -> Result<Request, RequestError> {
 struct Reader {
     request: Request,
     details: Vec<Detail>,
-    /// Type of the first tool that is not a function.
-    tool: Option<String>,
-    file: bool,
-    /// Whether `messages`, `prompt` or `input` was there.
+    /// Whether the field was there that the endpoint cannot do without.
     content: bool,
 }
 
 impl Reader {
     fn new(endpoint: Endpoint) -> Self {
-        let request = Request {
-            endpoint,
-            model: String::new(),
-            unnameable: false,
-            model_span: 0..0,
-            stream: false,
-            max_tokens: None,
-            max_tokens_span: None,
-            n: 1,
-            priority_tier: false,
-            text_bytes: 0,
-            messages: 0,
-            tools: 0,
-            images: 0,
-            added_tokens: 0,
-            nested_models: Vec::new(),
-            provider_tools: Vec::new(),
-            references: Vec::new(),
-            quantities: Quantities::default(),
-        };
-        Self { request, details: Vec::new(), tool: None, file: false, content: false }
+        Self { request: Request::empty(endpoint), details: Vec::new(), content: false }
     }
 
     fn document(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
         if cursor.kind()? == Kind::Object {
-            cursor.object(|cursor, name| self.field(cursor, name))?;
+            self.begins(cursor.offset());
+            cursor.object(|cursor, name| match self.request.turn {
+                Some(_) => self.turn_field(cursor, name),
+                None => self.field(cursor, name),
+            })?;
             self.missing();
         } else {
             self.refuse(&[], "model_attributes_type", "Input should be an object");
             cursor.skip()?;
         }
-        self.request.text_bytes = cursor.string_bytes();
+        // What is billed by pages or characters has no tokens.
+        let by_tokens = !matches!(self.request.endpoint, Endpoint::Ocr | Endpoint::Speech);
+        self.request.text_bytes = if by_tokens { cursor.string_bytes() } else { 0 };
         Ok(())
     }
 
     fn missing(&mut self) {
+        if self.request.turn.is_some() {
+            return self.turn_missing();
+        }
         if self.request.model_span.is_empty() {
             self.refuse(&["model"], "missing", "Field required");
         }
-        let content = match self.request.endpoint {
-            Endpoint::ChatCompletions => "messages",
-            Endpoint::FimCompletions => "prompt",
-            Endpoint::Embeddings => "input",
-            _ => return,
-        };
-        if !self.content {
-            self.refuse(&[content], "missing", "Field required");
+        if let Some(name) = fields::required(self.request.endpoint).filter(|_| !self.content) {
+            self.refuse(&[name], "missing", "Field required");
         }
     }
 
     fn finish(self) -> Result<Request, RequestError> {
         if !self.details.is_empty() {
             return Err(RequestError::Shape(self.details));
-        }
-        if let Some(tool_type) = self.tool {
-            return Err(RequestError::ToolNotAllowed { tool_type });
-        }
-        if self.file {
-            return Err(RequestError::FileNotFound);
         }
         Ok(self.request)
     }
@@ -267,6 +318,16 @@ impl Reader {
     fn refuse(&mut self, path: &[&str], kind: &'static str, msg: impl Into<Cow<'static, str>>) {
         if self.details.len() < MAX_DETAILS {
             let loc = std::iter::once("body").chain(path.iter().copied()).map(shortened).collect();
+            self.details.push(Detail { loc, msg: msg.into(), kind });
+        }
+    }
+}
+
+impl Reader {
+    /// Notes a finding about the value at `path`.
+    fn refuse_at(&mut self, path: &Path<'_>, kind: &'static str, msg: impl Into<Cow<'static, str>>) {
+        if self.details.len() < MAX_DETAILS {
+            let loc = std::iter::once("body".to_owned()).chain(path.steps()).collect();
             self.details.push(Detail { loc, msg: msg.into(), kind });
         }
     }

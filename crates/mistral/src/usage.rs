@@ -2,6 +2,7 @@
 
 mod capture;
 mod stream;
+mod walk;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -63,6 +64,7 @@ struct Wire<'a> {
     input_tokens_details: Option<Details>,
     num_cached_tokens: Option<u64>,
     pages_processed: Option<u64>,
+    #[serde(default, deserialize_with = "begun_seconds")]
     prompt_audio_seconds: Option<u64>,
     connectors: Option<BTreeMap<String, u64>>,
     #[serde(borrow)]
@@ -72,6 +74,14 @@ struct Wire<'a> {
 #[derive(Deserialize)]
 struct Details {
     cached_tokens: Option<u64>,
+}
+
+/// Seconds, of which a begun one counts as one.
+fn begun_seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let Some(seconds) = Option::<serde_json::Number>::deserialize(from)? else { return Ok(None) };
+    let begun = seconds.as_f64().filter(|seconds| *seconds >= 0.0).map(f64::ceil);
+    let whole = begun.and_then(|begun| format!("{begun:.0}").parse().ok());
+    seconds.as_u64().or(whole).map(Some).ok_or_else(|| serde::de::Error::custom("seconds below zero"))
 }
 
 impl Wire<'_> {
@@ -138,6 +148,8 @@ pub struct Found {
     pub events: u64,
     /// Streams only: `data: [DONE]` was seen.
     pub done: bool,
+    /// Conversations only: the models that spoke, each once.
+    pub models: Vec<String>,
 }
 
 /// Watches an answer go by in chunks, cut anywhere, for its `usage`.
@@ -162,6 +174,22 @@ impl UsageFinder {
     /// For a stream of server-sent events, which is also counted in case it breaks off.
     pub fn for_stream() -> Self {
         Self { found: Found::default(), mode: Mode::Stream(Lines::default()) }
+    }
+
+    /// For the stream of a conversation: also who speaks is noted.
+    pub fn for_conversation() -> Self {
+        Self { found: Found::default(), mode: Mode::Stream(Lines::of_conversation()) }
+    }
+
+    /// For an answer of the responses endpoint: it repeats what the client sent, so that `usage` counts only where
+    /// upstream writes it.
+    pub fn for_response(stream: bool) -> Self {
+        let mode = if stream {
+            Mode::Stream(Lines::new(Capture::at_depth(2)))
+        } else {
+            Mode::Whole(Capture::at_depth(1))
+        };
+        Self { found: Found::default(), mode }
     }
 
     /// Takes the next bytes.

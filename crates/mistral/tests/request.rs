@@ -3,7 +3,7 @@
 
 use louver_mistral::endpoints::Endpoint::{self, ChatCompletions, Embeddings, FimCompletions};
 use louver_mistral::json::JsonErrorKind;
-use louver_mistral::request::{Request, RequestError, is_model_name, read};
+use louver_mistral::request::{Reference, ReferenceKind, Request, RequestError, is_model_name, read};
 
 const CHAT: &str = r#""messages":[{"role":"user","content":"Hello"}]"#;
 
@@ -196,9 +196,9 @@ const WRONG: &[(&str, &str)] = &[
     (r#""tools":{}"#, "list_type"),
     (r#""tools":[1]"#, "model_attributes_type"),
     (r#""tools":[{}]"#, "missing"),
+    (r#""tools":[{"type":1,"function":{}}]"#, "string_type"),
     (r#""tools":[{"type":null,"function":{}}]"#, "string_type"),
     (r#""tools":[{"type":"function"}]"#, "missing"),
-    (r#""tools":[{"library_ids":["x"]}]"#, "missing"),
     (r#""tool_choice":1"#, "string_type"),
     (r#""parallel_tool_calls":"no""#, "bool_type"),
     (r#""safe_prompt":0"#, "bool_type"),
@@ -274,27 +274,48 @@ fn content_is_required() {
 }
 
 #[test]
-fn only_functions_are_tools() {
-    for tool in [
-        "web_search",
-        "web_search_premium",
-        "code_interpreter",
-        "image_generation",
-        "document_library",
-        "connector",
-        "",
-        "Function",
-        "functio\\u006e ",
+fn tools_are_functions_or_known_by_name() {
+    for (tool, keys) in [
+        ("web_search", ""),
+        ("web_search_premium", ""),
+        ("code_interpreter", r#","tool_configuration":{}"#),
+        ("image_generation", ""),
+        ("document_library", r#","library_ids":["l1","l2"]"#),
+        ("connector", r#","connector_id":"c1","authorization":{"type":"api-key","value":"x"}"#),
     ] {
-        let field =
-            format!(r#""tools":[{{"type":"function","function":{{}}}},{{"type":"{tool}","function":{{}}}}]"#);
-        assert!(matches!(chat(&field), Err(RequestError::ToolNotAllowed { .. })), "{tool}");
+        let request =
+            chat(&format!(r#""tools":[{{"type":"{tool}"{keys}}},{{"type":"{tool}"{keys}}}]"#)).unwrap();
+        assert_eq!((request.provider_tools.as_slice(), request.tools), ([tool.to_owned()].as_slice(), 2));
+        let found: Vec<(ReferenceKind, &str)> =
+            request.references.iter().map(|found| (found.kind, found.id.as_str())).collect();
+        let expected = match tool {
+            "document_library" => {
+                vec![(ReferenceKind::Library, "l1"), (ReferenceKind::Library, "l2")].repeat(2)
+            }
+            "connector" => vec![(ReferenceKind::Unowned, "c1")].repeat(2),
+            _ => vec![],
+        };
+        assert_eq!(found, expected, "{tool}");
     }
-    let named = chat(r#""tools":[{"type":"web_search"},{"type":"connector"}]"#);
-    assert_eq!(named, Err(RequestError::ToolNotAllowed { tool_type: "web_search".to_owned() }));
+    for (tool, kind) in [
+        (r#"{"type":"","function":{}}"#, "union_tag_invalid"),
+        (r#"{"type":"Function","function":{}}"#, "union_tag_invalid"),
+        (r#"{"type":"functio\u006e ","function":{}}"#, "union_tag_invalid"),
+        (r#"{"type":"hologram"}"#, "union_tag_invalid"),
+        (r#"{"type":"document_library"}"#, "missing"),
+        (r#"{"type":"connector"}"#, "missing"),
+        (r#"{"type":"document_library","library_ids":"l1"}"#, "list_type"),
+        (r#"{"type":"document_library","library_ids":[1]}"#, "string_type"),
+        (r#"{"type":"web_search","connector_id":"c1"}"#, "extra_forbidden"),
+        (r#"{"type":"function","function":{},"library_ids":["l1"]}"#, "extra_forbidden"),
+        (r#"{"function":{},"connector_id":"c1"}"#, "extra_forbidden"),
+        (r#"{"type":"function","function":[]}"#, "dict_type"),
+    ] {
+        assert_eq!(shape(chat(&format!(r#""tools":[{tool}]"#))).1, kind, "{tool}");
+    }
     let request =
         chat(r#""tools":[{"function":{"name":"f"}},{"type":"functio\u006e","function":{}}]"#).unwrap();
-    assert_eq!(request.tools, 2);
+    assert_eq!((request.tools, request.provider_tools.len()), (2, 0));
 }
 
 #[test]
@@ -339,29 +360,68 @@ fn prompts_of_upstream_are_in_the_bound_but_not_in_the_estimate() {
 }
 
 #[test]
-fn files_and_unbounded_chunks_do_not_pass() {
+fn files_are_named_and_what_has_no_bound_fills_the_context() {
     for file in [
         r#"{"type":"file","file_id":"x"}"#,
         r#"{"file_id":"x"}"#,
         r#"{"type":"text","text":"","file_id":"x"}"#,
-        r#"{"type":"file"}"#,
         r#"{"file_id":"x","type":"\u0066ile"}"#,
-        r#"{"type":"tool_file","x":1}"#,
+        r#"{"type":"tool_file","tool":"image_generation","file_id":"x"}"#,
         r#"{"type":"thinking","thinking":[{"type":"file","file_id":"x"}]}"#,
     ] {
-        assert_eq!(chunk(file), Err(RequestError::FileNotFound), "{file}");
+        let request = chunk(file).unwrap();
+        assert_eq!(request.references, [Reference { kind: ReferenceKind::File, id: "x".into() }], "{file}");
+        assert!(request.fills_context, "{file}");
     }
+    let data = "A".repeat(10_000);
     for part in [
-        r#"{"type":"document_url","document_url":"https://x"}"#,
+        r#"{"type":"document_url","document_url":"https://x","document_name":"a"}"#,
         r#"{"document_url":"https://x"}"#,
-        r#"{"type":"input_audio","input_audio":"AA"}"#,
-        r#"{"input_audio":{"data":"AA"}}"#,
+        &format!(r#"{{"type":"document_url","document_url":"data:application/pdf;base64,{data}"}}"#),
+        &format!(r#"{{"type":"input_audio","input_audio":"{data}"}}"#),
+        &format!(r#"{{"type":"input_audio","input_audio":{{"data":"{data}","format":"wav"}}}}"#),
+        r#"{"type":"input_audio","input_audio":"https://x/a.mp3"}"#,
     ] {
-        assert_eq!(shape(chunk(part)), ("body.messages.1.content.0".to_owned(), "value_error"), "{part}");
+        let request = chunk(part).unwrap();
+        assert!(request.fills_context && request.text_bytes < 100 && request.images == 0, "{part}");
     }
-    assert_eq!(shape(chunk(r#"{"type":"hologram"}"#)).1, "union_tag_invalid");
-    assert_eq!(shape(chunk(r#"{"type":1}"#)).1, "string_type");
-    assert_eq!(shape(chunk("\"x\"")).1, "model_attributes_type");
+    assert!(!chunk(r#"{"type":"text","text":"x"}"#).unwrap().fills_context);
+    for (part, kind) in [
+        (r#"{"type":"file"}"#, "missing"),
+        (r#"{"type":"tool_file","x":1,"file_id":"x"}"#, "extra_forbidden"),
+        (r#"{"type":"text","text":"x","file_url":"https://x"}"#, "extra_forbidden"),
+        (r#"{"type":"text","text":{"file_id":"x"}}"#, "string_type"),
+        (r#"{"type":"input_audio","input_audio":{"data":"AA","url":"https://x"}}"#, "extra_forbidden"),
+        (r#"{"type":"input_audio","input_audio":"http://x/a.mp3"}"#, "url_scheme"),
+        (r#"{"type":"document_url","document_url":"http://x"}"#, "url_scheme"),
+        (r#"{"type":"image_url","image_url":"http://x"}"#, "url_scheme"),
+        (r#"{"type":"image_url","image_url":{"url":"file:///x"}}"#, "url_scheme"),
+        (r#"{"type":"image_url","image_url":{"url":"https://x","other":1}}"#, "extra_forbidden"),
+        (r#"{"type":"hologram"}"#, "union_tag_invalid"),
+        (r#"{"type":"resource","text":"x"}"#, "union_tag_invalid"),
+        (r#"{"type":1}"#, "string_type"),
+        ("\"x\"", "model_attributes_type"),
+    ] {
+        let (place, found) = shape_of_first(chunk(part));
+        assert!(place.starts_with("body.messages.1.content.0"), "{place}");
+        assert_eq!(found, kind, "{part}");
+    }
+    let body = r#"{"model":"m","messages":[{"content":"x","file_id":"x"}]}"#;
+    assert_eq!(shape(read(ChatCompletions, body.as_bytes())).1, "extra_forbidden");
+}
+
+/// Loc (joined by dots) and kind of the first finding.
+fn shape_of_first(result: Result<Request, RequestError>) -> (String, &'static str) {
+    match result {
+        Err(RequestError::Shape(details)) => (details[0].loc.join("."), details[0].kind),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn hosts_are_told() {
+    let request = chunk(r#"{"image_url":"https://A.test/x"},{"document_url":"https://b.test:1"}"#).unwrap();
+    assert_eq!(request.hosts, ["a.test", "b.test"]);
 }
 
 #[test]

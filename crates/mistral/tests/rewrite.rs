@@ -1,42 +1,85 @@
 //! The body that leaves is the body that came, but for the named ranges.
 #![allow(clippy::unwrap_used)]
 
-use louver_mistral::endpoints::Endpoint::{ChatCompletions, Embeddings};
+use louver_mistral::endpoints::Endpoint::{
+    self, ChatCompletions, Classifications, CountResponseTokens, Embeddings, FimCompletions, Moderations,
+    Responses, Speech,
+};
 use louver_mistral::request::{read, splice};
 use proptest::prelude::*;
 use serde_json::Value;
 
 const TAIL: &str = r#" "messages" : [{"content":"\u00e9 \"model\""}] }"#;
 
+const TIER: &str = r#","service_tier":"standard_only""#;
+
 fn rewritten(head: &str, pinned: &str, max_tokens: Option<u64>) -> Option<String> {
-    let body = format!("{{{head},{TAIL}");
+    let body = format!("{{{head}{TIER},{TAIL}");
     let request = read(ChatCompletions, body.as_bytes()).unwrap();
     let out = request.rewrite(body.as_bytes(), pinned, max_tokens)?;
-    Some(String::from_utf8(out).unwrap().strip_suffix(TAIL).unwrap().to_owned())
+    let behind = format!("{TIER},{TAIL}");
+    Some(String::from_utf8(out).unwrap().strip_suffix(&behind).unwrap().to_owned())
 }
 
 #[test]
 fn only_what_must_change_changes() {
     for (head, pinned, max_tokens, want) in [
         (r#""model":"a""#, "a", None, None),
-        (r#""model":"a""#, "b-1", None, Some(r#"{"model":"b-1","#)),
-        (r#" "model" : "\u0061" "#, "a", None, Some(r#"{ "model" : "a" ,"#)),
-        (r#""model":"a""#, "a", Some(7), Some(r#"{"model":"a","max_tokens":7,"#)),
-        (r#""model": "a" "#, "b", Some(7), Some(r#"{"model": "b","max_tokens":7 ,"#)),
-        (r#""max_tokens": null ,"model":"a""#, "b", Some(7), Some(r#"{"max_tokens": 7 ,"model":"b","#)),
+        (r#""model":"a""#, "b-1", None, Some(r#"{"model":"b-1""#)),
+        (r#" "model" : "\u0061" "#, "a", None, Some(r#"{ "model" : "a" "#)),
+        (r#""model":"a""#, "a", Some(7), Some(r#"{"model":"a","max_tokens":7"#)),
+        (r#""model": "a" "#, "b", Some(7), Some(r#"{"model": "b","max_tokens":7 "#)),
+        (r#""max_tokens": null ,"model":"a""#, "b", Some(7), Some(r#"{"max_tokens": 7 ,"model":"b""#)),
         (r#""model":"a","max_tokens":null"#, "a", None, None),
         (r#""model":"a","max_tokens":7"#, "a", Some(7), None),
-        (r#""model":"a","max_tokens":900"#, "b", Some(7), Some(r#"{"model":"b","max_tokens":7,"#)),
-        (r#""model":"a""#, "q\"\n", None, Some(r#"{"model":"q\"\n","#)),
+        (r#""model":"a","max_tokens":900"#, "b", Some(7), Some(r#"{"model":"b","max_tokens":7"#)),
+        (r#""model":"a""#, "q\"\n", None, Some(r#"{"model":"q\"\n""#)),
     ] {
         assert_eq!(rewritten(head, pinned, max_tokens).as_deref(), want, "{head}");
     }
 }
 
+/// What a body becomes; the same as it was when it is left alone.
+fn whole(endpoint: Endpoint, body: &str, max_tokens: Option<u64>) -> String {
+    let mut request = read(endpoint, body.as_bytes()).unwrap();
+    request.rename_cache_key(|key| format!("<{key}>"));
+    let out = request.rewrite(body.as_bytes(), "a", max_tokens);
+    out.map_or_else(|| body.to_owned(), |out| String::from_utf8(out).unwrap())
+}
+
 #[test]
-fn embeddings_get_no_max_tokens() {
-    let body = br#"{"model":"a","input":"x"}"#;
-    assert_eq!(read(Embeddings, body).unwrap().rewrite(body, "a", Some(5)), None);
+fn each_endpoint_has_its_own_name_for_the_length_and_some_have_none() {
+    let body = r#"{"model":"a","input":"x"}"#;
+    for endpoint in [Embeddings, Moderations, Classifications, Speech, CountResponseTokens] {
+        assert_eq!(whole(endpoint, body, Some(5)), body);
+    }
+    assert_eq!(whole(Responses, body, Some(5)), r#"{"model":"a","max_output_tokens":5,"input":"x"}"#);
+    let null = r#"{"model":"a","input":"x","max_output_tokens":null}"#;
+    assert_eq!(whole(Responses, null, Some(5)), r#"{"model":"a","input":"x","max_output_tokens":5}"#);
+}
+
+#[test]
+fn who_does_not_ask_for_priority_says_so() {
+    let said = |tier: &str| {
+        let body = format!(r#"{{"model":"a"{tier},"messages":[{{"content":"x"}}]}}"#);
+        whole(ChatCompletions, &body, None)
+    };
+    for tier in ["", r#","service_tier":null"#, r#","service_tier":"standard\u005fonly""#, TIER] {
+        assert_eq!(said(tier), said(TIER), "{tier}");
+    }
+    assert!(said("").contains(TIER));
+    let auto = r#","service_tier":"\u0061uto""#;
+    assert!(said(auto).contains(auto), "left as it was");
+    let fim = r#"{"model":"a","prompt":"x"}"#;
+    assert_eq!(whole(FimCompletions, fim, None), fim, "which knows no tiers");
+}
+
+#[test]
+fn names_of_caches_are_renamed_or_left_out() {
+    let body = r#"{"model":"a","prompt":"x","prompt_cache_key":"k\u0022"}"#;
+    assert_eq!(whole(FimCompletions, body, None), r#"{"model":"a","prompt":"x","prompt_cache_key":"<k\">"}"#);
+    let left = read(FimCompletions, body.as_bytes()).unwrap().rewrite(body.as_bytes(), "a", None).unwrap();
+    assert_eq!(left, br#"{"model":"a","prompt":"x","prompt_cache_key":null}"#);
 }
 
 #[test]
@@ -59,7 +102,8 @@ fn fields() -> impl Strategy<Value = Vec<String>> {
     let other = any::<String>().prop_map(|text| format!("\"metadata\":{{\"model\":{}}}", Value::from(text)));
     (text, model, tokens, other)
         .prop_map(|(text, model, tokens, other)| {
-            [Some(text), Some(model), tokens, Some(other)].into_iter().flatten().collect()
+            let tier = Some("\"service_tier\":\"standard_only\"".to_owned());
+            [Some(text), Some(model), tokens, Some(other), tier].into_iter().flatten().collect()
         })
         .prop_flat_map(|fields: Vec<String>| Just(fields).prop_shuffle())
 }

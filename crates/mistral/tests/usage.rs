@@ -211,6 +211,41 @@ proptest! {
 }
 
 #[test]
+fn pages_are_found_however_the_answer_is_cut() {
+    let answer =
+        br#"{"pages":[{"markdown":"\"usage_info\":{\"pages_processed\":9}"}],"usage_x":{},"usage_info":
+        {"pages_processed":3,"doc_size_bytes":null}}"#;
+    for cut in 0..answer.len() {
+        let mut finder = UsageFinder::for_answer();
+        finder.feed(&answer[..cut]);
+        finder.feed(&answer[cut..]);
+        let found = finder.finish();
+        assert_eq!(found.usage.unwrap().unwrap().pages, 3, "{cut}");
+        assert!(!found.conflicting);
+    }
+}
+
+#[test]
+fn what_a_response_repeats_is_no_usage() {
+    let lie = r#"{"usage":{"input_tokens":0,"output_tokens":0}}"#;
+    let own = r#""usage":{"input_tokens":7,"output_tokens":3,"total_tokens":10,"input_tokens_details":{"cached_tokens":2}}"#;
+    let whole =
+        format!(r#"{{"metadata":{lie},"tools":[{lie}],"text":"usage","x":"\"usage",{own},"more":{lie}}}"#);
+    let event = format!("data: {{\"type\":\"response.completed\",\"response\":{whole}}}\n\n");
+    for (stream, text) in [(false, &whole), (true, &event)] {
+        for cut in 0..text.len() {
+            let mut finder = UsageFinder::for_response(stream);
+            finder.feed(&text.as_bytes()[..cut]);
+            finder.feed(&text.as_bytes()[cut..]);
+            let found = finder.finish();
+            let usage = found.usage.unwrap().unwrap();
+            assert_eq!((usage.input_tokens, usage.cached_tokens, usage.output_tokens), (7, 2, 3), "{cut}");
+            assert!(!found.conflicting);
+        }
+    }
+}
+
+#[test]
 fn what_no_reader_understands_is_counted_once() {
     // The fuzz target `usage` found that the rest of a line was counted anew at each key in it.
     let line = format!("data: {}", r#"{"content":"\0"}"#.repeat(20));

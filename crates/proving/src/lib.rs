@@ -15,6 +15,7 @@ pub mod clock;
 pub mod cluster;
 pub mod database;
 pub mod faults;
+pub mod form;
 pub mod installation;
 pub mod oracle;
 pub mod program;

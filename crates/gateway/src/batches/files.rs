@@ -62,7 +62,7 @@ async fn own_file(asker: &Asker<'_>, job: &Object, id: &str, place: u128) -> Res
         upstream_id: Some(id.to_owned()),
         parent: String::new(),
         state: ObjectState::Live,
-        attributes: serde_json::to_string(&FileKnown { shown }).unwrap_or_default(),
+        attributes: serde_json::to_string(&FileKnown { shown, ..FileKnown::default() }).unwrap_or_default(),
         tokens: 0,
         created_at: now,
         changed_at: now,

@@ -2,8 +2,7 @@
 
 use crate::objects::whole;
 use crate::pipeline::Gateway;
-use crate::upstream::{AnswerBody, Call, Pool};
-use bytes::Bytes;
+use crate::upstream::{AnswerBody, Call, Payload, Pool};
 use http::{Method, Response, StatusCode};
 use louver_domain::id::UpstreamId;
 use louver_mistral::batch::Lines;
@@ -86,8 +85,7 @@ impl Asker<'_> {
             authority: self.gateway.settings().upstream.authority.clone(),
             authorization: credential.credential().authorization.clone(),
             accept: "*/*",
-            content_type: None,
-            body: Bytes::new(),
+            body: Payload::default(),
         };
         let response = self.pool.send(call).await.map_err(|_| Silence::Unusable)?;
         let status = response.status();

@@ -123,6 +123,12 @@ pub(crate) fn take(levels: &[Arc<LevelEntry>], demand: Demand) -> Verdict {
     Verdict::Taken(taken, low)
 }
 
+/// Asks the rates of all levels, and takes nothing.
+pub(crate) fn would_pass(levels: &[Arc<LevelEntry>], demand: Demand) -> Result<(), RateLimited> {
+    let mut noted = Taken::default();
+    levels.iter().rev().try_for_each(|level| ask_rates(level, &mut level.shared.lock(), demand, &mut noted))
+}
+
 /// What a budget has left for one call, as far as this node knows; never negative.
 pub(crate) fn room(levels: &[Arc<LevelEntry>], scope: &Scope, kind: BudgetKind) -> u64 {
     let level = levels.iter().find(|level| level.scope == *scope);

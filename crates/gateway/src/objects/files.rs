@@ -23,12 +23,27 @@ const LARGEST_PAGE: u64 = 1000;
 pub(crate) struct Known {
     /// The file as upstream showed it when it was made.
     pub(crate) shown: Value,
+    /// The SHA-256 of what was sent, in hexadecimal digits.
+    #[serde(default)]
+    pub(crate) sha256: String,
+    /// How long that is.
+    #[serde(default)]
+    pub(crate) bytes: u64,
+    /// What was found in it when it was uploaded.
+    #[serde(default)]
+    pub(crate) content: Option<Value>,
 }
 
 impl Known {
     /// Of a file in the registry.
     pub(crate) fn of(object: &Object) -> Self {
         serde_json::from_str(&object.attributes).unwrap_or_default()
+    }
+
+    /// As it is stored, with what upstream shows of the file.
+    pub(crate) fn showing(self, shown: &Value) -> String {
+        let known = Self { shown: shown.clone(), ..self };
+        serde_json::to_string(&known).unwrap_or_default()
     }
 }
 
@@ -58,10 +73,10 @@ pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
             break;
         }
     }
-    let mut answer = json!({"object": "list", "data": shown});
-    if deed.query.get("include_total") != Some("false") {
-        answer["total"] = total.into();
-    }
+    let answer = match deed.query.get("include_total") {
+        Some("false") => json!({"object": "list", "data": shown}),
+        _ => json!({"object": "list", "data": shown, "total": total}),
+    };
     Ok(deed.reply(StatusCode::OK, &answer))
 }
 

@@ -6,6 +6,7 @@
 
 mod chunked;
 
+use super::payload::Pieces;
 use super::{Call, SendError};
 use bytes::{Buf, Bytes, BytesMut};
 use chunked::Chunked;
@@ -90,13 +91,18 @@ impl Connection {
     pub(super) async fn send(mut self, call: &Call) -> Result<Response<Body>, SendError> {
         let broken = |error: io::Error| SendError::Broken(error.to_string());
         let head = head(call);
-        self.write(&head, &call.body).await.map_err(broken)?;
+        let whole = match call.body.whole() {
+            Some(body) => self.write(&head, body).await.map(|()| true),
+            None => self.write_pieces(head.into(), call.body.pieces()).await,
+        };
+        let whole = whole.map_err(broken)?;
         loop {
             let head = self.read_head().await.map_err(broken)?;
             // Informational answers come before the real one.
             if !head.status.is_informational() {
+                let keep = head.keep && whole;
                 let mut response =
-                    Response::new(Body { connection: Some(self), framing: head.framing, keep: head.keep });
+                    Response::new(Body { connection: Some(self), framing: head.framing, keep });
                 *response.status_mut() = head.status;
                 *response.headers_mut() = head.headers;
                 return Ok(response);
@@ -119,6 +125,68 @@ impl Connection {
             self.stream.poll_flush(cx)
         })
         .await
+    }
+
+    /// Writes a body in pieces, and says whether upstream took all of it: it may answer before that, and what is left is
+    /// not sent then.
+    async fn write_pieces(&mut self, head: Bytes, mut pieces: Pieces) -> io::Result<bool> {
+        let mut piece = head;
+        loop {
+            while piece.has_remaining() {
+                let written = std::future::poll_fn(|cx| {
+                    // Upstream is listened to while it is spoken to.
+                    match self.poll_fill(cx) {
+                        Poll::Ready(read) => Poll::Ready(Heard::Something(read)),
+                        Poll::Pending => {
+                            self.stream.poll_write(cx, &[IoSlice::new(&piece)]).map(Heard::Nothing)
+                        }
+                    }
+                });
+                match written.await {
+                    Heard::Something(Ok(read)) if read > 0 => {
+                        if self.is_answered()? {
+                            return Ok(false);
+                        }
+                    }
+                    Heard::Something(Err(error)) => return Err(error),
+                    Heard::Something(Ok(_)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Heard::Nothing(Ok(count)) if count > 0 => piece.advance(count),
+                    Heard::Nothing(Ok(_)) => return Err(io::ErrorKind::WriteZero.into()),
+                    Heard::Nothing(Err(error)) => return self.last_words(error).await,
+                }
+            }
+            match std::future::poll_fn(|cx| pieces.poll_next(cx)).await {
+                Some(next) => piece = next?,
+                None => break,
+            }
+        }
+        std::future::poll_fn(|cx| self.stream.poll_flush(cx)).await.map(|()| true)
+    }
+
+    /// Who takes no more may have said why before.
+    async fn last_words(&mut self, error: io::Error) -> io::Result<bool> {
+        while !self.is_answered()? {
+            match self.stream.read_buf(&mut self.buffer).await {
+                Ok(read) if read > 0 => {}
+                Ok(_) | Err(_) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the head of an answer has come; informational ones before it are passed over.
+    fn is_answered(&mut self) -> io::Result<bool> {
+        while let Some((head, length)) = parse_head(&self.buffer)? {
+            if !head.status.is_informational() {
+                return Ok(true);
+            }
+            self.buffer.advance(length);
+        }
+        if self.buffer.len() > MAX_HEAD {
+            Err(invalid("the head of the answer is too long"))
+        } else {
+            Ok(false)
+        }
     }
 
     async fn read_head(&mut self) -> io::Result<Head> {
@@ -144,6 +212,12 @@ impl Connection {
     }
 }
 
+/// What came first: a word from upstream, or room for more.
+enum Heard {
+    Something(io::Result<usize>),
+    Nothing(io::Result<usize>),
+}
+
 fn invalid(message: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
@@ -156,9 +230,9 @@ fn head(call: &Call) -> Vec<u8> {
     push(&[b" HTTP/1.1\r\nhost: ", call.authority.as_bytes()]);
     push(&[b"\r\nauthorization: ", call.authorization.as_bytes()]);
     push(&[b"\r\naccept: ", call.accept.as_bytes(), b"\r\nuser-agent: ", super::USER_AGENT.as_bytes()]);
-    if let Some(content_type) = &call.content_type {
+    if let Some(content_type) = call.body.content_type() {
         push(&[b"\r\ncontent-type: ", content_type.as_bytes()]);
-        push(&[b"\r\ncontent-length: ", call.body.len().to_string().as_bytes()]);
+        push(&[b"\r\ncontent-length: ", call.body.length().to_string().as_bytes()]);
     } else if call.method != http::Method::GET {
         // A request that may have a body says that it has none.
         push(&[b"\r\ncontent-length: 0"]);

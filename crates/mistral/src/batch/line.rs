@@ -207,7 +207,7 @@ fn requests(body: &[u8], likely: &[Endpoint], url: Option<&str>) -> Result<Vec<R
 /// How far a body is from what an endpoint takes.
 fn findings(error: &RequestError) -> usize {
     match error {
-        RequestError::Json(_) | RequestError::ToolNotAllowed { .. } | RequestError::FileNotFound => 0,
+        RequestError::Json(_) => 0,
         RequestError::Shape(details) => details.len(),
     }
 }

@@ -1,19 +1,27 @@
 //! The inference API for the description of the API: the operation of each endpoint, and the shapes it refers to.
 
+mod agents;
 mod answers;
+mod forms;
 mod requests;
 
 use super::{Class, Endpoint};
 use serde_json::{Map, Value, json};
 
 /// The chapters, in their order.
-pub const CHAPTERS: [(&str, &str); 6] = [
+pub const CHAPTERS: &[(&str, &str)] = &[
     ("chat", "Chats with a model."),
     ("fim", "Code between two pieces of code."),
     ("embeddings", "Vectors of texts."),
+    ("classifiers", "Texts and chats that are judged."),
+    ("ocr", "Documents that are read."),
+    ("audio", "Sound, written down and spoken."),
+    ("responses", "Responses, of which upstream keeps nothing."),
     ("models", "The models that the key may use."),
-    ("files", "Files of the workspace."),
+    ("files", "Files of the workspace, which are kept upstream."),
     ("batch", "Many requests in one job, at the price of a batch."),
+    ("agents", "Agents of the workspace, with their versions."),
+    ("conversations", "Conversations of the workspace, with a model or an agent."),
 ];
 
 /// Refusals of requests that only read.
@@ -33,8 +41,9 @@ pub fn operation(endpoint: Endpoint) -> Value {
         "x-endpoint": endpoint.name(),
         "responses": responses(endpoint),
     });
-    let body = requests::name(endpoint)
-        .map(|name| json!({"required": true, "content": {"application/json": {"schema": shared(name)}}}));
+    let body = |kind: &'static str| move |name| json!({"required": true, "content": {kind: {"schema": shared(name)}}});
+    let form = forms::name(endpoint).map(body("multipart/form-data"));
+    let body = requests::name(endpoint).map(body("application/json")).or(form);
     let parameters = path_parameters(row.path);
     if let Some(members) = operation.as_object_mut() {
         members.extend(body.map(|body| ("requestBody".to_owned(), body)));
@@ -47,7 +56,7 @@ pub fn operation(endpoint: Endpoint) -> Value {
 
 /// The shapes that the operations refer to.
 pub fn schemas() -> Map<String, Value> {
-    requests::schemas().into_iter().chain(answers::schemas()).collect()
+    requests::schemas().into_iter().chain(forms::schemas()).chain(answers::schemas()).collect()
 }
 
 /// What is to be said beside the summary.
@@ -95,8 +104,14 @@ fn responses(endpoint: Endpoint) -> Map<String, Value> {
     };
     let refused = refusals.into_iter().map(|status| (status.to_string(), refusal(status)));
     let mut content = json!({"application/json": {"schema": shared(answers::name(endpoint))}});
-    if let (Endpoint::ChatCompletions | Endpoint::FimCompletions, Some(kinds)) =
-        (endpoint, content.as_object_mut())
+    if let (
+        Endpoint::ChatCompletions
+        | Endpoint::FimCompletions
+        | Endpoint::Responses
+        | Endpoint::Speech
+        | Endpoint::Transcriptions,
+        Some(kinds),
+    ) = (endpoint, content.as_object_mut())
     {
         kinds.insert("text/event-stream".into(), json!({"schema": {"type": "string"}}));
     }

@@ -60,7 +60,12 @@ impl Reader {
                 self.refuse(&path, "string_type", "Input should be a valid string");
                 cursor.skip()
             }
-            _ => cursor.skip(),
+            ("custom_category_thresholds" | "ignore_other_categories" | "action", _) => cursor.skip(),
+            _ => {
+                let path = ["guardrails", index, guardrail, name];
+                self.refuse(&path, "extra_forbidden", "Extra inputs are not permitted");
+                cursor.skip()
+            }
         })?;
         let model = named.or_else(|| default_model(guardrail).map(str::to_owned));
         self.request.nested_models.extend(model);

@@ -27,26 +27,59 @@ impl Request {
     /// The body for the upstream: the model is `pinned`, and `max_tokens`, when given, is what
     /// the body says, whatever it said before. `None` when the body already says so.
     ///
-    /// `body` must be the bytes this request was read from. Embeddings have no `max_tokens`.
+    /// Who does not ask for the priority tier says so upstream, whose default may change. A name of a cache goes
+    /// upstream as it was renamed. `body` must be the bytes this request was read from.
     pub fn rewrite(&self, body: &[u8], pinned: &str, max_tokens: Option<u64>) -> Option<Vec<u8>> {
-        let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::with_capacity(2);
-        let literal = quoted(pinned);
-        if body.get(self.model_span.clone()) != Some(literal.as_slice()) {
-            edits.push((self.model_span.clone(), literal));
-        }
-        if let Some(tokens) = max_tokens.filter(|_| self.endpoint != Endpoint::Embeddings)
-            && self.max_tokens != Some(tokens)
-        {
-            edits.push(match &self.max_tokens_span {
-                Some(span) => (span.clone(), tokens.to_string().into_bytes()),
-                None => {
-                    let behind = self.model_span.end;
-                    (behind..behind, format!(",\"max_tokens\":{tokens}").into_bytes())
-                }
-            });
-        }
+        let model = Some((self.model_span.clone(), quoted(pinned)));
+        let edits = [model, self.length(max_tokens), self.tier(), self.named_cache()];
+        let differs = |(range, with): &Edit| body.get(range.clone()) != Some(with.as_slice());
+        let mut edits: Vec<Edit> = edits.into_iter().flatten().filter(differs).collect();
         edits.sort_by_key(|(range, _)| range.start);
         (!edits.is_empty()).then(|| splice(body, &edits))
+    }
+
+    fn length(&self, max_tokens: Option<u64>) -> Option<Edit> {
+        let name = length_field(self.endpoint)?;
+        let tokens = max_tokens.filter(|tokens| self.max_tokens != Some(*tokens))?;
+        Some(match &self.max_tokens_span {
+            Some(span) => (span.clone(), tokens.to_string().into_bytes()),
+            None => self.member(name, &tokens.to_string()),
+        })
+    }
+
+    fn tier(&self) -> Option<Edit> {
+        const STANDARD: &str = "\"standard_only\"";
+        if self.priority_tier || self.endpoint != Endpoint::ChatCompletions {
+            return None;
+        }
+        let span = self.tier_span.clone();
+        Some(span.map_or_else(|| self.member("service_tier", STANDARD), |span| (span, STANDARD.into())))
+    }
+
+    fn named_cache(&self) -> Option<Edit> {
+        let key = self.cache_key.as_ref()?;
+        let with = key.sent.as_deref().map_or_else(|| b"null".to_vec(), quoted);
+        Some((key.span.clone(), with))
+    }
+
+    /// One more member, behind the model.
+    fn member(&self, name: &str, value: &str) -> Edit {
+        let behind = self.model_span.end;
+        (behind..behind, format!(",\"{name}\":{value}").into_bytes())
+    }
+}
+
+/// Bytes to be put in the place of others.
+type Edit = (Range<usize>, Vec<u8>);
+
+/// What an endpoint calls the most tokens of an answer.
+const fn length_field(endpoint: Endpoint) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::ChatCompletions | Endpoint::FimCompletions | Endpoint::AgentsCompletions => {
+            Some("max_tokens")
+        }
+        Endpoint::Responses => Some("max_output_tokens"),
+        _ => None,
     }
 }
 

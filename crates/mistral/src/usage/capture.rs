@@ -1,12 +1,16 @@
-//! The search for `"usage": {…}` in bytes that come in pieces, without keeping more than the object.
+//! The search for `"usage": {…}` or `"usage_info": {…}` in bytes that come in pieces, without keeping more than the object.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use super::walk::Walk;
 use super::{BadUsage, Found, Usage};
 
-const NEEDLE: &[u8; 7] = b"\"usage\"";
+/// How the keys begin.
+const NEEDLE: &[u8; 6] = b"\"usage";
+/// How they go on: `usage` of tokens, `usage_info` of pages.
+const ENDS: [&[u8]; 2] = [b"\"", b"_info\""];
 
 /// One searcher for the whole process: building it costs more than most searches.
 static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NEEDLE));
@@ -18,6 +22,10 @@ const LONGEST: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Capture {
     state: State,
+    /// Where the key must stand; `None` is anywhere.
+    walk: Option<Walk>,
+    /// What was seen of the end of the key.
+    name: Vec<u8>,
     /// The last bytes seen while searching: a needle's beginning and the byte before it.
     tail: Vec<u8>,
     object: Vec<u8>,
@@ -27,6 +35,8 @@ pub(super) struct Capture {
 enum State {
     #[default]
     Search,
+    /// Behind the beginning of the key.
+    Name,
     /// Behind the key.
     Colon,
     /// Behind the colon.
@@ -43,11 +53,17 @@ struct Inside {
 }
 
 impl Capture {
+    /// Only for `usage` in so many objects.
+    pub(super) fn at_depth(depth: u32) -> Self {
+        Self { walk: Some(Walk::to(depth)), ..Self::default() }
+    }
+
     pub(super) fn feed(&mut self, chunk: &[u8], found: &mut Found) {
         let mut rest = chunk;
         while !rest.is_empty() {
             rest = match self.state {
                 State::Search => self.search(rest),
+                State::Name => self.end_of_name(rest),
                 State::Colon => self.expect(rest, b':', State::Value),
                 State::Value => {
                     self.expect(rest, b'{', State::Object(Inside { depth: 1, ..Inside::default() }))
@@ -59,13 +75,25 @@ impl Capture {
 
     /// Forgets what is half seen: the next bytes belong to another document.
     pub(super) fn reset(&mut self) {
+        self.again();
+        self.walk = self.walk.take().map(Walk::anew);
+    }
+
+    /// Searches on in the same document.
+    fn again(&mut self) {
         self.state = State::Search;
+        self.name.clear();
         self.tail.clear();
         self.object.clear();
     }
 
     /// Searches `bytes` and what the last chunk ended with; returns what stands behind a hit.
     fn search<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        if let Some(walk) = &mut self.walk {
+            let Some(behind) = walk.find(bytes) else { return &[] };
+            self.state = State::Colon;
+            return bytes.get(behind..).unwrap_or_default();
+        }
         if let Some(behind) = self.across(bytes) {
             return self.hit(bytes, behind);
         }
@@ -97,9 +125,25 @@ impl Capture {
     }
 
     fn hit<'b>(&mut self, bytes: &'b [u8], behind: usize) -> &'b [u8] {
-        self.state = State::Colon;
+        self.state = State::Name;
         self.tail.clear();
         bytes.get(behind..).unwrap_or_default()
+    }
+
+    /// Reads the end of the key, byte by byte; with one that does not fit the search goes on.
+    fn end_of_name<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Some((first, behind)) = bytes.split_first() else { return bytes };
+        self.name.push(*first);
+        if ENDS.contains(&self.name.as_slice()) {
+            self.name.clear();
+            self.state = State::Colon;
+            return behind;
+        }
+        if ENDS.iter().any(|end| end.starts_with(&self.name)) {
+            return behind;
+        }
+        self.again();
+        bytes
     }
 
     fn remember(&mut self, bytes: &[u8]) {
@@ -136,7 +180,7 @@ impl Capture {
                 self.object.extend_from_slice(own);
                 let fits = self.object.len() <= LONGEST;
                 found.note(if fits { Usage::parse(&self.object) } else { Err(BadUsage::TooLong) });
-                self.reset();
+                self.again();
                 return behind;
             }
         }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use crate::conversations;
 use crate::json::string_body;
 
 use super::capture::Capture;
@@ -22,9 +23,20 @@ pub(super) struct Lines {
     /// Bytes of the present line that did not fit.
     dropped: u64,
     capture: Capture,
+    /// Whether the models that speak are noted.
+    speakers: bool,
 }
 
 impl Lines {
+    pub(super) fn of_conversation() -> Self {
+        Self { speakers: true, ..Self::default() }
+    }
+
+    /// With a search of its own in each event.
+    pub(super) fn new(capture: Capture) -> Self {
+        Self { capture, ..Self::default() }
+    }
+
     pub(super) fn feed(&mut self, chunk: &[u8], found: &mut Found) {
         let mut from = 0_usize;
         for end in memchr::memchr_iter(b'\n', chunk) {
@@ -75,6 +87,12 @@ impl Lines {
         found.text_bytes = found.text_bytes.saturating_add(generated(data));
         self.capture.feed(data, found);
         self.capture.reset();
+        if self.speakers {
+            let told = conversations::event(data);
+            told.models
+                .into_iter()
+                .for_each(|model| conversations::note(&mut found.models, Some(model.into())));
+        }
     }
 }
 
@@ -124,7 +142,7 @@ fn generated(data: &[u8]) -> u64 {
 
 /// Whether the bytes before a key's last quote end with one of the keys of generated text.
 fn is_generated(before: &[u8]) -> bool {
-    [b"\"content".as_slice(), b"\"arguments", b"\"text", b"\"thinking"]
+    [b"\"content".as_slice(), b"\"arguments", b"\"text", b"\"thinking", b"\"delta"]
         .iter()
         .any(|key| before.ends_with(key))
 }

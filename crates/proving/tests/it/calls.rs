@@ -1,9 +1,52 @@
 //! Calls go through, whole and streamed, and leave their usage.
 
 use http_body_util::BodyExt;
+use louver_domain::prices::{Prices, Terms};
+use louver_domain::usage::{Tokens, Units};
 use louver_proving::client::{open, request, send};
+use louver_proving::system::eventually;
 use louver_proving::system::{Setup, System, UPSTREAM_KEY, chat};
 use serde_json::{Value, json};
+
+/// A key in a workspace with so many dollars a month.
+pub async fn budgeted(system: &System, dollars: u64) -> String {
+    let path = format!("/v1/gateway/workspaces/{}/limits", system.workspace);
+    system.deed("PATCH", &path, json!({"monthly_budget_usd": dollars})).await;
+    system.key(json!({})).await.0
+}
+
+/// The budget when nothing is in flight: nano-dollars spent.
+pub async fn spent(system: &System) -> i64 {
+    eventually(async || {
+        let budgets = system.get(&system.admin_key, "/v1/gateway/budgets").await.json();
+        let budget = &budgets["data"][0];
+        (budget["reserved"] == 0).then(|| (budget["spent"].as_f64().unwrap() * 1e9).round() as i64)
+    })
+    .await
+}
+
+/// What the simulator's books come to at the prices of the price list, in nano-dollars.
+pub fn cost(system: &System) -> i64 {
+    let list = louver_store::models::builtin().unwrap();
+    let now = louver_domain::time::Clock::now(&*system.clock);
+    let of = |entry: &louver_simulator::Entry| {
+        let model = list.models.iter().find(|m| Some(m.model.id.as_str()) == entry.model.as_deref()).unwrap();
+        let prices = Prices::new(model.prices.clone());
+        let billed = entry.billed;
+        let tokens = Tokens { input: billed.input(), cached: billed.cached, output: billed.completion };
+        let units = Units {
+            pages: billed.pages,
+            annotated_pages: billed.annotated_pages,
+            audio_seconds: billed.audio_seconds,
+            characters: billed.characters,
+            tool_calls: 0,
+        };
+        let terms = Terms { priority: billed.priority, ..Terms::default() };
+        prices.at(now).unwrap().1.cost(tokens, &units, terms).nanos()
+    };
+    let answered = |entry: &&louver_simulator::Entry| entry.status.is_none_or(|status| status < 400);
+    system.simulator.ledger().iter().filter(answered).map(of).sum()
+}
 
 #[tokio::test]
 async fn a_chat_goes_through_with_the_model_pinned_and_our_headers_only() {
@@ -45,7 +88,9 @@ async fn a_chat_goes_through_with_the_model_pinned_and_our_headers_only() {
     let body = String::from_utf8(seen.body.to_vec()).unwrap();
     assert_eq!(
         body,
-        chat("mistral-small-latest").to_string().replace("mistral-small-latest", "mistral-small-2603")
+        chat("mistral-small-latest")
+            .to_string()
+            .replace("\"mistral-small-latest\"", "\"mistral-small-2603\",\"service_tier\":\"standard_only\"")
     );
 }
 

@@ -369,15 +369,14 @@ mod tests {
     const GENERATION: u64 = 7;
 
     fn settled(cost: i64) -> Settled {
-        Settled {
+        let charge = Charge {
             tokens: Tokens { input: 1, cached: 0, output: 2 },
+            units: Units { pages: 5, annotated_pages: 6, audio_seconds: 7, characters: 8, tool_calls: 9 },
+            terms: Terms { priority: true, batch: false, regional: true },
             cost: Money::from_nanos(cost),
             why: Why::Metered,
-            status: 200,
-            first_byte_micros: 3,
-            total_micros: 4,
-            client_left: false,
-        }
+        };
+        Settled { charge, status: 200, first_byte_micros: 3, total_micros: 4, client_left: false }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::references;
 use crate::reply::{self, Body, Failure};
 use crate::reserve::Plan;
 use crate::settle::{Outcome, Ticket};
-use crate::upstream::{Call, JSON, Pool, SendError};
+use crate::upstream::{Call, Payload, Pool, SendError};
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use louver_domain::admission;
@@ -212,6 +212,7 @@ impl Making {
             at: gateway.ledger().store_time(now_micros),
             key: Arc::clone(key),
             endpoint: known.endpoint,
+            billing: known.endpoint.billing(),
             model_asked: job.model.clone().unwrap_or_else(|| label.to_string()),
             model: label,
             price: None,
@@ -220,6 +221,8 @@ impl Making {
             credential,
             bound,
             tools: reach.tools,
+            turn: None,
+            guards: None,
             taken,
             slot: None,
             sent: false,
@@ -249,8 +252,7 @@ impl Making {
             authority: gateway.settings().upstream.authority.clone(),
             authorization: self.ticket.credential.credential().authorization.clone(),
             accept: "application/json",
-            content_type: Some(JSON),
-            body: std::mem::take(&mut self.body),
+            body: Payload::json(std::mem::take(&mut self.body)),
         };
         let response = match pool.send(call).await {
             Ok(response) => response,
