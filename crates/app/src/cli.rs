@@ -8,6 +8,8 @@ mod dev;
 mod doctor;
 mod export;
 mod init;
+mod prices;
+mod reconcile;
 mod remote;
 mod serve;
 mod simulator;
@@ -49,6 +51,10 @@ enum Command {
     Apply(apply::Apply),
     /// Write what is there as a file for `louver apply`
     Export(export::Export),
+    /// Show the price list, or replace it by a file
+    Prices(prices::Prices),
+    /// Compare the ledger with the upstream's own usage report, and post what lies between
+    Reconcile(reconcile::Reconcile),
 }
 
 /// A file with settings.
@@ -89,8 +95,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&[error.to_string()]),
     };
-    let result = runtime.block_on(async {
-        match cli.command {
+    runtime.block_on(async {
+        let result = match cli.command {
             Command::Dev(command) => dev::run(command, &environment).await,
             Command::Serve(command) => serve::run(&command, &environment).await,
             Command::Init(command) => init::run(&command, &environment).await,
@@ -101,12 +107,11 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Doctor(command) => doctor::run(&command, &environment).await,
             Command::Apply(command) => apply::run(&command, &environment).await,
             Command::Export(command) => export::run(&command, &environment).await,
-        }
-    });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(errors) => fail(&errors),
-    }
+            Command::Prices(command) => prices::run(&command, &environment).await,
+            Command::Reconcile(command) => return reconcile::run(&command, &environment).await,
+        };
+        result.map_or_else(|errors| fail(&errors), |()| ExitCode::SUCCESS)
+    })
 }
 
 fn fail(errors: &[String]) -> ExitCode {

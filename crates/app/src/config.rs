@@ -249,6 +249,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         })
     };
     let timeouts = timeouts(&file.timeouts, errors);
+    let bounds = call_bounds(&file);
     let database_url = required(file.database_url, "database_url (LOUVER_DATABASE_URL)", errors);
     if !database_url.is_empty()
         && !["sqlite:", "postgres://", "postgresql://"].iter().any(|p| database_url.starts_with(p))
@@ -294,14 +295,7 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         ),
         usage_queue: at_least_one(file.usage_queue, 65_536, "usage_queue", errors),
         credential_rest_seconds: file.credential_rest_seconds.unwrap_or(5),
-        bounds: CallBounds {
-            upload_bytes: file.max_upload_bytes.unwrap_or(512 * 1024 * 1024),
-            spool_bytes: file.max_spool_bytes.unwrap_or(16 * 1024 * 1024 * 1024),
-            document_pages: file.max_document_pages.unwrap_or(1000),
-            audio_seconds: file.max_audio_seconds.unwrap_or(3 * 60 * 60),
-            tool_calls: file.max_tool_calls.unwrap_or(16),
-            batch_lines: file.max_pending_batch_lines.unwrap_or(1_000_000),
-        },
+        bounds,
         batch_poll: Duration::from_secs(file.batch_poll_seconds.unwrap_or(30).max(1)),
         spool_dir: file.spool_dir.unwrap_or_else(|| spool_dir(journal_dir.as_deref())),
         journal_dir,
@@ -315,6 +309,17 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
         tls,
         timeouts,
+    }
+}
+
+fn call_bounds(file: &File) -> CallBounds {
+    CallBounds {
+        upload_bytes: file.max_upload_bytes.unwrap_or(512 * 1024 * 1024),
+        spool_bytes: file.max_spool_bytes.unwrap_or(16 * 1024 * 1024 * 1024),
+        document_pages: file.max_document_pages.unwrap_or(1000),
+        audio_seconds: file.max_audio_seconds.unwrap_or(3 * 60 * 60),
+        tool_calls: file.max_tool_calls.unwrap_or(16),
+        batch_lines: file.max_pending_batch_lines.unwrap_or(1_000_000),
     }
 }
 

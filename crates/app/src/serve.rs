@@ -109,6 +109,8 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         in_hand: Some(Arc::clone(&ledger) as Arc<dyn InHand>),
         outbound: Arc::new(outbound::from(config)?),
         max_active_workspaces: config.max_active_workspaces,
+        servers: Vec::new(),
+        max_tool_calls: config.bounds.tool_calls,
         audit: Arc::new(Auditing::new(config.audit.clone())),
     });
     let outbound = Arc::clone(&control.outbound);

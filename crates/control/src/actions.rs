@@ -3,6 +3,7 @@
 //! Each: begin, load within the organization, decide, change, write with the permit, commit with the audit event.
 
 pub mod actors;
+pub mod adjustments;
 pub mod admin_keys;
 mod admins;
 pub mod alert_channels;
@@ -21,6 +22,7 @@ pub mod members;
 pub mod model_roles;
 pub mod models;
 mod names;
+pub mod objects;
 pub mod organizations;
 pub mod service_accounts;
 pub mod setup;

@@ -1,6 +1,7 @@
 //! The admin API in JSON: each file reads and shows one noun, and decides nothing.
 
 pub(crate) mod actors;
+pub(crate) mod adjustments;
 pub(crate) mod admin_keys;
 pub(crate) mod alert_channels;
 pub(crate) mod alerts;
@@ -15,6 +16,7 @@ pub(crate) mod members;
 pub(crate) mod mistral;
 pub(crate) mod model_roles;
 pub(crate) mod models;
+pub(crate) mod objects;
 pub(crate) mod organizations;
 pub(crate) mod service_accounts;
 pub(crate) mod simulation;

@@ -40,6 +40,9 @@ use tokio::sync::watch;
 /// The longest an answer waits for the gateway beside it to take a change over.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
+/// Calls of tools that a call is taken to make at most, where the settings say nothing else.
+pub const DEFAULT_TOOL_CALLS: u64 = 16;
+
 /// What the control plane works with.
 pub struct Control {
     /// The database.
@@ -60,6 +63,10 @@ pub struct Control {
     pub outbound: Arc<delivery::Outbound>,
     /// How many workspaces an organization may have that are not archived.
     pub max_active_workspaces: u64,
+    /// The names of upstreams in the settings, beside the first one.
+    pub servers: Vec<String>,
+    /// Calls of tools that a call is taken to make at most, as the gateway has it.
+    pub max_tool_calls: u64,
     /// What this node knows of its audit log.
     pub audit: Arc<auditing::Auditing>,
 }
@@ -84,6 +91,8 @@ impl Control {
             in_hand: None,
             outbound: Arc::default(),
             max_active_workspaces: actions::workspaces::DEFAULT_MAX_ACTIVE,
+            servers: Vec::new(),
+            max_tool_calls: DEFAULT_TOOL_CALLS,
             audit: Arc::default(),
         }
     }
@@ -126,6 +135,8 @@ fn routes() -> Routes {
         .and(api::models::routes())
         .and(api::upstreams::routes())
         .and(api::usage::routes())
+        .and(api::adjustments::routes())
+        .and(api::objects::routes())
         .and(api::simulation::routes())
         .and(api::alert_channels::routes())
         .and(api::alerts::routes())

@@ -1,5 +1,6 @@
 //! The admin API driven through its router, on a database of its own, with a clock moved by hand.
 
+mod adjustments;
 mod alert_channels;
 mod api_keys;
 mod audit;
@@ -16,10 +17,12 @@ mod lately;
 mod matrix;
 mod me;
 mod members;
+mod objects;
 mod openapi;
 mod own_keys;
 mod pages;
 mod people;
+mod permissions;
 mod resources;
 mod rights;
 mod simulation;
@@ -133,6 +136,8 @@ async fn house_with(outbound: Outbound) -> House {
         in_hand: None,
         outbound: Arc::new(outbound),
         max_active_workspaces: 500,
+        servers: vec!["vllm".into()],
+        max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::default(),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();

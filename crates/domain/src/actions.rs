@@ -25,6 +25,7 @@ pub enum Target {
     Upstream,
     Budget,
     Usage,
+    Object,
     Alert,
     AlertChannel,
     AuditLog,
@@ -53,6 +54,7 @@ impl Target {
             Self::Upstream => "UPSTREAM",
             Self::Budget => "BUDGET",
             Self::Usage => "USAGE",
+            Self::Object => "OBJECT",
             Self::Alert => "ALERT",
             Self::AlertChannel => "ALERT_CHANNEL",
             Self::AuditLog => "AUDIT_LOG",
@@ -250,6 +252,14 @@ actions! {
 
     /// Usage is seen.
     ReadUsage "usage.read", T::Usage, Workspace, "bAPVs";
+    /// What was charged is corrected by a new entry.
+    AdjustUsage "usage.adjust", T::Usage, Organization, "";
+    /// It is seen which workspace owns what the provider keeps.
+    ReadObjects "object.read", T::Object, Workspace, "A";
+    /// What the provider keeps is given to a workspace.
+    AdoptObject "object.adopt", T::Object, Organization, "";
+    /// What the provider keeps belongs to nobody any more.
+    ReleaseObject "object.release", T::Object, Organization, "";
     /// It is seen how budgets stand.
     ReadBudgets "budget.read", T::Budget, Organization, "b";
     /// A budget that a bill above its bound had blocked is given out again.

@@ -153,7 +153,7 @@ impl<'a> Chain<'a> {
             fallback_models: self
                 .limits()
                 .filter_map(|l| l.fallback_models.clone())
-                .last()
+                .next_back()
                 .unwrap_or_default(),
             models: self
                 .allow_lists()

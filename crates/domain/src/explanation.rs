@@ -5,7 +5,7 @@
 
 use crate::admission::{
     Ask, BudgetRefusal, BudgetState, CallRules, Gate, PerRequest, RateAsk, RateKind, Refusal, exceeds,
-    known_model,
+    known_model, may_use,
 };
 use crate::budgets::{Budget, Scope, Unit};
 use crate::chain::{AllowList, Chain, Stage};
@@ -16,7 +16,7 @@ use crate::limits::Level;
 use crate::models::Catalogue;
 use crate::money::Money;
 use crate::prices::{Price, Terms};
-use crate::reserve::Reach;
+use crate::reserve::{Reach, Turns};
 use crate::settlement::Bound;
 use crate::time::Timestamp;
 use crate::usage::Units;
@@ -36,6 +36,10 @@ pub struct Question<'a> {
     pub address: Option<IpAddr>,
     /// The catalogue.
     pub catalogue: &'a Catalogue,
+    /// What the call uses at most beside tokens, with the calls of tools that the provider runs.
+    pub units: Units,
+    /// What the calls of tools cost at most; `None` is that one has no price.
+    pub tools: Option<Money>,
     /// The price of the model now.
     pub price: Option<&'a Price>,
     /// When.
@@ -148,15 +152,16 @@ pub fn explain(question: &Question<'_>, books: &Books) -> Explanation {
     let stages = chain.stages();
     let known = known_model(question.catalogue, ask.endpoint, ask.model);
     let per_request = PerRequest::of(&rules, known.map_or(0, |(_, model)| model.context), ask);
+    let turns = Turns { calls: question.units.tool_calls };
     let reach = known.map(|(_, model)| Reach {
-        input: ask.input_tokens,
+        input: turns.input(ask.input_tokens, model.context),
         output: per_request.output,
         choices: ask.choices,
-        units: Units::default(),
+        units: question.units,
         terms: Terms { priority: ask.priority, ..Terms::default() },
-        tools: Money::ZERO,
+        tools: question.tools.unwrap_or(Money::ZERO),
         price: question.price,
-        context: model.context,
+        context: turns.context(model.context),
         open: ask.is_open(),
     });
     let output = reach.map_or(0, |reach| fitting(&reach, &stages, books));
@@ -165,6 +170,8 @@ pub fn explain(question: &Question<'_>, books: &Books) -> Explanation {
     entries.extend(Gate::ALL.map(|gate| gate_entry(gate, question, &rules)));
     entries.push(model_entry(question));
     entries.extend(chain.allow_lists().map(|list| list_entry(question, list)));
+    entries.extend([tools_entry(question, &rules), tier_entry(question, &rules)]);
+    entries.extend(region_entry(question, &rules));
     entries.push(per_request_entry(chain, &rules, per_request));
     entries.push(price_entry(question, &stages, known.is_some()));
     for stage in stages.iter().rev() {
@@ -331,11 +338,12 @@ fn gate_entry(gate: Gate, question: &Question<'_>, rules: &CallRules) -> Entry {
 }
 
 fn model_entry(question: &Question<'_>) -> Entry {
-    let Question { ask, catalogue, .. } = *question;
-    let named = ask.model.and_then(|name| catalogue.find(name));
-    let known = known_model(catalogue, ask.endpoint, ask.model);
+    let Question { chain, ask, catalogue, .. } = *question;
+    let usable = catalogue.usable_in(chain.workspace.id);
+    let named = ask.model.and_then(|name| catalogue.find(name)).filter(|(index, _)| usable.contains(*index));
+    let known = known_model(catalogue, ask.endpoint, ask.model).filter(|(index, _)| usable.contains(*index));
     let detail = match (named, known) {
-        (None, _) => "the catalogue has no model of that name".to_owned(),
+        (None, _) => "the catalogue has no model of that name for this workspace".to_owned(),
         (Some((_, model)), None) => format!("{} does not serve {}", model.id, ask.endpoint.as_str()),
         (Some((_, model)), Some(_)) => format!("{} goes upstream", model.id),
     };
@@ -359,6 +367,36 @@ fn list_entry(question: &Question<'_>, list: AllowList<'_>) -> Entry {
     }
 }
 
+fn tools_entry(question: &Question<'_>, rules: &CallRules) -> Entry {
+    let Question { chain, ask, .. } = *question;
+    let asked = if ask.tools.is_empty() {
+        "no tool that the provider runs is asked for".to_owned()
+    } else {
+        format!("asked for: {}", ask.tools.join(", "))
+    };
+    let entry =
+        Entry { list: Some(rules.tools.clone()), ..Entry::new("allowed_tools").on(chain, Level::Key) };
+    let alone = Ask { priority: false, ..ask };
+    entry.says(asked).refused_with(may_use(rules, &alone).err())
+}
+
+fn tier_entry(question: &Question<'_>, rules: &CallRules) -> Entry {
+    let Question { chain, ask, .. } = *question;
+    let list = if rules.priority { vec!["priority".to_owned()] } else { vec![] };
+    let entry = Entry { list: Some(list), ..Entry::new("allowed_service_tiers").on(chain, Level::Key) };
+    let asked =
+        if ask.priority { "the priority tier is asked for" } else { "the standard tier is asked for" };
+    let alone = Ask { tools: &[], ..ask };
+    entry.says(asked).refused_with(may_use(rules, &alone).err())
+}
+
+/// Nothing is refused by a region: it says where the call would be answered.
+fn region_entry(question: &Question<'_>, rules: &CallRules) -> Option<Entry> {
+    let region = rules.region?;
+    let entry = Entry { list: Some(vec![region.as_str().to_owned()]), ..Entry::new("region") };
+    Some(entry.on(question.chain, Level::Key).says(format!("calls are answered in {}", region.as_str())))
+}
+
 fn per_request_entry(chain: &Chain<'_>, rules: &CallRules, per_request: PerRequest) -> Entry {
     let entry = Entry { asked: Some(count(per_request.asked)), ..Entry::new("max_tokens_per_request") };
     let Some((limit, role)) = &rules.tokens_per_request else {
@@ -377,14 +415,16 @@ fn of_role(chain: &Chain<'_>, role: &str) -> Scope {
 fn price_entry(question: &Question<'_>, stages: &[Stage], known: bool) -> Entry {
     let needed = stages.iter().any(Stage::needs_price);
     let entry = Entry::new("price");
-    let covers = |price: &Price| price.covers(question.ask.endpoint.billing(), &Units::default());
-    match (known, question.price.is_some_and(covers)) {
+    let covers = |price: &Price| price.covers(question.ask.endpoint.billing(), &question.units);
+    let covered = question.price.is_some_and(covers);
+    let what = if covered { "a tool" } else { "the model" };
+    match (known, covered && question.tools.is_some()) {
         (false, _) => entry.cannot_be_asked("the model is not known"),
         (true, true) => entry.says("the model has a price"),
         (true, false) if needed => entry
-            .says("the model has no price, and a budget in dollars applies")
+            .says(format!("{what} has no price, and a budget in dollars applies"))
             .refused_with(Some(Refusal::UnboundedCost)),
-        (true, false) => entry.says("the model has no price, and no budget in dollars applies"),
+        (true, false) => entry.says(format!("{what} has no price, and no budget in dollars applies")),
     }
 }
 

@@ -72,6 +72,29 @@ pub enum Region {
     Us,
 }
 
+impl Region {
+    /// As shown to people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Eu => "eu",
+            Self::Us => "us",
+        }
+    }
+}
+
+/// The types of tools that the provider runs, as lists of allowed tools name them. `connector` is every connector.
+pub const TOOLS: [&str; 6] = [
+    "web_search",
+    "web_search_premium",
+    "code_interpreter",
+    "image_generation",
+    "document_library",
+    "connector",
+];
+
+/// Hours that a signed URL lives at most, whatever is set: the provider signs for a week and no longer.
+pub const LONGEST_SIGNED_URL_HOURS: u32 = 168;
+
 /// Per cents of a budget at which people are told, where nothing else is set.
 pub const DEFAULT_THRESHOLDS: [u8; 3] = [50, 80, 95];
 

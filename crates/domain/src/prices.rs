@@ -1,6 +1,6 @@
 //! What calls cost: versioned prices of everything that is billed, and the cost of a call in nano-dollars.
 
-use crate::endpoints::Billing;
+use crate::endpoints::{Billing, EndpointKind};
 use crate::money::Money;
 use crate::time::Timestamp;
 use crate::usage::{Tokens, Units};
@@ -159,6 +159,39 @@ impl Price {
         }
     }
 
+    /// The prices that are missing for what these endpoints are billed by, each once. Such calls are refused where a
+    /// budget in dollars applies.
+    pub fn missing(price: Option<&Self>, endpoints: &[EndpointKind]) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        for (name, set) in endpoints.iter().flat_map(|kind| Self::needed(price, kind.billing())) {
+            if !set && !missing.contains(&name) {
+                missing.push(name);
+            }
+        }
+        missing
+    }
+
+    /// What a call can be billed by, and whether it has a price.
+    fn needed(price: Option<&Self>, billing: Billing) -> Vec<(&'static str, bool)> {
+        let set = |of: fn(&Self) -> Option<Money>| price.and_then(of).is_some();
+        let input = ("input_usd_per_mtok", set(|price| price.input_usd_per_mtok));
+        match billing {
+            Billing::Tokens => {
+                vec![input, ("output_usd_per_mtok", set(|price| price.output_usd_per_mtok))]
+            }
+            Billing::InputTokens => vec![input],
+            Billing::Pages => vec![
+                ("usd_per_1000_pages", set(|price| price.usd_per_1000_pages)),
+                ("usd_per_1000_annotated_pages", set(|price| price.usd_per_1000_annotated_pages)),
+            ],
+            Billing::AudioSeconds => {
+                vec![("usd_per_audio_minute", set(|price| price.usd_per_audio_minute))]
+            }
+            Billing::Characters => vec![("usd_per_mchar", set(|price| price.usd_per_mchar))],
+            Billing::Free => vec![],
+        }
+    }
+
     /// The cost on these terms, rounded up to a nano-dollar.
     pub fn cost(&self, tokens: Tokens, units: &Units, terms: Terms) -> Money {
         self.sum(tokens, self.cached(), units, terms)
@@ -271,6 +304,22 @@ mod tests {
         assert!(price.covers(Billing::Pages, &both) && !price.covers(Billing::Tokens, &both));
         let plain = Price { usd_per_1000_annotated_pages: None, ..price.clone() };
         assert!(plain.covers(Billing::Pages, &page) && !plain.covers(Billing::Pages, &both));
+    }
+
+    #[test]
+    fn what_has_no_price_is_named() {
+        use EndpointKind as E;
+        let of = |price: Option<&Price>, kinds: &[E]| Price::missing(price, kinds);
+        let tokens = price("2026-01-01", "0.1");
+        assert_eq!(of(Some(&tokens), &[E::Chat, E::Embeddings, E::Files]), Vec::<&str>::new());
+        assert_eq!(of(None, &[E::Chat, E::Fim]), ["input_usd_per_mtok", "output_usd_per_mtok"]);
+        assert_eq!(of(Some(&tokens), &[E::Chat, E::Speech]), ["usd_per_mchar"]);
+        let pages = Price { usd_per_1000_pages: Some(usd("4")), ..Price::none(Timestamp::from_micros(0)) };
+        assert_eq!(of(Some(&pages), &[E::Ocr]), ["usd_per_1000_annotated_pages"]);
+        assert_eq!(
+            of(Some(&pages), &[E::Transcriptions, E::RealtimeTranscriptions]),
+            ["usd_per_audio_minute"]
+        );
     }
 
     #[test]

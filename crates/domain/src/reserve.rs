@@ -35,6 +35,26 @@ pub struct Reach<'a> {
     pub open: bool,
 }
 
+/// Calls of tools that the provider runs by itself: each is another turn of the model, and nothing in a request says how
+/// many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// Calls of tools at most.
+    pub calls: u64,
+}
+
+impl Turns {
+    /// The input at most: in each turn the model reads up to its whole context.
+    pub fn input(self, bound: u64, context: u64) -> u64 {
+        if self.calls == 0 { bound } else { bound.max(context).saturating_mul(self.calls.saturating_add(1)) }
+    }
+
+    /// What the model can read or write in all turns.
+    pub const fn context(self, context: u64) -> u64 {
+        context.saturating_mul(self.calls.saturating_add(1))
+    }
+}
+
 impl Reach<'_> {
     /// The bound of the call when each choice has so much output at most.
     pub fn bound(&self, output: u64) -> Bound {

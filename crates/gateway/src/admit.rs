@@ -152,7 +152,7 @@ pub(crate) fn may_begin(
 ) -> Result<(), Failure> {
     admission::may_call(&caller.key.rules, visitor.address, endpoint).map_err(Failure::Refused)?;
     let now_micros = gateway.clock().monotonic_micros();
-    let demand = Demand { bound: Bound::default(), now_micros, budgets: false };
+    let demand = Demand { bound: Bound::default(), now_micros, rates: true, budgets: false };
     would_pass(&caller.key.levels, demand).map_err(|limited| Failure::Refused(Refusal::RateLimited(limited)))
 }
 
@@ -165,7 +165,10 @@ pub(crate) fn admit_free(
 ) -> Result<Allowance, Failure> {
     admission::may_call(&caller.key.rules, visitor.address, endpoint).map_err(Failure::Refused)?;
     let now_micros = gateway.clock().monotonic_micros();
-    match take(&caller.key.levels, Demand { bound: Bound::default(), now_micros, budgets: false }) {
+    match take(
+        &caller.key.levels,
+        Demand { bound: Bound::default(), now_micros, budgets: false, rates: true },
+    ) {
         Verdict::Taken(taken, _) => {
             // It is answered at once: nothing is in flight.
             gateway.ledger().undo(&caller.key, &taken);

@@ -41,6 +41,14 @@ pub(crate) fn authenticate(
     Ok(Caller { snapshot, key })
 }
 
+/// The caller as the rules have it now, if its key is still accepted: for what goes on for long.
+pub(crate) fn again(gateway: &Gateway, caller: &Caller, now: Timestamp) -> Result<Caller, Unauthorized> {
+    let snapshot = gateway.snapshot();
+    let key = snapshot.find_key(caller.key.public_id).map(Arc::clone).ok_or(Unauthorized)?;
+    let same = key.id == caller.key.id && key.fingerprint == caller.key.fingerprint;
+    if same && key.is_accepted(now) { Ok(Caller { snapshot, key }) } else { Err(Unauthorized) }
+}
+
 /// The token of the one and only credential: `Authorization: Bearer <token>`, one space, nothing beside it.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();

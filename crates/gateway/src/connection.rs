@@ -1,8 +1,11 @@
 //! One client connection: its raw bytes are checked on the way in, and a client that stops reading is given up.
 
 use crate::head_check::HeadCheck;
+use crate::worker::Seat;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -14,15 +17,27 @@ const UNREADABLE: &[u8] = b"\0\r\n\r\n";
 /// A guarded stream.
 pub(crate) struct Guarded<S> {
     stream: S,
+    /// Set when the connection has left HTTP: what comes is no request any more.
+    switched: Arc<AtomicBool>,
     check: HeadCheck,
     refused: bool,
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Taken for as long as anything of the connection lives, also when it has left HTTP.
+    _seat: Seat,
 }
 
 impl<S> Guarded<S> {
-    pub(crate) fn new(stream: S, write_timeout: Duration) -> Self {
-        Self { stream, check: HeadCheck::new(), refused: false, write_timeout, stalled: None }
+    pub(crate) fn new(stream: S, switched: Arc<AtomicBool>, seat: Seat, write_timeout: Duration) -> Self {
+        Self {
+            stream,
+            switched,
+            check: HeadCheck::new(),
+            refused: false,
+            write_timeout,
+            stalled: None,
+            _seat: seat,
+        }
     }
 
     /// Passes on what a write answered, but a write that is stuck for too long fails.
@@ -50,7 +65,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         let fresh = buf.filled().get(before..).unwrap_or_default();
-        if self.check.feed(fresh).is_err() {
+        if !self.switched.load(Ordering::Acquire) && self.check.feed(fresh).is_err() {
             // A buffer too small for the whole sentence takes its first byte, which is unreadable enough.
             let room = buf.capacity().saturating_sub(before).min(UNREADABLE.len());
             self.refused = true;

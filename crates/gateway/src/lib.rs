@@ -19,6 +19,7 @@ mod ledger;
 mod listing;
 mod objects;
 mod pipeline;
+mod realtime;
 mod references;
 mod relay;
 mod reply;

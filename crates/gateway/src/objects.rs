@@ -9,7 +9,7 @@ mod batch_jobs;
 pub(crate) mod conversations;
 mod files;
 mod making;
-mod scrub;
+pub(crate) mod scrub;
 
 pub(crate) use files::Known as FileKnown;
 pub(crate) use scrub::scrub_for;

@@ -10,7 +10,7 @@ use crate::settle::{UsageWriter, Written};
 use crate::snapshot::Snapshot;
 use crate::spool::Spools;
 use crate::upstream::Pool;
-use crate::{edge, intake, listing, objects, references, uploads};
+use crate::{edge, intake, listing, objects, realtime, references, uploads};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -141,6 +141,11 @@ impl Gateway {
         std::mem::take(&mut self.rejections.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The id of a request, or of what continues one.
+    pub(crate) fn next_request_id(&self) -> RequestId {
+        self.request_ids.next(self.clock.now())
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
@@ -217,7 +222,7 @@ impl Gateway {
                 Class::Call => self.call(pool, visitor, &asked, request).await,
                 Class::Object => Box::pin(objects::answer(self, pool, visitor, &asked, request)).await,
                 Class::Upload => Box::pin(uploads::answer(self, pool, visitor, &asked, request)).await,
-                Class::Socket => Err(Failure::NoSuchObject),
+                Class::Socket => Box::pin(realtime::answer(self, pool, visitor, request)).await,
             },
             Route::MethodNotAllowed(allow) => Err(Failure::MethodNotAllowed { allow: allow.into() }),
             Route::NotFound => Ok((self.fallback)(visitor, plane, request).await),

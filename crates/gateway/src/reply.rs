@@ -113,6 +113,7 @@ pub(crate) enum Failure {
     OwnAddress,
     Refused(Refusal),
     NoCredential,
+    ForeignOrigin,
     AccountingUnavailable,
     Overloaded,
     UpstreamUnreachable,
@@ -271,6 +272,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
         Failure::OwnAddress => plain(422, "invalid_request", "An address in the request is this gateway's own.".into()),
         Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
+        Failure::ForeignOrigin => plain(403, "origin_not_allowed", "A page of another origin may not open this socket.".into()),
         Failure::AccountingUnavailable => {
             let message = "What the call uses cannot be accounted for now; nothing was sent.";
             later(plain(503, "accounting_unavailable", message.into()))

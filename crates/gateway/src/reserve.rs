@@ -36,7 +36,7 @@ impl Plan<'_> {
             if self.key.budgeted && !ledger.is_fresh(now_micros) && !ledger.ask_for_word().await {
                 return Err(Failure::AccountingUnavailable);
             }
-            let verdict = take(&self.key.levels, Demand { bound, now_micros, budgets: true });
+            let verdict = take(&self.key.levels, Demand { bound, now_micros, budgets: true, rates: true });
             if verdict.is_refusal() && !std::mem::replace(&mut counted, true) {
                 // Bytes are a wide bound. The exact count is dear, and asked for only where it may decide.
                 let exact = self.count(gateway).filter(|exact| *exact < reach.input);

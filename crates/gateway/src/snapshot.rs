@@ -30,6 +30,7 @@ pub type SnapshotError = louver_store::StoreError;
 /// What a key may do and whom its calls count for.
 pub struct KeyEntry {
     pub(crate) id: KeyId,
+    pub(crate) public_id: PublicId,
     pub(crate) organization_id: OrganizationId,
     pub(crate) workspace_id: WorkspaceId,
     pub(crate) user_id: Option<UserId>,
@@ -273,6 +274,7 @@ impl<'a> Builder<'a> {
             counts_tokens: stages.iter().any(Stage::counts_tokens),
             needs_price: stages.iter().any(Stage::needs_price),
             id: key.id,
+            public_id: key.public_id,
             organization_id: key.organization_id,
             workspace_id: key.workspace_id,
             user_id,

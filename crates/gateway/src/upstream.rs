@@ -6,9 +6,12 @@
 mod connect;
 mod http1;
 mod payload;
+mod socket;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub use http1::read_answer;
+
+pub(crate) use socket::Socket;
 
 use crate::settings::{Timeouts, UpstreamTarget};
 use bytes::Bytes;

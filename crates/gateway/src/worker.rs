@@ -8,14 +8,17 @@ use crate::head_check::MAX_HEAD;
 use crate::pipeline::{Gateway, Plane};
 use crate::settings::Settings;
 use crate::upstream::Pool;
-use hyper::server::conn::{http1, http2};
+use http::StatusCode;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,7 +35,7 @@ struct Arrival {
 }
 
 /// A connection's place among all, and among those of its address.
-struct Seat {
+pub(crate) struct Seat {
     _permit: OwnedSemaphorePermit,
     addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
     address: IpAddr,
@@ -165,9 +168,9 @@ async fn work(gateway: Arc<Gateway>, mut arrivals: mpsc::UnboundedReceiver<Arriv
 type Watcher = hyper_util::server::graceful::Watcher;
 
 async fn connection(gateway: Arc<Gateway>, pool: Pool, watcher: Watcher, arrival: Arrival) {
-    let Arrival { stream, peer, plane, seat: _seat } = arrival;
+    let Arrival { stream, peer, plane, seat } = arrival;
     let Ok(stream) = TcpStream::from_std(stream) else { return };
-    let caller = Caller { gateway, pool, plane, address: peer.ip().to_canonical() };
+    let caller = Caller { gateway, pool, plane, address: peer.ip().to_canonical(), seat };
     let (settings, head) = (caller.gateway.settings(), caller.gateway.settings().timeouts.head);
     let Some(tls) = settings.tls.clone() else {
         // The first bytes tell the protocol; who says nothing in time is given up.
@@ -189,6 +192,7 @@ struct Caller {
     pool: Pool,
     plane: Plane,
     address: IpAddr,
+    seat: Seat,
 }
 
 async fn http<S>(caller: Caller, watcher: Watcher, stream: S, http2: bool)
@@ -196,13 +200,20 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let timeouts = caller.gateway.settings().timeouts;
-    let io = TokioIo::new(Guarded::new(stream, timeouts.write));
-    let caller = Arc::new(caller);
+    let switched = Arc::new(AtomicBool::new(false));
+    let Caller { gateway, pool, plane, address, seat } = caller;
+    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&switched), seat, timeouts.write));
+    let caller = Arc::new((gateway, pool, switched));
     let service = service_fn(move |request| {
         let caller = Arc::clone(&caller);
         async move {
-            let Caller { gateway, pool, plane, address } = &*caller;
-            Ok::<_, Infallible>(gateway.answer(pool, *plane, *address, request).await)
+            let (gateway, pool, switched) = &*caller;
+            let response = gateway.answer(pool, plane, address, request).await;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                // Before the client learns of it: it may speak at once.
+                switched.store(true, Ordering::Release);
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     // How a connection ends is its client's affair: resets and time-outs are no events of ours.
@@ -217,8 +228,9 @@ where
             .keep_alive_timeout(timeouts.head);
         let _ = watcher.watch(builder.serve_connection(io, service)).await;
     } else {
-        let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(timeouts.head).max_buf_size(MAX_HEAD);
-        let _ = watcher.watch(builder.serve_connection(io, service)).await;
+        // Of the builders for HTTP/1.1 the one whose connections can both be told to end and leave HTTP.
+        let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(timeouts.head).max_buf_size(MAX_HEAD);
+        let _ = watcher.watch(builder.serve_connection_with_upgrades(io, service)).await;
     }
 }

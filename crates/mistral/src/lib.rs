@@ -23,6 +23,7 @@ pub mod models;
 pub mod multipart;
 pub mod pdf;
 pub mod query;
+pub mod realtime;
 pub mod request;
 pub mod tokenizer;
 pub mod usage;

@@ -40,6 +40,11 @@ pub fn read(query: Option<&str>, known: &[&'static str]) -> Result<Query, QueryE
 }
 
 impl Query {
+    /// A query of our own with one parameter.
+    pub fn of(name: &'static str, value: &str) -> Self {
+        Self(vec![(name, value.to_owned())])
+    }
+
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
@@ -103,6 +108,7 @@ mod tests {
         );
         assert_eq!(query.written(), "?page=2&model=a%20b%20c%26d");
         assert_eq!(read("").unwrap().written(), "");
+        assert_eq!(Query::of("model", "a&b=c").written(), "?model=a%26b%3Dc");
         assert_eq!(read("page=1&page=1"), Err(QueryError::Twice("page")));
         for unknown in ["Page=1", "%70age=1", "page[]=1", "x", "page%3d1", "page;model=1"] {
             assert!(matches!(read(unknown), Err(QueryError::Unknown(_))), "{unknown}");

@@ -289,10 +289,8 @@ fn tools_are_functions_or_known_by_name() {
         let found: Vec<(ReferenceKind, &str)> =
             request.references.iter().map(|found| (found.kind, found.id.as_str())).collect();
         let expected = match tool {
-            "document_library" => {
-                vec![(ReferenceKind::Library, "l1"), (ReferenceKind::Library, "l2")].repeat(2)
-            }
-            "connector" => vec![(ReferenceKind::Unowned, "c1")].repeat(2),
+            "document_library" => [(ReferenceKind::Library, "l1"), (ReferenceKind::Library, "l2")].repeat(2),
+            "connector" => [(ReferenceKind::Unowned, "c1")].repeat(2),
             _ => vec![],
         };
         assert_eq!(found, expected, "{tool}");

@@ -7,11 +7,13 @@ use louver::config::{self, Config, Environment};
 use louver::example;
 use louver::serve::{self, Node, Parts};
 use louver_control::Control;
-use louver_control::actions::setup;
+use louver_control::actions::{models, setup};
+use louver_control::context::Context;
 use louver_domain::secret::Secret;
 use louver_domain::time::Clock;
-use louver_simulator::Simulator;
+use louver_simulator::{Model, Simulator};
 use louver_store::Store;
+use louver_store::models::PricedModel;
 use louver_store::seal::MasterKey;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -56,6 +58,8 @@ pub struct Setup {
     pub change: Option<fn(&mut Config)>,
     /// Changes of the upstream's settings before the start.
     pub upstream: Option<fn(&mut louver_simulator::Config)>,
+    /// Models beside those of the built-in catalogue, as the simulator serves them and as the catalogue has them.
+    pub models: Vec<(Model, PricedModel)>,
 }
 
 const START: &str = "2026-11-21T10:00:00Z";
@@ -75,6 +79,7 @@ impl System {
         if let Some(change) = setup.upstream {
             change(&mut simulated);
         }
+        simulated.models.extend(setup.models.iter().map(|(served, _)| served.clone()));
         let simulator = Simulator::new(simulated);
         let (upstream, stop_simulator) = listen(&simulator).await;
         let mut config = config(&database_url, &folder.path().join("journal"), upstream);
@@ -86,6 +91,12 @@ impl System {
         store.migrate().await.unwrap();
         let control = offline(&store, &clock);
         let founded = setup::found(&control, "Test", clock.now()).await.unwrap();
+        if !setup.models.is_empty() {
+            let context = Context::system(founded.organization_id, clock.now());
+            let mut catalogue = models::list(&control).await.unwrap().models;
+            catalogue.extend(setup.models.into_iter().map(|(_, priced)| priced));
+            models::replace(&control, &context, catalogue, None, true).await.unwrap();
+        }
         let node = node(&config, &store, &clock, 2).await;
         Self {
             clock,

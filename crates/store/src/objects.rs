@@ -5,6 +5,7 @@
 
 use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
+use louver_domain::access::Permit;
 use louver_domain::id::{KeyId, ObjectId, OrganizationId, UpstreamId, UserId, WorkspaceId};
 use louver_domain::objects::{ObjectKind, ObjectState};
 use louver_domain::time::Timestamp;
@@ -275,6 +276,91 @@ pub async fn put_back(store: &Store, id: ObjectId, next: Option<Timestamp>) -> R
     let next = next.map_or(DONE, Timestamp::micros);
     let sql = "UPDATE objects SET claimed_until = $1 WHERE id = $2";
     change(store, sql, vec![next.into(), id.bytes().into()]).await.map(|_| ())
+}
+
+/// Which objects of an organization are listed; `None` does not narrow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    /// Of one workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Of one kind.
+    pub kind: Option<ObjectKind>,
+    /// In one state.
+    pub state: Option<ObjectState>,
+    /// Older than that one.
+    pub after: Option<ObjectId>,
+}
+
+/// Objects of an organization in whatever state, newest first, at most `limit`.
+pub async fn list_all(
+    store: &Store,
+    organization: OrganizationId,
+    filter: Filter,
+    limit: u32,
+) -> Result<Vec<Object>, StoreError> {
+    let sql = select!(
+        "WHERE organization_id = $1 AND (workspace_id = $2 OR $3 = 0) AND (kind = $4 OR $4 = '') \
+         AND (state = $5 OR $5 = '') AND (id < $6 OR $7 = 0) ORDER BY id DESC LIMIT $8"
+    );
+    let values: Vec<Value> = vec![
+        organization.bytes().into(),
+        filter.workspace.map(|id| id.bytes()).unwrap_or_default().into(),
+        filter.workspace.is_some().into(),
+        filter.kind.map_or("", ObjectKind::as_str).into(),
+        filter.state.map_or("", ObjectState::as_str).into(),
+        filter.after.map(|id| id.bytes()).unwrap_or_default().into(),
+        filter.after.is_some().into(),
+        i64::from(limit).into(),
+    ];
+    store.fetch(sql, values).await?.iter().map(read).collect()
+}
+
+/// One object of an organization, inside a transaction.
+pub async fn load(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: ObjectId,
+) -> Result<Option<Object>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 AND id = $2");
+    tx.fetch(sql, vec![organization.bytes().into(), id.bytes().into()]).await?.first().map(read).transpose()
+}
+
+/// The object of that kind and provider's id, whosever it is and in whatever state, inside a transaction.
+pub async fn load_by_upstream_id(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    kind: ObjectKind,
+    upstream_id: &str,
+) -> Result<Option<Object>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 AND kind = $2 AND parent = '' AND upstream_id = $3");
+    let values = vec![organization.bytes().into(), kind.as_str().into(), upstream_id.into()];
+    tx.fetch(sql, values).await?.first().map(read).transpose()
+}
+
+/// Writes down an object that the provider keeps already, inside the transaction of that deed.
+pub async fn adopt(tx: &mut Tx, _permit: &Permit, object: &Object) -> Result<(), StoreError> {
+    insert(tx, object).await
+}
+
+/// Gives an object that belonged to nobody any more to an owner.
+pub async fn adopt_again(tx: &mut Tx, _permit: &Permit, object: &Object) -> Result<(), StoreError> {
+    let values: Vec<Value> = vec![
+        object.owner.workspace_id.bytes().into(),
+        object.owner.key_id.bytes().into(),
+        object.owner.user_id.map(|id| id.bytes()).into(),
+        object.credential_id.map(|id| id.bytes()).into(),
+        object.changed_at.micros().into(),
+        object.id.bytes().into(),
+    ];
+    let sql = "UPDATE objects SET workspace_id = $1, key_id = $2, user_id = $3, credential_id = $4, state = 'live', \
+               changed_at = $5 WHERE id = $6 AND state = 'deleted'";
+    tx.execute(sql, values).await.map(|_| ())
+}
+
+/// An object belongs to nobody any more, inside the transaction of that deed. The row stays, for what is to be billed.
+pub async fn release(tx: &mut Tx, _permit: &Permit, id: ObjectId, at: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE objects SET state = 'deleted', changed_at = $1 WHERE id = $2";
+    tx.execute(sql, vec![at.micros().into(), id.bytes().into()]).await.map(|_| ())
 }
 
 fn read(row: &Row) -> Result<Object, StoreError> {

@@ -10,6 +10,7 @@ use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use louver_domain::budgets::{Scope, Unit};
 use louver_domain::calendar::Window;
+use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{KeyId, OrganizationId, RequestId, UserId, WorkspaceId};
 use louver_domain::money::Money;
 use louver_domain::settlement::{Charge, Why};
@@ -136,6 +137,58 @@ impl Sums {
             would_refuse: add(self.would_refuse, other.would_refuse),
         }
     }
+}
+
+/// One row of the hourly sums.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The hour.
+    pub hour: Timestamp,
+    /// The key.
+    pub key: KeyId,
+    /// The person who owned it, if one did.
+    pub user: Option<UserId>,
+    /// The model role, if one judged the calls.
+    pub role: Option<String>,
+    /// The endpoint.
+    pub endpoint: EndpointKind,
+    /// The sums.
+    pub sums: Sums,
+}
+
+/// The hourly sums of a workspace and a model in `[from, to)`, row by row, inside a transaction that will change them.
+pub async fn cells(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    workspace: WorkspaceId,
+    model: &str,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<Cell>, StoreError> {
+    let sql = "SELECT hour, workspace_id, key_id, user_id, role, endpoint, model, requests, input_tokens, cached_tokens, \
+               output_tokens, cost_nanos, estimated, would_refuse, pages, annotated_pages, audio_seconds, characters, \
+               tool_calls FROM usage_hourly WHERE hour >= $1 AND hour < $2 AND organization_id = $3 AND workspace_id = $4 \
+               AND model = $5 ORDER BY hour, key_id, user_id, role, endpoint";
+    let values: Vec<Value> = vec![
+        from.micros().into(),
+        to.micros().into(),
+        organization.bytes().into(),
+        workspace.bytes().into(),
+        model.into(),
+    ];
+    let cell = |row: &Row| {
+        let user = row.id(3)?;
+        let endpoint = EndpointKind::parse(&row.text(5)?);
+        Ok(Cell {
+            hour: Timestamp::from_micros(row.int(0)?),
+            key: KeyId::from_bytes(row.id(2)?),
+            user: (user != [0; 16]).then(|| UserId::from_bytes(user)),
+            role: Some(row.text(4)?).filter(|role| !role.is_empty()),
+            endpoint: endpoint.ok_or_else(|| StoreError::Corrupt("the endpoint of a sum".into()))?,
+            sums: read_sums(row)?,
+        })
+    };
+    tx.fetch(sql, values).await?.iter().map(cell).collect()
 }
 
 /// What sums are kept apart by; `None` and empty are summed over.

@@ -129,6 +129,7 @@ fn is_limit(noun: Noun, field: &str) -> bool {
             "role",
             "expires_at",
             "allowed_endpoints",
+            "allowed_tools",
             "allowed_cidrs",
             "owner",
             "service_account",

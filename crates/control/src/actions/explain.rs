@@ -13,8 +13,10 @@ use louver_domain::id::{KeyId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, KeyStatus, Owner, PublicId};
 use louver_domain::limits::{Level, Limits};
 use louver_domain::models::Catalogue;
+use louver_domain::money::Money;
 use louver_domain::organizations::Organization;
-use louver_domain::prices::{Price, Prices};
+use louver_domain::prices::{Price, Prices, ToolPrice};
+use louver_domain::usage::Units;
 use louver_domain::users::User;
 use louver_domain::workspaces::Workspace;
 use louver_store::snapshot::{self, Rules};
@@ -37,6 +39,7 @@ pub async fn run(
     caller: Caller,
     address: Option<IpAddr>,
     ask: Ask<'_>,
+    units: Units,
 ) -> Result<Explanation, ControlError> {
     let rules = snapshot::load(&control.store).await?;
     let key = match caller {
@@ -52,6 +55,7 @@ pub async fn run(
     let catalogue = Catalogue::new(rules.prices.models.iter().map(|entry| entry.model.clone()).collect());
     let (chain, missing_role) = chain(&rules, &key)?;
     let price = price(&rules, &catalogue, ask.model, context);
+    let calls = if ask.tools.is_empty() { 0 } else { control.max_tool_calls };
     let books = books(control, context, &chain.stages()).await?;
     let question = Question {
         chain: &chain,
@@ -59,6 +63,8 @@ pub async fn run(
         ask,
         address,
         catalogue: &catalogue,
+        units: Units { tool_calls: calls, ..units },
+        tools: tools_cost(&rules, ask.tools, calls, context),
         price: price.as_ref(),
         now: context.now,
     };
@@ -176,6 +182,17 @@ fn price(rules: &Rules, catalogue: &Catalogue, name: Option<&str>, context: &Con
     let (_, model) = catalogue.find(name?)?;
     let entry = rules.prices.models.iter().find(|entry| entry.model.id == model.id)?;
     Prices::new(entry.prices.clone()).at(context.now).map(|(_, price)| price.clone())
+}
+
+/// What so many calls of the dearest of these tools cost; `None` is that one has no price.
+fn tools_cost(rules: &Rules, tools: &[String], calls: u64, context: &Context) -> Option<Money> {
+    let price = |name: &String| {
+        let entry = rules.prices.tools.iter().find(|entry| entry.tool == *name)?;
+        ToolPrice::at(&entry.prices, context.now).map(|price| price.usd_per_call)
+    };
+    let dearest = tools.iter().try_fold(Money::ZERO, |most, name| Some(most.max(price(name)?)))?;
+    let calls = i64::try_from(calls).unwrap_or(i64::MAX);
+    Some(Money::from_nanos(dearest.nanos().saturating_mul(calls)))
 }
 
 /// How the rates and budgets of these levels stand, as the gateway of this process would find them.

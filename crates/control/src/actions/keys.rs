@@ -60,6 +60,9 @@ pub struct NewKey {
     /// The endpoints it may call.
     #[schemars(with = "Option<Vec<shapes::Endpoint>>")]
     pub allowed_endpoints: Option<Vec<EndpointKind>>,
+    /// Types of tools that the provider runs which it may offer.
+    #[schemars(with = "Option<Vec<shapes::Tool>>")]
+    pub allowed_tools: Option<Vec<String>>,
     /// The addresses it may be used from.
     #[schemars(with = "Option<Vec<shapes::Block>>")]
     pub allowed_cidrs: Option<Vec<Cidr>>,
@@ -106,6 +109,9 @@ pub struct KeyPatch {
     #[schemars(with = "Option<Vec<shapes::Endpoint>>")]
     pub allowed_endpoints: Option<Option<Vec<EndpointKind>>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<shapes::Tool>>")]
+    pub allowed_tools: Option<Option<Vec<String>>>,
+    #[serde(deserialize_with = "given")]
     #[schemars(with = "Option<Vec<shapes::Block>>")]
     pub allowed_cidrs: Option<Option<Vec<Cidr>>>,
 }
@@ -117,6 +123,8 @@ impl KeyPatch {
         set(&mut limits.requests_per_minute, self.rate_limit_rpm);
         set(&mut limits.tokens_per_minute, self.tokens_per_minute);
         set(&mut limits.monthly_budget_usd, self.monthly_budget_usd);
+        set(&mut limits.allowed_endpoints, self.allowed_endpoints.clone());
+        set(&mut limits.allowed_tools, self.allowed_tools.clone());
         limits
     }
 }
@@ -173,7 +181,8 @@ pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result
         requests_per_minute: new.rate_limit_rpm,
         tokens_per_minute: new.tokens_per_minute,
         monthly_budget_usd: new.monthly_budget_usd,
-        allowed_endpoints: rules::each_once(new.allowed_endpoints)?,
+        allowed_endpoints: new.allowed_endpoints,
+        allowed_tools: new.allowed_tools,
         ..Limits::default()
     };
     rules::check_limits(&mut tx, &limits, &place, owner_limits.as_ref()).await?;
@@ -233,9 +242,6 @@ pub async fn update(
     set(&mut key.role, patch.role);
     if let Some(expiry) = patch.expires_at {
         key.expires_at = rules::expiry(expiry, key.created_at, context.now, &place)?;
-    }
-    if let Some(endpoints) = patch.allowed_endpoints {
-        key.limits.allowed_endpoints = rules::each_once(endpoints)?;
     }
     if let Some(cidrs) = patch.allowed_cidrs {
         key.allowed_cidrs = rules::blocks(cidrs)?;

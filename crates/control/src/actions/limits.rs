@@ -1,5 +1,7 @@
 //! Changes of limits: what may be set, and never above the parent's.
 
+pub(crate) mod permissions;
+
 use super::{Deed, models, set};
 use crate::context::Context;
 use crate::error::ControlError;
@@ -7,8 +9,9 @@ use crate::intake::values::{given, given_dollars};
 use crate::openapi::shapes;
 use louver_domain::access::{Action, Resource, decide};
 use louver_domain::calendar::Zone;
+use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{OrganizationId, WorkspaceId};
-use louver_domain::limits::{KeyCreation, Limits, Mode};
+use louver_domain::limits::{KeyCreation, Limits, Mode, Region, ServiceTier};
 use louver_domain::models::Catalogue;
 use louver_domain::money::Money;
 use louver_store::Tx;
@@ -55,6 +58,24 @@ pub struct LimitsPatch {
     #[schemars(with = "Option<shapes::Dollars>")]
     pub monthly_budget_usd: Option<Option<Money>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<shapes::Endpoint>>")]
+    pub allowed_endpoints: Option<Option<Vec<EndpointKind>>>,
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<shapes::Tool>>")]
+    pub allowed_tools: Option<Option<Vec<String>>>,
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<shapes::Tier>>")]
+    pub allowed_service_tiers: Option<Option<Vec<ServiceTier>>>,
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u32>")]
+    pub max_signed_url_hours: Option<Option<u32>>,
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<shapes::RegionOfCalls>")]
+    pub region: Option<Option<Region>>,
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub fallback_models: Option<Option<Vec<String>>>,
+    #[serde(deserialize_with = "given")]
     #[schemars(with = "Option<Vec<u8>>")]
     pub alert_thresholds: Option<Option<Vec<u8>>>,
     #[serde(deserialize_with = "given")]
@@ -83,6 +104,12 @@ impl LimitsPatch {
         set(&mut limits.hourly_budget_usd, self.hourly_budget_usd);
         set(&mut limits.daily_budget_usd, self.daily_budget_usd);
         set(&mut limits.monthly_budget_usd, self.monthly_budget_usd);
+        set(&mut limits.allowed_endpoints, self.allowed_endpoints);
+        set(&mut limits.allowed_tools, self.allowed_tools);
+        set(&mut limits.allowed_service_tiers, self.allowed_service_tiers);
+        set(&mut limits.max_signed_url_hours, self.max_signed_url_hours);
+        set(&mut limits.region, self.region);
+        set(&mut limits.fallback_models, self.fallback_models);
         set(&mut limits.alert_thresholds, self.alert_thresholds);
         set(&mut limits.max_key_lifetime_days, self.max_key_lifetime_days);
         set(&mut limits.key_creation, self.key_creation);
@@ -170,6 +197,10 @@ pub(crate) async fn check(
     if let Some(entries) = &touched.allowed_models {
         models::check_entries(tx, entries, &naming("allowed_models")).await?;
     }
+    if let Some(names) = &touched.fallback_models {
+        let catalogue = models::catalogue(tx).await?;
+        permissions::check_fallbacks(&catalogue, names, &naming("fallback_models"))?;
+    }
     check_parents(touched, parents, &naming)
 }
 
@@ -183,6 +214,9 @@ pub(crate) fn check_in(
     check_values(touched, naming)?;
     if let Some(entries) = &touched.allowed_models {
         models::check_entries_in(catalogue, entries, &naming("allowed_models"))?;
+    }
+    if let Some(names) = &touched.fallback_models {
+        permissions::check_fallbacks(catalogue, names, &naming("fallback_models"))?;
     }
     check_parents(touched, parents, naming)
 }
@@ -199,6 +233,7 @@ fn check_parents(
                 format!("stands above the same limit of the {parent}"),
             ));
         }
+        permissions::check_below(touched, parent, limits, naming)?;
     }
     Ok(())
 }
@@ -223,5 +258,5 @@ fn check_values(limits: &Limits, naming: &dyn Fn(&str) -> String) -> Result<(), 
     if limits.timezone.as_deref().is_some_and(|zone| Zone::parse(zone).is_none()) {
         return refuse("timezone", "must be a name of the IANA database such as UTC or Europe/Paris");
     }
-    Ok(())
+    permissions::check_values(limits, naming)
 }

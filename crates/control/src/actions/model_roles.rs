@@ -1,13 +1,15 @@
 //! Model roles: made, changed, restored, deleted when nobody has them.
 
-use super::limits::bare;
+use super::limits::{bare, permissions};
 use super::{Deed, commit, models, set};
 use crate::Control;
 use crate::api::model_roles::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::values::{given, present};
+use crate::openapi::shapes;
 use louver_domain::access::{Action, Denied, Identity, Permit, decide};
+use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::UserId;
 use louver_domain::model_roles::{ModelRole, builtin};
 use louver_store::{Tx, grants, groups, keys, ledger, model_roles as store, service_accounts, users};
@@ -25,6 +27,12 @@ pub struct NewModelRole {
     pub name: String,
     /// Entries of its allow-list.
     pub allowed_models: Vec<String>,
+    /// Endpoints that may be called; absent is all.
+    #[schemars(with = "Option<Vec<shapes::Endpoint>>")]
+    pub allowed_endpoints: Option<Vec<EndpointKind>>,
+    /// Types of tools that the provider runs which may be offered; absent is what stands above.
+    #[schemars(with = "Option<Vec<shapes::Tool>>")]
+    pub allowed_tools: Option<Vec<String>>,
     /// Tokens of one call.
     pub max_tokens_per_request: Option<u64>,
     /// Tokens a day for each person who has it.
@@ -39,6 +47,14 @@ pub struct ModelRolePatch {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Vec<String>")]
     pub allowed_models: Option<Vec<String>>,
+    /// Endpoints that may be called; `null` is all.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<shapes::Endpoint>>")]
+    pub allowed_endpoints: Option<Option<Vec<EndpointKind>>>,
+    /// Types of tools that the provider runs which may be offered; `null` is what stands above.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<shapes::Tool>>")]
+    pub allowed_tools: Option<Option<Vec<String>>>,
     /// Tokens of one call; `null` takes the limit away.
     #[serde(deserialize_with = "given")]
     #[schemars(with = "Option<u64>")]
@@ -55,6 +71,8 @@ impl ModelRolePatch {
         if let Some(entries) = self.allowed_models {
             role.allowed_models = entries;
         }
+        set(&mut role.allowed_endpoints, self.allowed_endpoints);
+        set(&mut role.allowed_tools, self.allowed_tools);
         set(&mut role.max_tokens_per_request, self.max_tokens_per_request);
         set(&mut role.daily_token_budget, self.daily_token_budget);
         role
@@ -87,8 +105,8 @@ pub async fn create(
     let role = ModelRole {
         name: new.name,
         allowed_models: new.allowed_models,
-        allowed_endpoints: None,
-        allowed_tools: None,
+        allowed_endpoints: new.allowed_endpoints,
+        allowed_tools: new.allowed_tools,
         max_tokens_per_request: new.max_tokens_per_request,
         daily_token_budget: new.daily_token_budget,
         builtin: false,
@@ -118,7 +136,7 @@ pub async fn update(
         models::check_entries(&mut tx, entries, "allowed_models").await?;
     }
     let role = patch.apply(before.clone());
-    check_counts(&role, &bare)?;
+    check_values(&role, &bare)?;
     replace(control, context, tx, permit, &before, role).await
 }
 
@@ -226,11 +244,13 @@ async fn replace(
 
 async fn check(tx: &mut Tx, role: &ModelRole) -> Result<(), ControlError> {
     models::check_entries(tx, &role.allowed_models, "allowed_models").await?;
-    check_counts(role, &bare)
+    check_values(role, &bare)
 }
 
-/// Refuses numbers that are too large; `naming` is how the body calls a field.
-pub(super) fn check_counts(role: &ModelRole, naming: &dyn Fn(&str) -> String) -> Result<(), ControlError> {
+/// Refuses numbers that are too large, and what no tool or endpoint is called; `naming` is how the body calls a field.
+pub(super) fn check_values(role: &ModelRole, naming: &dyn Fn(&str) -> String) -> Result<(), ControlError> {
+    permissions::check_endpoints(role.allowed_endpoints.as_deref(), naming)?;
+    permissions::check_tools(role.allowed_tools.as_deref(), naming)?;
     let counts = [
         ("max_tokens_per_request", role.max_tokens_per_request),
         ("daily_token_budget", role.daily_token_budget),

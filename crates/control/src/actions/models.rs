@@ -1,5 +1,7 @@
 //! The model catalogue: replaced as a whole, and asked whether an allow-list names anything.
 
+mod prices;
+
 use super::{Deed, commit};
 use crate::Control;
 use crate::context::Context;
@@ -7,8 +9,8 @@ use crate::error::ControlError;
 use louver_domain::access::{Action, decide};
 use louver_domain::keys::looks_like_key;
 use louver_domain::models::Catalogue;
-use louver_store::Tx;
-use louver_store::models::{self as store, PriceList, PricedModel};
+use louver_store::models::{self as store, PriceList, PricedModel, PricedTool};
+use louver_store::{Tx, workspaces};
 use std::collections::HashSet;
 
 const LONGEST_NAME: usize = 128;
@@ -30,27 +32,65 @@ pub async fn get(control: &Control, name: &str) -> Result<PricedModel, ControlEr
     found.cloned().ok_or(ControlError::NotFound)
 }
 
-/// Writes a whole catalogue in place of what was there.
+/// Writes a whole price list in place of what was there; without `tools`, their prices stay.
+///
+/// What a call cost names the price by its place in the order of effect. So prices that are in effect stay as they are,
+/// and new ones come after them; `force` writes the list all the same.
 pub async fn replace(
     control: &Control,
     context: &Context,
     models: Vec<PricedModel>,
+    tools: Option<Vec<PricedTool>>,
+    force: bool,
 ) -> Result<PriceList, ControlError> {
     let permit = decide(&context.actor, Action::UpdateModel, context.organization_id())?;
+    prices::check(&models, tools.as_deref().unwrap_or_default())?;
     check(&models)?;
     let mut tx = control.begin(context).await?;
     let before = store::load(&mut tx).await?;
-    let catalogue = PriceList { models, tools: before.tools.clone() };
+    check_places(control, context, &mut tx, &models).await?;
+    let tools = tools.unwrap_or_else(|| before.tools.clone());
+    let catalogue = PriceList { models, tools };
+    if !force {
+        prices::must_keep(&before, &catalogue, context.now)?;
+    }
     store::replace(&mut tx, &permit, &catalogue).await?;
     let deed = Deed::on(permit, "catalogue", "catalogue").from(&before)?.to(&catalogue)?;
     commit(control, context, tx, deed).await?;
     Ok(catalogue)
 }
 
+/// Where models are served and whose they are: upstreams of the settings, and workspaces of the organization.
+async fn check_places(
+    control: &Control,
+    context: &Context,
+    tx: &mut Tx,
+    models: &[PricedModel],
+) -> Result<(), ControlError> {
+    for (place, entry) in models.iter().enumerate() {
+        let refuse = |name: &str, sentence: &str| {
+            Err(ControlError::field(&format!("models.{place}.{name}"), sentence))
+        };
+        if entry.model.upstream.as_ref().is_some_and(|name| !control.servers.contains(name)) {
+            return refuse("upstream", "names no upstream of the settings");
+        }
+        if let Some(id) = entry.model.workspace_id
+            && workspaces::load(tx, context.organization_id(), id).await?.is_none()
+        {
+            return refuse("workspace_id", "names no workspace of this organization");
+        }
+    }
+    Ok(())
+}
+
 /// Refuses an allow-list in `field` with an entry that names no model.
 pub(crate) async fn check_entries(tx: &mut Tx, entries: &[String], field: &str) -> Result<(), ControlError> {
-    let models = store::load(tx).await?.models.into_iter().map(|entry| entry.model).collect();
-    check_entries_in(&Catalogue::new(models), entries, field)
+    check_entries_in(&catalogue(tx).await?, entries, field)
+}
+
+/// The models that are served.
+pub(crate) async fn catalogue(tx: &mut Tx) -> Result<Catalogue, ControlError> {
+    Ok(Catalogue::new(store::load(tx).await?.models.into_iter().map(|entry| entry.model).collect()))
 }
 
 /// The same against a catalogue at hand.
@@ -108,10 +148,6 @@ fn check(catalogue: &[PricedModel]) -> Result<(), ControlError> {
         super::names::check(&path("name"), &entry.model.name)?;
         if entry.model.context > LARGEST_CONTEXT {
             return Err(ControlError::field(&path("context"), "must be at most 1,000,000,000,000"));
-        }
-        let mut dates = HashSet::new();
-        if !entry.prices.iter().all(|price| dates.insert(price.effective_from)) {
-            return Err(ControlError::field(&path("prices"), "two prices take effect at the same time"));
         }
     }
     Ok(())

@@ -213,7 +213,7 @@ impl Rules {
                 models::check_entries_in(&models, entries, &format!("roles.{name}.allowed_models"))?;
             }
             let changed = patch.apply(role.clone());
-            model_roles::check_counts(&changed, &|field| format!("roles.{name}.{field}"))?;
+            model_roles::check_values(&changed, &|field| format!("roles.{name}.{field}"))?;
             *role = changed;
         }
         Ok((draft, names))

@@ -20,6 +20,8 @@ pub struct NewUpstream {
     pub key: Secret<String>,
     /// The one workspace it serves; none serves those that have none of their own.
     pub workspace_id: Option<WorkspaceId>,
+    /// The named upstream of the settings that it is for; none is the first one.
+    pub server: Option<String>,
 }
 
 /// A partial change.
@@ -53,6 +55,9 @@ pub async fn create(
             workspaces::load(&mut tx, organization, workspace).await?.filter(|w| w.archived_at.is_none());
         found.ok_or_else(|| ControlError::field("workspace_id", "names no active workspace"))?;
     }
+    if new.server.as_ref().is_some_and(|name| !control.servers.contains(name)) {
+        return Err(ControlError::field("server", "names no upstream of the settings"));
+    }
     let id = UpstreamId::new(context.now, &*control.entropy);
     let upstream = Upstream {
         id,
@@ -62,7 +67,7 @@ pub async fn create(
         sealed_key: seal(control, id, organization, &new.key)?,
         enabled: true,
         created_at: context.now,
-        server: None,
+        server: new.server,
     };
     store::insert(&mut tx, &permit, &upstream).await.map_err(taken)?;
     let deed = Deed::on(permit, upstream.id, &upstream.name).to(&Shown::of(&upstream))?;

@@ -211,6 +211,7 @@ pub async fn update_limits(
     let before = Shown::of(&user, &names);
     let parent = organizations::load(&mut tx, user.organization_id).await?.ok_or(ControlError::NotFound)?;
     let touched = patch.clone().apply(Limits::default());
+    limits::permissions::none_on_people(&touched)?;
     limits::check(&mut tx, &touched, &[("organization", &parent.limits)], limits::bare).await?;
     let limits_before = user.limits.clone();
     user.limits = patch.apply(user.limits);

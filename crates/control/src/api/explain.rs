@@ -3,6 +3,7 @@
 use super::budgets::Amount;
 use super::{Answer, Shared};
 use crate::actions::explain::{self as actions, Caller};
+use crate::actions::limits::permissions;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::{Body, Object};
@@ -12,12 +13,14 @@ use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::admission::Ask;
-use louver_domain::endpoints::EndpointKind;
+use louver_domain::endpoints::{Billing, EndpointKind};
 use louver_domain::explanation::{Entry, Explanation, Refused};
 use louver_domain::id::{KeyId, UserId, WorkspaceId};
+use louver_domain::limits::ServiceTier;
 use louver_domain::money::Money;
 use louver_domain::settlement::Bound;
 use louver_domain::time::Timestamp;
+use louver_domain::usage::Units;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -50,6 +53,21 @@ struct ExplainIn {
     max_tokens: Option<u64>,
     input_tokens: Option<u64>,
     choices: Option<u64>,
+    /// Types of tools that the provider runs.
+    #[serde(default)]
+    #[schemars(with = "Vec<shapes::Tool>")]
+    tools: Vec<String>,
+    /// Absent is the standard tier.
+    #[schemars(with = "Option<shapes::Tier>")]
+    service_tier: Option<ServiceTier>,
+    /// Pages of a document.
+    pages: Option<u64>,
+    /// Pages that are annotated, which are not among `pages`.
+    annotated_pages: Option<u64>,
+    /// Seconds of audio.
+    audio_seconds: Option<u64>,
+    /// Characters to be spoken.
+    characters: Option<u64>,
     #[schemars(with = "Option<shapes::Address>")]
     address: Option<IpAddr>,
 }
@@ -74,12 +92,14 @@ impl ExplainIn {
 
     fn ask(&self) -> Result<Ask<'_>, ControlError> {
         let endpoint = self.endpoint.unwrap_or(EndpointKind::Chat);
-        if endpoint == EndpointKind::Models {
+        if endpoint.billing() == Billing::Free {
             return Err(ControlError::field("endpoint", "must be one that calls a model"));
         }
-        if endpoint == EndpointKind::Embeddings && self.max_tokens.is_some() {
-            return Err(ControlError::field("max_tokens", "embeddings have no output"));
+        if !endpoint.generates() && self.max_tokens.is_some() {
+            let sentence = format!("{} has no output that could be bounded", endpoint.as_str());
+            return Err(ControlError::field("max_tokens", sentence));
         }
+        permissions::check_tools(Some(&self.tools), &|_| "tools".to_owned())?;
         let choices = self.choices.unwrap_or(1);
         if !(1..=MOST_CHOICES).contains(&choices) {
             return Err(ControlError::field("choices", "must be from 1 to 128"));
@@ -88,12 +108,26 @@ impl ExplainIn {
             endpoint,
             model: Some(&self.model),
             nested_models: &[],
-            tools: &[],
-            priority: false,
+            tools: &self.tools,
+            priority: self.service_tier == Some(ServiceTier::Priority),
             input_tokens: self.input_tokens.unwrap_or(0),
             max_tokens: self.max_tokens,
             choices,
         })
+    }
+
+    /// Where an endpoint is billed by something, a call uses at least one of it.
+    fn units(&self) -> Units {
+        let endpoint = self.endpoint.unwrap_or(EndpointKind::Chat);
+        let of = |billing, given: Option<u64>| given.unwrap_or(u64::from(endpoint.billing() == billing));
+        let annotated = self.annotated_pages.unwrap_or(0);
+        Units {
+            pages: self.pages.unwrap_or(u64::from(endpoint.billing() == Billing::Pages && annotated == 0)),
+            annotated_pages: annotated,
+            audio_seconds: of(Billing::AudioSeconds, self.audio_seconds),
+            characters: of(Billing::Characters, self.characters),
+            tool_calls: 0,
+        }
     }
 }
 
@@ -129,13 +163,28 @@ impl ShownRefusal {
 struct ShownBound {
     input_tokens: u64,
     output_tokens: u64,
+    pages: u64,
+    annotated_pages: u64,
+    audio_seconds: u64,
+    characters: u64,
+    tool_calls: u64,
     #[schemars(with = "shapes::Dollars")]
     cost_usd: Money,
 }
 
 impl ShownBound {
     const fn of(bound: &Bound) -> Self {
-        Self { input_tokens: bound.input, output_tokens: bound.output, cost_usd: bound.cost }
+        let Units { pages, annotated_pages, audio_seconds, characters, tool_calls } = bound.units;
+        Self {
+            input_tokens: bound.input,
+            output_tokens: bound.output,
+            pages,
+            annotated_pages,
+            audio_seconds,
+            characters,
+            tool_calls,
+            cost_usd: bound.cost,
+        }
     }
 }
 
@@ -205,6 +254,7 @@ async fn explain(
     context: Context,
     Body(Object(asked)): Body<Object<ExplainIn>>,
 ) -> Answer {
-    let explanation = actions::run(&control, &context, asked.caller()?, asked.address, asked.ask()?).await?;
+    let explanation =
+        actions::run(&control, &context, asked.caller()?, asked.address, asked.ask()?, asked.units()).await?;
     Ok(reply::ok(&Shown::of(explanation)))
 }

@@ -108,6 +108,8 @@ pub(crate) struct Shown {
     role: Option<String>,
     #[schemars(with = "Option<Vec<shapes::Endpoint>>")]
     allowed_endpoints: Option<Vec<EndpointKind>>,
+    #[schemars(with = "Option<Vec<shapes::Tool>>")]
+    allowed_tools: Option<Vec<String>>,
     #[schemars(with = "Option<Vec<shapes::Block>>")]
     allowed_cidrs: Option<Vec<Cidr>>,
     #[schemars(with = "Option<shapes::Id>")]
@@ -155,6 +157,7 @@ impl Shown {
             limits: key.limits.clone(),
             role: key.role.clone(),
             allowed_endpoints: key.limits.allowed_endpoints.clone(),
+            allowed_tools: key.limits.allowed_tools.clone(),
             allowed_cidrs: key.allowed_cidrs.clone(),
             owner_user_id: user,
             service_account_id: account,

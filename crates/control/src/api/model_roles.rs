@@ -6,12 +6,13 @@ use crate::context::Context;
 use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
 use crate::openapi::about::PAGE;
-use crate::openapi::shapes::DeletedModelRole;
+use crate::openapi::shapes::{self, DeletedModelRole};
 use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
+use louver_domain::endpoints::EndpointKind;
 use louver_domain::model_roles::ModelRole;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -60,6 +61,10 @@ pub(crate) struct Shown {
     object: &'static str,
     name: String,
     allowed_models: Vec<String>,
+    #[schemars(with = "Option<Vec<shapes::Endpoint>>")]
+    allowed_endpoints: Option<Vec<EndpointKind>>,
+    #[schemars(with = "Option<Vec<shapes::Tool>>")]
+    allowed_tools: Option<Vec<String>>,
     max_tokens_per_request: Option<u64>,
     daily_token_budget: Option<u64>,
     builtin: bool,
@@ -71,6 +76,8 @@ impl Shown {
             object: "model_role",
             name: role.name.clone(),
             allowed_models: role.allowed_models.clone(),
+            allowed_endpoints: role.allowed_endpoints.clone(),
+            allowed_tools: role.allowed_tools.clone(),
             max_tokens_per_request: role.max_tokens_per_request,
             daily_token_budget: role.daily_token_budget,
             builtin: role.builtin,

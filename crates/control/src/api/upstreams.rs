@@ -56,6 +56,8 @@ pub(crate) struct Shown {
     name: String,
     #[schemars(with = "Option<shapes::Id>")]
     workspace_id: Option<WorkspaceId>,
+    /// The named upstream of the settings that it is for; `null` is the first one.
+    server: Option<String>,
     enabled: bool,
     #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
@@ -68,6 +70,7 @@ impl Shown {
             object: "upstream",
             name: upstream.name.clone(),
             workspace_id: upstream.workspace_id,
+            server: upstream.server.clone(),
             enabled: upstream.enabled,
             created_at: upstream.created_at,
         }
@@ -92,6 +95,8 @@ struct UpstreamIn {
     key: KeyIn,
     #[schemars(with = "Option<shapes::Id>")]
     workspace_id: Option<WorkspaceId>,
+    /// The named upstream of the settings that it is for; absent is the first one.
+    server: Option<String>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -126,7 +131,12 @@ async fn create(
     context: Context,
     Body(Object(read)): Body<Object<UpstreamIn>>,
 ) -> Answer {
-    let new = actions::NewUpstream { name: read.name, key: read.key.0, workspace_id: read.workspace_id };
+    let new = actions::NewUpstream {
+        name: read.name,
+        key: read.key.0,
+        workspace_id: read.workspace_id,
+        server: read.server,
+    };
     let upstream = actions::create(&control, &context, new).await?;
     Ok(reply::ok(&Shown::of(&upstream)))
 }

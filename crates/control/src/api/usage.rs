@@ -35,6 +35,8 @@ const SPAN: &[Parameter] = &[
     ),
     Parameter::new("group_by", Kind::Commas(&GROUPS), "Also one row for each of these."),
 ];
+/// What is billed beside tokens.
+const UNITS: [&str; 5] = ["pages", "annotated_pages", "audio_seconds", "characters", "tool_calls"];
 const GROUPS: [&str; 6] = ["workspace", "key", "user", "model", "role", "endpoint"];
 
 pub(crate) fn routes() -> Routes {
@@ -122,6 +124,7 @@ fn columns(by: GroupBy) -> Vec<&'static str> {
             &["requests", "input_tokens", "cached_input_tokens", "output_tokens", "total_tokens", "cost_usd"],
         ),
         (true, &["estimated_requests", "would_refuse_requests"]),
+        (true, &UNITS),
     ];
     groups.iter().filter(|(wanted, _)| *wanted).flat_map(|(_, names)| names.iter().copied()).collect()
 }
@@ -154,6 +157,11 @@ impl Row {
             "cost_usd" => serde_json::to_value(sums.cost)?,
             "estimated_requests" => sums.estimated.into(),
             "would_refuse_requests" => sums.would_refuse.into(),
+            "pages" => sums.units.pages.into(),
+            "annotated_pages" => sums.units.annotated_pages.into(),
+            "audio_seconds" => sums.units.audio_seconds.into(),
+            "characters" => sums.units.characters.into(),
+            "tool_calls" => sums.units.tool_calls.into(),
             other => return Err(ControlError::Internal(format!("no column {other}"))),
         })
     }

@@ -2,7 +2,7 @@
 
 use louver_domain::alert_channels::ChannelKind;
 use louver_domain::endpoints::EndpointKind;
-use louver_domain::limits::{KeyCreation, Mode};
+use louver_domain::limits::{KeyCreation, Mode, Region, ServiceTier, TOOLS};
 use louver_domain::models::ModelStatus;
 use louver_domain::roles::RoleLevel;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -76,6 +76,9 @@ macro_rules! words {
 
 words! {
     Endpoint "Endpoint" "What a call asks for." EndpointKind::ALL;
+    Tool "Tool" "A type of tools that the provider runs." TOOLS;
+    Tier "ServiceTier" "A tier of service beside the standard one." [ServiceTier::Priority];
+    RegionOfCalls "Region" "Where the provider answers calls." [Region::Eu, Region::Us];
     CreationOfKeys "KeyCreation" "Who may create keys in a workspace." [KeyCreation::Admins, KeyCreation::Members];
     LimitMode "LimitMode" "Calls beyond a limit are refused, or only counted." [Mode::Enforce, Mode::Shadow];
     StatusOfModel "ModelStatus" "Where a model is in its life."
@@ -114,6 +117,19 @@ pub(crate) struct Limits {
     daily_budget_usd: Option<Dollars>,
     /// Dollars in a calendar month.
     monthly_budget_usd: Option<Dollars>,
+    /// Endpoints that may be called.
+    allowed_endpoints: Option<Vec<Endpoint>>,
+    /// Types of tools that the provider runs which may be offered; on the organization `null` is none, below it what
+    /// stands above.
+    allowed_tools: Option<Vec<Tool>>,
+    /// Tiers that may be asked for beside the standard one; `null` as in `allowed_tools`.
+    allowed_service_tiers: Option<Vec<Tier>>,
+    /// Hours that a signed URL, which works without a key, may live at most; `null` as in `allowed_tools`.
+    max_signed_url_hours: Option<u32>,
+    /// Where calls are answered; `null` is what stands above, and on the organization anywhere.
+    region: Option<RegionOfCalls>,
+    /// Models to try in this order when the one that was asked for cannot be had.
+    fallback_models: Option<Vec<String>>,
     /// Per cent of a budget at which people are told; `null` is 50, 80 and 95.
     alert_thresholds: Option<Vec<u8>>,
     /// Days after which a new key of this level expires at the latest.
@@ -151,22 +167,72 @@ pub(crate) struct PricedModel {
     deprecation: Option<Time>,
     /// What takes its place.
     replacement: Option<String>,
+    /// The named upstream that serves it; absent is the first one, Mistral itself.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    upstream: Option<String>,
+    /// The one workspace that may use it, as with fine-tuned models; absent is any.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    workspace_id: Option<Id>,
     /// Its prices, in the order they take effect; none is a model without a price.
     prices: Vec<Price>,
 }
 
-/// The price of a model from a date on.
+/// A tool that the provider runs, with its prices.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct PricedTool {
+    /// Its type, as in requests.
+    r#type: Tool,
+    /// Its prices, in the order they take effect.
+    prices: Vec<ToolPrice>,
+}
+
+/// The price of one call of a tool, from a date on.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct ToolPrice {
+    /// From when on it holds.
+    effective_from: Time,
+    /// For one call.
+    usd_per_call: Dollars,
+}
+
+/// The price of a model from a date on. What has no price cannot be called where a budget in dollars applies.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct Price {
     /// From when on it holds.
     effective_from: Time,
     /// For a million input tokens.
-    input_usd_per_mtok: Dollars,
-    /// For a million input tokens that the provider had in its cache.
-    cached_input_usd_per_mtok: Dollars,
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    input_usd_per_mtok: Option<Dollars>,
+    /// For a million input tokens that the provider had in its cache; without it they cost what others cost.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    cached_input_usd_per_mtok: Option<Dollars>,
     /// For a million output tokens.
-    output_usd_per_mtok: Dollars,
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    output_usd_per_mtok: Option<Dollars>,
+    /// For a thousand pages.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    usd_per_1000_pages: Option<Dollars>,
+    /// For a thousand pages that are annotated.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    usd_per_1000_annotated_pages: Option<Dollars>,
+    /// For a minute of audio.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    usd_per_audio_minute: Option<Dollars>,
+    /// For a million characters that are spoken.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    usd_per_mchar: Option<Dollars>,
+    /// For each month that a fine-tuned model is kept.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    usd_per_month_kept: Option<Dollars>,
+    /// What the priority tier costs of the price, in per cent.
+    priority_percent: u32,
+    /// What a batch costs of the price, in per cent.
+    batch_percent: u32,
+    /// What a regional endpoint costs of the price, in per cent.
+    regional_percent: u32,
 }
 
 /// What is left of something that was deleted.
@@ -268,4 +334,14 @@ pub(crate) struct UsageRow {
     estimated_requests: u64,
     /// Calls that limits in shadow mode would have refused.
     would_refuse_requests: u64,
+    /// Pages that were read.
+    pages: u64,
+    /// Pages that were annotated.
+    annotated_pages: u64,
+    /// Seconds that were heard.
+    audio_seconds: u64,
+    /// Characters that were spoken.
+    characters: u64,
+    /// Calls of tools that the provider ran.
+    tool_calls: u64,
 }

@@ -309,6 +309,8 @@ fn with_settings(house: House, settings: Settings) -> House {
         in_hand: None,
         outbound: Arc::default(),
         max_active_workspaces: 500,
+        servers: Vec::new(),
+        max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::new(Auditing::new(settings)),
     });
     House { app: router(Arc::clone(&control)), control, ..house }

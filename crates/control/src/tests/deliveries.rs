@@ -402,6 +402,8 @@ async fn an_allowance_that_was_taken_back_holds_at_the_next_attempt() {
         applied: house.control.applied.clone(),
         outbound: Arc::default(),
         max_active_workspaces: 500,
+        servers: Vec::new(),
+        max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::default(),
     });
     test(&house, &id).await;

@@ -4,6 +4,7 @@ use super::{House, house};
 use crate::openapi::{Access, Document, Site, mistral, page, shapes};
 use crate::operations;
 use http::StatusCode;
+use louver_domain::id::WorkspaceId;
 use louver_domain::limits::Limits;
 use louver_domain::models::{Model, ModelStatus};
 use louver_domain::money::Money;
@@ -32,7 +33,14 @@ pub fn printed<T: Serialize>(value: &T) -> BTreeSet<String> {
 fn mirrors_have_the_fields_of_what_they_mirror() {
     assert_eq!(fields::<shapes::Limits>(), printed(&Limits::default()));
     let of = Money::ZERO;
-    let price = Price::of_tokens(Timestamp::from_micros(0), of, of, of);
+    let price = Price {
+        usd_per_1000_pages: Some(of),
+        usd_per_1000_annotated_pages: Some(of),
+        usd_per_audio_minute: Some(of),
+        usd_per_mchar: Some(of),
+        usd_per_month_kept: Some(of),
+        ..Price::of_tokens(Timestamp::from_micros(0), of, of, of)
+    };
     assert_eq!(fields::<shapes::Price>(), printed(&price));
     let model = Model {
         id: "x".into(),
@@ -45,8 +53,8 @@ fn mirrors_have_the_fields_of_what_they_mirror() {
         status: ModelStatus::Active,
         deprecation: None,
         replacement: None,
-        upstream: None,
-        workspace_id: None,
+        upstream: Some("x".into()),
+        workspace_id: Some(WorkspaceId::from_bytes([0; 16])),
     };
     assert_eq!(fields::<shapes::PricedModel>(), printed(&PricedModel { model, prices: vec![] }));
 }

@@ -12,7 +12,7 @@ use louver_domain::usage::{Tokens, Units, UsageRecord};
 use louver_store::ledger::entries::{Entry, Holds, insert};
 use serde_json::json;
 
-async fn record(house: &House, key: &str, at: &str, estimated: bool) {
+pub(super) async fn record(house: &House, key: &str, at: &str, estimated: bool) {
     let record = UsageRecord {
         request_id: RequestId::new(house.control.clock.now(), &*house.control.entropy),
         at: Timestamp::parse(at).unwrap(),
@@ -64,7 +64,8 @@ async fn sums_are_kept_apart_as_asked() {
             "period": "2026-11-19T00:00:00Z", "key_id": key, "key_name": "=cmd, \"x\"", "user_id": null, "user_email": null,
             "model": "mistral-small-2603", "requests": 2, "input_tokens": 200, "cached_input_tokens": 20,
             "output_tokens": 100, "total_tokens": 300, "cost_usd": 0.00005, "estimated_requests": 1,
-            "would_refuse_requests": 0,
+            "would_refuse_requests": 0, "pages": 0, "annotated_pages": 0, "audio_seconds": 0, "characters": 0,
+            "tool_calls": 0,
         })
     );
     let months = house.get("/v1/gateway/usage?granularity=month&from=2026-01-01&to=2027-01-01").await.json();
@@ -82,7 +83,7 @@ async fn sums_are_kept_apart_as_asked() {
     assert!(lines[0].starts_with("period,key_id,key_name,requests,"));
     assert_eq!(
         lines[1],
-        format!("2026-11-19T00:00:00Z,{key},\"'=cmd, \"\"x\"\"\",2,200,20,100,300,0.00005,1,0")
+        format!("2026-11-19T00:00:00Z,{key},\"'=cmd, \"\"x\"\"\",2,200,20,100,300,0.00005,1,0,0,0,0,0,0")
     );
 
     for (query, param) in [

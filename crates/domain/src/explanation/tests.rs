@@ -147,6 +147,8 @@ impl World {
             ask,
             address: self.address,
             catalogue: &self.catalogue,
+            units: Units::default(),
+            tools: Some(Money::ZERO),
             price: self.price.as_ref(),
             now: now(),
         };
@@ -217,6 +219,8 @@ fn every_rule_is_listed_in_the_order_of_the_contract() {
         ("allowed_models", "workspace"),
         ("allowed_models", "model_role"),
         ("allowed_models", "key"),
+        ("allowed_tools", "key"),
+        ("allowed_service_tiers", "key"),
         ("max_tokens_per_request", "model_role"),
         ("price", "-"),
     ];
@@ -291,6 +295,50 @@ fn each_rule_refuses_by_itself_and_the_rest_is_still_listed() {
 }
 
 #[test]
+fn tools_tiers_and_units_are_asked_as_calls_are() {
+    let mut world = World::new();
+    let tools = ["web_search".to_owned(), "connector".to_owned()];
+    let call = Ask { tools: &tools, priority: true, ..ask("small") };
+    let of = |explanation: &Explanation, rule: &str| {
+        explanation.rules.iter().find(|entry| entry.rule == rule).cloned().unwrap()
+    };
+    world.organization.limits.allowed_tools = Some(vec!["web_search".into()]);
+    let told = world.explain(call);
+    assert_eq!(kind(&told), "tool_not_allowed");
+    let (tool, tier) = (of(&told, "allowed_tools"), of(&told, "allowed_service_tiers"));
+    assert_eq!((tool.allowed, tool.list), (Some(false), Some(vec!["web_search".to_owned()])));
+    assert_eq!((tier.allowed, tier.list), (Some(false), Some(vec![])), "each speaks for itself");
+    world.organization.limits.allowed_tools = Some(tools.to_vec());
+    world.organization.limits.allowed_service_tiers = Some(vec![crate::limits::ServiceTier::Priority]);
+    world.workspace.limits.region = Some(crate::limits::Region::Eu);
+    let told = world.explain(call);
+    assert_eq!(told.refusal(), None);
+    assert_eq!(of(&told, "region").list, Some(vec!["eu".to_owned()]));
+    assert_eq!(told.bound.unwrap().cost.nanos(), 262_500, "175 per cent of 150 tokens at a dollar a million");
+
+    world.key.limits = usd("50");
+    world.use_budgets(0, 0, false);
+    let chain = world.chain();
+    let question = Question {
+        chain: &chain,
+        missing_role: None,
+        ask: call,
+        address: world.address,
+        catalogue: &world.catalogue,
+        units: Units { tool_calls: 2, ..Units::default() },
+        tools: Some(Money::from_nanos(60_000_000)),
+        price: world.price.as_ref(),
+        now: now(),
+    };
+    let bound = explain(&question, &world.books).bound.unwrap();
+    assert_eq!(bound.input, 3 * 32_000, "each call of a tool is another turn of the whole context");
+    assert_eq!(bound.cost.nanos(), 60_000_000 + (96_000 + 50) * 1_750);
+    let unpriced = explain(&Question { tools: None, ..question }, &world.books);
+    assert_eq!(kind(&unpriced), "unbounded_cost");
+    assert!(of(&unpriced, "price").detail.unwrap().starts_with("a tool has no price"));
+}
+
+#[test]
 fn limits_in_the_shadow_refuse_nothing_and_say_so() {
     let mut world = World::new();
     let shadow = Some(Mode::Shadow);
@@ -361,7 +409,7 @@ proptest! {
     /// Up to rates and budgets, the first refusal is the one that admission gives.
     #[test]
     fn an_explanation_refuses_as_admission_does(
-        bits in prop::collection::vec(any::<bool>(), 8),
+        bits in prop::collection::vec(any::<bool>(), 12),
         name in 0_usize..5,
         input_tokens in 0_u64..700,
         max_tokens in prop::option::of(1_u64..700),
@@ -378,7 +426,12 @@ proptest! {
             world.roles.clear();
         }
         let name = ["small", "large-latest", "embed", "nope", ""][name];
-        let asked = Ask { input_tokens, max_tokens, choices, ..ask(name) };
+        let offered = ["web_search".to_owned()];
+        let tools: &[String] = if bits[8] { &offered } else { &[] };
+        world.organization.limits.allowed_tools = bits[9].then(|| vec!["web_search".into()]);
+        world.workspace.limits.allowed_tools = bits[10].then(|| vec!["connector".into()]);
+        world.organization.limits.allowed_service_tiers = bits[9].then(|| vec![crate::limits::ServiceTier::Priority]);
+        let asked = Ask { input_tokens, max_tokens, choices, tools, priority: bits[11], ..ask(name) };
         let explanation = world.explain(asked);
         let rules = world.chain().call_rules(&world.catalogue);
         let admitted = admit(&rules, &world.catalogue, world.address.unwrap(), asked);

@@ -22,6 +22,8 @@ pub(crate) struct Demand {
     pub(crate) now_micros: i64,
     /// Whether it costs anything: what Louver answers itself meets the rates only.
     pub(crate) budgets: bool,
+    /// Whether it is a request of its own: what continues one meets the budgets only.
+    pub(crate) rates: bool,
 }
 
 /// What a call took: the duty to settle it.
@@ -33,6 +35,8 @@ pub(crate) struct Taken {
     bound: Bound,
     /// The bucket of the minute that its tokens were counted in.
     bucket: i64,
+    /// Whether it was counted in the rates.
+    rated: bool,
     pub(crate) would_refuse: bool,
     pub(crate) allowance: Allowance,
 }
@@ -61,6 +65,10 @@ pub(crate) struct Shortage {
 }
 
 /// What the levels say.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a call, taken apart at once: a box would be one more allocation"
+)]
 pub(crate) enum Verdict {
     /// It is taken; the budgets that run low.
     Taken(Taken, Vec<Shortage>),
@@ -84,9 +92,9 @@ type Locked<'a> = SmallVec<[(&'a LevelEntry, MutexGuard<'a, State>); 6]>;
 /// Takes what a call needs of all levels, or says why not.
 pub(crate) fn take(levels: &[Arc<LevelEntry>], demand: Demand) -> Verdict {
     let mut locked: Locked<'_> = levels.iter().map(|level| (&**level, level.shared.lock())).collect();
-    let mut taken = Taken { bound: demand.bound, ..Taken::default() };
+    let mut taken = Taken { bound: demand.bound, rated: demand.rates, ..Taken::default() };
     // The narrowest level speaks first.
-    for (level, state) in locked.iter_mut().rev() {
+    for (level, state) in locked.iter_mut().rev().filter(|_| demand.rates) {
         if let Err(limited) = ask_rates(level, state, demand, &mut taken) {
             return Verdict::Limited(limited);
         }
@@ -187,17 +195,8 @@ fn tighten(tightest: &mut Option<Left>, limit: u64, used: u64) {
 /// Takes what was found to be there.
 fn apply(level: &LevelEntry, state: &mut State, place: usize, demand: Demand, taken: &mut Taken) {
     let now = demand.now_micros;
-    if level.rates.concurrent.is_some() {
-        state.in_flight = state.in_flight.saturating_add(1);
-    }
-    if level.rates.per_second.is_some() {
-        state.seconds.get_or_insert_default().count(now, 1);
-    }
-    if level.rates.per_minute.is_some() {
-        state.minute.get_or_insert_default().count(now, 1);
-    }
-    if level.rates.tokens_per_minute.is_some() {
-        taken.bucket = state.tokens.get_or_insert_default().count(now, demand.bound.rate_tokens());
+    if demand.rates {
+        count_rates(level, state, demand, taken);
     }
     for budget in level.budgets.iter().filter(|_| demand.budgets) {
         let need = demand.bound.of(budget.kind.unit());
@@ -210,6 +209,23 @@ fn apply(level: &LevelEntry, state: &mut State, place: usize, demand: Demand, ta
             taken.holds.push(Hold { lease, kind: budget.kind });
             taken.places.push(u8::try_from(place).unwrap_or(u8::MAX));
         }
+    }
+}
+
+/// Counts a request in the rates of one level.
+fn count_rates(level: &LevelEntry, state: &mut State, demand: Demand, taken: &mut Taken) {
+    let now = demand.now_micros;
+    if level.rates.concurrent.is_some() {
+        state.in_flight = state.in_flight.saturating_add(1);
+    }
+    if level.rates.per_second.is_some() {
+        state.seconds.get_or_insert_default().count(now, 1);
+    }
+    if level.rates.per_minute.is_some() {
+        state.minute.get_or_insert_default().count(now, 1);
+    }
+    if level.rates.tokens_per_minute.is_some() {
+        taken.bucket = state.tokens.get_or_insert_default().count(now, demand.bound.rate_tokens());
     }
 }
 
@@ -256,7 +272,7 @@ fn each(levels: &[Arc<LevelEntry>], taken: &Taken, mut act: impl FnMut(&mut Book
 }
 
 fn release_rates(levels: &[Arc<LevelEntry>], taken: &Taken, unused_tokens: u64) {
-    for level in levels {
+    for level in levels.iter().filter(|_| taken.rated) {
         if level.rates.concurrent.is_none() && level.rates.tokens_per_minute.is_none() {
             continue;
         }

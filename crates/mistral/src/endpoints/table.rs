@@ -198,6 +198,7 @@ impl Endpoint {
         Self::CountResponseTokens,
         Self::ListModels,
         Self::GetModel,
+        Self::RealtimeTranscriptions,
         Self::Transcriptions,
         Self::UploadFile,
         Self::ListFiles,

@@ -224,7 +224,7 @@ async fn a_model_without_a_price_is_refused_under_a_budget_and_only_there() {
         }
     }
     let models = json!({"models": models});
-    let put = system.admin("PUT", "/v1/gateway/models", Some(models)).await;
+    let put = system.admin("PUT", "/v1/gateway/models?force=true", Some(models)).await;
     assert!(put.status.is_success(), "{}", put.text());
     let (key, _) = system.key(json!({})).await;
     assert_eq!(call(&system, &key, 10).await.status, 200);

@@ -267,7 +267,7 @@ async fn what_calls_in_flight_hold_is_seen_and_a_model_without_a_price() {
         .iter_mut()
         .filter(|model| model["family"] == "mistral-small")
         .for_each(|m| m["prices"] = json!([]));
-    system.deed("PUT", "/v1/gateway/models", json!({"models": models})).await;
+    system.deed("PUT", "/v1/gateway/models?force=true", json!({"models": models})).await;
     system
         .deed("PATCH", &workspace, json!({"monthly_budget_usd": 10, "max_concurrent_requests": null}))
         .await;

@@ -38,6 +38,7 @@ mod oracle;
 mod people;
 mod program;
 mod rates;
+mod realtime;
 mod responses;
 mod secrets;
 mod settlement;

@@ -3,10 +3,11 @@
 //! What was charged ahead of a batch comes back when the batch is done; a bill that differs from the ledger is made good
 //! when a person says so; what a kept model costs each month is charged. The entries of calls are never changed.
 
-use crate::db::{Store, Tx, Value};
+use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use crate::ledger::accounts;
 use crate::usage;
+use louver_domain::access::Permit;
 use louver_domain::budgets::{BudgetKind, Unit};
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{AdjustmentId, BudgetId, KeyId, OrganizationId, RequestId, UserId, WorkspaceId};
@@ -31,6 +32,11 @@ impl Reason {
             Self::Reconciliation => "reconciliation",
             Self::Storage => "storage",
         }
+    }
+
+    /// From its stored form.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Batch, Self::Reconciliation, Self::Storage].into_iter().find(|one| one.as_str() == text)
     }
 }
 
@@ -107,25 +113,111 @@ pub async fn post(store: &Store, adjustment: &Adjustment) -> Result<bool, StoreE
 /// Posts adjustments of one call together: what it was charged for may have been of several models. They differ in
 /// endpoint, model and amount only. Budgets change by their sum, so that nothing is given out in between.
 pub async fn post_together(store: &Store, adjustments: &[Adjustment]) -> Result<bool, StoreError> {
-    let Some(first) = adjustments.first() else { return Ok(false) };
     let mut tx = store.begin().await?;
+    if !enter(&mut tx, adjustments).await? {
+        return Ok(false);
+    }
+    tx.commit_plain().await?;
+    Ok(true)
+}
+
+/// Posts an adjustment that a person asked for, inside the transaction of that deed. False: it was posted before.
+pub async fn post_in(tx: &mut Tx, _permit: &Permit, adjustment: &Adjustment) -> Result<bool, StoreError> {
+    enter(tx, std::slice::from_ref(adjustment)).await
+}
+
+async fn enter(tx: &mut Tx, adjustments: &[Adjustment]) -> Result<bool, StoreError> {
+    let Some(first) = adjustments.first() else { return Ok(false) };
     for adjustment in adjustments {
-        if !insert(&mut tx, adjustment).await? {
+        if !insert(tx, adjustment).await? {
             return Ok(false);
         }
-        usage::adjust_hour(&mut tx, adjustment).await?;
+        usage::adjust_hour(tx, adjustment).await?;
     }
-    for (budget, starts, kind) in budgets(&mut tx, first).await? {
-        let mut account = accounts::load(&mut tx, budget, starts).await?;
+    for (budget, starts, kind) in budgets(tx, first).await? {
+        let mut account = accounts::load(tx, budget, starts).await?;
         let by = adjustments.iter().map(|one| one.difference.of(kind.unit())).fold(0, i64::saturating_add);
         account.account.allocated = account.account.allocated.saturating_add(by).max(0);
-        accounts::save(&mut tx, &account).await?;
+        accounts::save(tx, &account).await?;
         let sql = "UPDATE budget_periods SET carried = carried + $1, overrun = overrun + $2 \
                    WHERE budget_id = $3 AND starts = $4";
         tx.execute(sql, vec![by.into(), by.max(0).into(), budget.bytes().into(), starts.into()]).await?;
     }
-    tx.commit_plain().await?;
     Ok(true)
+}
+
+/// Which adjustments are listed; `None` does not narrow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    /// Of one workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Of one person.
+    pub user: Option<UserId>,
+    /// Of what was charged from then on.
+    pub from: Option<Timestamp>,
+    /// Of what was charged before then.
+    pub to: Option<Timestamp>,
+    /// What stands after that one.
+    pub after: Option<AdjustmentId>,
+}
+
+/// The adjustments of an organization, those posted last first, at most `limit`.
+pub async fn list(
+    store: &Store,
+    organization: OrganizationId,
+    filter: Filter,
+    limit: u32,
+) -> Result<Vec<Adjustment>, StoreError> {
+    let sql = "SELECT id, of_request, at, posted_at, organization_id, workspace_id, key_id, user_id, role, endpoint, model, \
+               input_tokens, cached_tokens, output_tokens, pages, annotated_pages, audio_seconds, characters, tool_calls, \
+               cost_nanos, reason, note FROM adjustments WHERE organization_id = $1 AND at >= $2 AND at < $3 \
+               AND (workspace_id = $4 OR $5 = 0) AND (user_id = $6 OR $7 = 0) AND ($8 = 0 OR EXISTS (SELECT 1 \
+               FROM adjustments AS last WHERE last.id = $9 AND last.organization_id = $1 \
+               AND (adjustments.posted_at < last.posted_at OR (adjustments.posted_at = last.posted_at \
+               AND adjustments.id < last.id)))) ORDER BY posted_at DESC, id DESC LIMIT $10";
+    let values: Vec<Value> = vec![
+        organization.bytes().into(),
+        filter.from.map_or(i64::MIN, Timestamp::micros).into(),
+        filter.to.map_or(i64::MAX, Timestamp::micros).into(),
+        filter.workspace.map(|id| id.bytes()).unwrap_or_default().into(),
+        filter.workspace.is_some().into(),
+        filter.user.map(|id| id.bytes()).unwrap_or_default().into(),
+        filter.user.is_some().into(),
+        filter.after.is_some().into(),
+        filter.after.map(|id| id.bytes()).unwrap_or_default().into(),
+        i64::from(limit).into(),
+    ];
+    store.fetch(sql, values).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Adjustment, StoreError> {
+    let corrupt = |what: &str| StoreError::Corrupt(format!("the {what} of an adjustment"));
+    Ok(Adjustment {
+        id: AdjustmentId::from_bytes(row.id(0)?),
+        of_request: row.opt_id(1)?.map(RequestId::from_bytes),
+        at: Timestamp::from_micros(row.int(2)?),
+        posted_at: Timestamp::from_micros(row.int(3)?),
+        organization_id: OrganizationId::from_bytes(row.id(4)?),
+        workspace_id: WorkspaceId::from_bytes(row.id(5)?),
+        key_id: KeyId::from_bytes(row.id(6)?),
+        user_id: row.opt_id(7)?.map(UserId::from_bytes),
+        role: row.opt_text(8)?,
+        endpoint: EndpointKind::parse(&row.text(9)?).ok_or_else(|| corrupt("endpoint"))?,
+        model: row.text(10)?,
+        difference: Difference {
+            input: row.int(11)?,
+            cached: row.int(12)?,
+            output: row.int(13)?,
+            pages: row.int(14)?,
+            annotated_pages: row.int(15)?,
+            audio_seconds: row.int(16)?,
+            characters: row.int(17)?,
+            tool_calls: row.int(18)?,
+            nanos: row.int(19)?,
+        },
+        reason: Reason::parse(&row.text(20)?).ok_or_else(|| corrupt("reason"))?,
+        note: row.text(21)?,
+    })
 }
 
 async fn insert(tx: &mut Tx, adjustment: &Adjustment) -> Result<bool, StoreError> {

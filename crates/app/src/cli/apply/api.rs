@@ -9,6 +9,10 @@ type Answer<T> = Result<T, ClientError>;
 /// Members of a body.
 pub(in crate::cli) type Body = Map<String, Value>;
 
+/// The fields of a model role beside its name.
+pub(in crate::cli) const MODEL_ROLE_FIELDS: [&str; 5] =
+    ["allowed_models", "allowed_endpoints", "allowed_tools", "max_tokens_per_request", "daily_token_budget"];
+
 /// The admin API, one method for each deed; ids are Louver's.
 pub(in crate::cli) struct Api {
     client: Client,

@@ -1,6 +1,6 @@
 //! Walks the steps of a plan: turns each into the requests it takes.
 
-use super::api::{Api, Body};
+use super::api::{Api, Body, MODEL_ROLE_FIELDS};
 use super::plan::{ADMIN, Action, Id, Noun, Plan, Present, Step};
 use super::secrets::{self, Reserved};
 use super::wanted::Hidden;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The limits that stand in an object of their own.
-const LIMITS: [&str; 14] = [
+const LIMITS: [&str; 20] = [
     "allowed_models",
     "requests_per_second",
     "requests_per_minute",
@@ -20,6 +20,12 @@ const LIMITS: [&str; 14] = [
     "hourly_budget_usd",
     "daily_budget_usd",
     "monthly_budget_usd",
+    "allowed_endpoints",
+    "allowed_tools",
+    "allowed_service_tiers",
+    "max_signed_url_hours",
+    "region",
+    "fallback_models",
     "alert_thresholds",
     "max_key_lifetime_days",
     "key_creation",
@@ -27,7 +33,7 @@ const LIMITS: [&str; 14] = [
     "timezone",
 ];
 /// The fields of a key that its own body has.
-const KEY_FIELDS: [&str; 9] = [
+const KEY_FIELDS: [&str; 10] = [
     "description",
     "allowed_models",
     "rate_limit_rpm",
@@ -36,15 +42,20 @@ const KEY_FIELDS: [&str; 9] = [
     "role",
     "expires_at",
     "allowed_endpoints",
+    "allowed_tools",
     "allowed_cidrs",
 ];
 /// The limits of a key that its own body has not.
-const KEY_LIMITS: [&str; 7] = [
+const KEY_LIMITS: [&str; 11] = [
     "requests_per_second",
     "tokens_per_month",
     "max_concurrent_requests",
     "hourly_budget_usd",
     "daily_budget_usd",
+    "allowed_service_tiers",
+    "max_signed_url_hours",
+    "region",
+    "fallback_models",
     "alert_thresholds",
     "mode",
 ];
@@ -136,7 +147,7 @@ impl<'a> Executor<'a> {
                 self.api.make_custom_role(body).await.map_err(said)
             }
             Noun::ModelRole => {
-                body.extend(pick(step, &["allowed_models", "max_tokens_per_request", "daily_token_budget"]));
+                body.extend(pick(step, &MODEL_ROLE_FIELDS));
                 self.api.make_model_role(body).await.map_err(said)
             }
             Noun::Member => {
@@ -249,7 +260,7 @@ impl<'a> Executor<'a> {
                 self.api.change_custom_role(&uuid, body).await.map_err(said)
             }
             Noun::ModelRole => {
-                let body = pick(step, &["allowed_models", "max_tokens_per_request", "daily_token_budget"]);
+                let body = pick(step, &MODEL_ROLE_FIELDS);
                 self.api.change_model_role(&uuid, body).await.map_err(said)
             }
             Noun::Member => self.update_member(step, &uuid).await,

@@ -3,7 +3,7 @@
 use louver_domain::alert_channels::ChannelKind;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::groups::GroupTarget;
-use louver_domain::limits::{KeyCreation, Mode};
+use louver_domain::limits::{KeyCreation, Mode, Region, ServiceTier};
 use louver_domain::money::Money;
 use louver_domain::network::Cidr;
 use louver_domain::time::Timestamp;
@@ -71,6 +71,12 @@ section! {
         hourly_budget_usd: Money,
         daily_budget_usd: Money,
         monthly_budget_usd: Money,
+        allowed_endpoints: Vec<EndpointKind>,
+        allowed_tools: Vec<String>,
+        allowed_service_tiers: Vec<ServiceTier>,
+        max_signed_url_hours: u32,
+        region: Region,
+        fallback_models: Vec<String>,
         alert_thresholds: Vec<u8>,
         max_key_lifetime_days: u32,
         key_creation: KeyCreation,
@@ -102,7 +108,12 @@ section! {
     ModelRole
     must { name: String, }
     may { allowed_models: Vec<String>, }
-    null { max_tokens_per_request: u64, daily_token_budget: u64, }
+    null {
+        allowed_endpoints: Vec<EndpointKind>,
+        allowed_tools: Vec<String>,
+        max_tokens_per_request: u64,
+        daily_token_budget: u64,
+    }
 }
 
 section! {
@@ -167,6 +178,7 @@ section! {
         role: String,
         expires_at: Timestamp,
         allowed_endpoints: Vec<EndpointKind>,
+        allowed_tools: Vec<String>,
         allowed_cidrs: Vec<Cidr>,
     }
 }
@@ -182,6 +194,10 @@ section! {
         max_concurrent_requests: u64,
         hourly_budget_usd: Money,
         daily_budget_usd: Money,
+        allowed_service_tiers: Vec<ServiceTier>,
+        max_signed_url_hours: u32,
+        region: Region,
+        fallback_models: Vec<String>,
         alert_thresholds: Vec<u8>,
         mode: Mode,
     }

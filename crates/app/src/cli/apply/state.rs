@@ -167,7 +167,7 @@ impl State {
             }
             Noun::ModelRole => {
                 let name = text(value, "name")?;
-                let own = ["allowed_models", "max_tokens_per_request", "daily_token_budget"];
+                let own = super::api::MODEL_ROLE_FIELDS;
                 let pinned = value.get("builtin").and_then(Value::as_bool).unwrap_or(true);
                 let found = Found { pinned, ..found(fields(value, &own).collect(), name.clone()) };
                 self.add(Id::of(noun, &name), found);
@@ -223,7 +223,7 @@ impl State {
         let (Some(workspace), false) = (workspace, status == "revoked") else { return Ok(()) };
         let limits: BTreeMap<String, Value> = limits(value)?.collect();
         let limit = |name: &str| limits.get(name).cloned().unwrap_or(Value::Null);
-        let plain = ["description", "role", "expires_at", "allowed_endpoints", "allowed_cidrs"];
+        let plain = ["description", "role", "expires_at", "allowed_cidrs"];
         let mut fields: Fields = fields(value, &plain).collect();
         for (short, name) in KEY_LIMITS {
             fields.insert(short.to_owned(), limit(name));
@@ -420,7 +420,7 @@ fn is_role_name(text: &str) -> bool {
 const LETTERS: [(&str, &str); 3] = [("A", "organization_admin"), ("B", "billing_manager"), ("M", "member")];
 
 /// The limits of a key as the file names them, and as Louver does.
-const KEY_LIMITS: [(&str, &str); 11] = [
+const KEY_LIMITS: [(&str, &str); 17] = [
     ("allowed_models", "allowed_models"),
     ("rate_limit_rpm", "requests_per_minute"),
     ("tokens_per_minute", "tokens_per_minute"),
@@ -430,6 +430,12 @@ const KEY_LIMITS: [(&str, &str); 11] = [
     ("max_concurrent_requests", "max_concurrent_requests"),
     ("hourly_budget_usd", "hourly_budget_usd"),
     ("daily_budget_usd", "daily_budget_usd"),
+    ("allowed_endpoints", "allowed_endpoints"),
+    ("allowed_tools", "allowed_tools"),
+    ("allowed_service_tiers", "allowed_service_tiers"),
+    ("max_signed_url_hours", "max_signed_url_hours"),
+    ("region", "region"),
+    ("fallback_models", "fallback_models"),
     ("alert_thresholds", "alert_thresholds"),
     ("mode", "mode"),
 ];

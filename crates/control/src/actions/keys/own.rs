@@ -103,6 +103,7 @@ impl KeyPatch {
             role,
             expires_at,
             allowed_endpoints,
+            allowed_tools,
             allowed_cidrs,
         } = self;
         let given = [
@@ -113,6 +114,7 @@ impl KeyPatch {
             ("role", role.is_some()),
             ("expires_at", expires_at.is_some()),
             ("allowed_endpoints", allowed_endpoints.is_some()),
+            ("allowed_tools", allowed_tools.is_some()),
             ("allowed_cidrs", allowed_cidrs.is_some()),
         ];
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)

@@ -4,7 +4,6 @@ use super::own;
 use crate::actions::limits;
 use crate::context::Context;
 use crate::error::ControlError;
-use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::{ServiceAccountId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, Owner};
 use louver_domain::limits::Limits;
@@ -170,16 +169,6 @@ pub(super) fn expiry(
         ));
     }
     Ok(Some(asked.map_or(last, |end| end.min(last))))
-}
-
-/// Endpoints, each once.
-pub(super) fn each_once(asked: Option<Vec<EndpointKind>>) -> Result<Option<Vec<EndpointKind>>, ControlError> {
-    let Some(asked) = asked else { return Ok(None) };
-    let once = EndpointKind::ALL.iter().all(|kind| asked.iter().filter(|other| *other == kind).count() <= 1);
-    if !once {
-        return Err(ControlError::field("allowed_endpoints", "names an endpoint twice"));
-    }
-    Ok(Some(asked))
 }
 
 /// Address blocks, not too many of them.

@@ -12,7 +12,7 @@ use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::calendar::{Period, Window, Zone};
-use louver_domain::endpoints::EndpointKind;
+use louver_domain::endpoints::{Billing, EndpointKind};
 use louver_domain::id::WorkspaceId;
 use louver_domain::money::Money;
 use louver_domain::prices::{Price, Prices, Terms};
@@ -126,45 +126,103 @@ fn entries(group: &Group, sums: &Sums, prices: &AllPrices) -> Vec<UsageSum> {
     // A change of price within the day shows in the sum alone.
     let price = prices.get(model).and_then(|prices| prices.at(at)).map(|(_, price)| price);
     let chat = group.endpoint.as_deref() == Some(EndpointKind::Chat.as_str());
-    split(sums, price)
+    let endpoint = group.endpoint.as_deref().and_then(EndpointKind::parse);
+    let tokens = if chat { UsageKind::Chat } else { UsageKind::Completion };
+    split(sums, price, tokens, endpoint.map_or(Billing::Tokens, EndpointKind::billing))
         .into_iter()
-        .filter(|(_, tokens, cost)| *tokens > 0 || cost.nanos() > 0)
-        .map(|(name, tokens, cost)| UsageSum {
-            kind: if chat { UsageKind::Chat } else { UsageKind::Completion },
+        .filter(|part| part.count > 0 || part.cost > 0)
+        .map(|part| UsageSum {
+            kind: part.kind,
             model: model.clone(),
-            group: name.to_owned(),
+            group: part.group.to_owned(),
             timestamp: Time(at.rfc3339()),
             api_zone: ApiZone::Global,
             service_tier: ServiceTier::Standard,
-            value: tokens,
-            value_paid: if sums.cost.nanos() > 0 { tokens } else { 0 },
-            cost: Amount::from_nanos(cost.nanos()),
+            value: part.count,
+            value_paid: if sums.cost.nanos() > 0 { part.count } else { 0 },
+            cost: Amount::from_nanos(part.cost),
         })
         .collect()
 }
 
-/// The parts of a sum: what the price says of all but one, and for that one what is left of the cost.
-fn split(sums: &Sums, price: Option<&Price>) -> [(&'static str, u64, Money); 3] {
-    let tokens = sums.tokens;
-    let fresh = tokens.input.saturating_sub(tokens.cached);
-    let no_units = Units::default();
-    let cost = |price: &Price, part| price.cost(part, &no_units, Terms::default()).nanos();
-    let of = |part: Tokens| price.map_or(0, |price| cost(price, part));
-    let total = sums.cost.nanos();
-    let cached = of(Tokens { input: tokens.cached, cached: tokens.cached, output: 0 }).min(total);
-    let rest = total.saturating_sub(cached);
-    // Rounding and old prices fall to a part that was used.
-    let output = if fresh == 0 && tokens.output > 0 {
-        rest
-    } else {
-        of(Tokens { input: 0, cached: 0, output: tokens.output }).min(rest)
+/// A part of a sum.
+struct Part {
+    kind: UsageKind,
+    group: &'static str,
+    count: u64,
+    cost: i64,
+}
+
+/// The parts of a sum: what the price says of all but the one that the endpoint is billed by, and for that one what is
+/// left of the cost: rounding, old prices and better or worse terms.
+fn split(sums: &Sums, price: Option<&Price>, tokens: UsageKind, billing: Billing) -> Vec<Part> {
+    let (used, units) = (sums.tokens, sums.units);
+    let none = Tokens::default();
+    let of = |tokens: Tokens, units: Units| {
+        price.map_or(0, |price| price.cost(tokens, &units, Terms::default()).nanos())
     };
-    let input = rest.saturating_sub(output);
-    [
-        ("input", fresh, Money::from_nanos(input)),
-        ("cached", tokens.cached, Money::from_nanos(cached)),
-        ("output", tokens.output, Money::from_nanos(output)),
-    ]
+    let of_tokens = |tokens: Tokens| of(tokens, Units::default());
+    let of_units = |units: Units| of(none, units);
+    let fresh = used.input.saturating_sub(used.cached);
+    let part = |kind, group, count, cost| Part { kind, group, count, cost };
+    let mut parts = vec![
+        part(tokens, "input", fresh, of_tokens(Tokens { input: fresh, ..none })),
+        part(
+            tokens,
+            "cached",
+            used.cached,
+            of_tokens(Tokens { input: used.cached, cached: used.cached, ..none }),
+        ),
+        part(tokens, "output", used.output, of_tokens(Tokens { output: used.output, ..none })),
+        part(
+            UsageKind::Ocr,
+            "pages",
+            units.pages,
+            of_units(Units { pages: units.pages, ..Units::default() }),
+        ),
+        part(
+            UsageKind::Ocr,
+            "annotated_pages",
+            units.annotated_pages,
+            of_units(Units { annotated_pages: units.annotated_pages, ..Units::default() }),
+        ),
+        part(
+            UsageKind::Audio,
+            "audio_seconds",
+            units.audio_seconds,
+            of_units(Units { audio_seconds: units.audio_seconds, ..Units::default() }),
+        ),
+        part(
+            UsageKind::AudioCharacters,
+            "characters",
+            units.characters,
+            of_units(Units { characters: units.characters, ..Units::default() }),
+        ),
+        // What a call of a tool cost is not kept by itself: it is what is left.
+        part(UsageKind::Connectors, "tool_calls", units.tool_calls, 0),
+    ];
+    let rest_of = rest_of(&parts, billing);
+    let mut left = sums.cost.nanos();
+    for (place, part) in parts.iter_mut().enumerate() {
+        part.cost = if place == rest_of { 0 } else { part.cost.clamp(0, left.max(0)) };
+        left = left.saturating_sub(part.cost);
+    }
+    if let Some(part) = parts.get_mut(rest_of) {
+        part.cost = left;
+    }
+    parts
+}
+
+/// The place of the part that what is left of a cost falls to: one that was used, and first what has no price alone.
+fn rest_of(parts: &[Part], billing: Billing) -> usize {
+    let usual = match billing {
+        Billing::Tokens | Billing::InputTokens | Billing::Free => ["tool_calls", "input", "output"],
+        Billing::Pages => ["pages", "annotated_pages", "input"],
+        Billing::AudioSeconds => ["audio_seconds", "input", "output"],
+        Billing::Characters => ["characters", "input", "output"],
+    };
+    let used = |group: &&str| parts.iter().position(|part| part.group == *group && part.count > 0);
+    usual.iter().find_map(used).unwrap_or(0)
 }
 
 /// The prices of what was used, as they stood at the end of the month.
@@ -173,19 +231,39 @@ fn shown_prices(used: &BTreeSet<&str>, prices: &AllPrices, period: Period) -> Ve
     let mut all = Vec::new();
     for model in used {
         let Some((_, price)) = prices.get(*model).and_then(|prices| prices.at(last)) else { continue };
-        for (group, money) in [
+        let per_million = |money: Money| UnitPrice::per_million(money.nanos().unsigned_abs());
+        let of_tokens = [
             ("input", price.input_usd_per_mtok),
             ("cached", price.cached_input_usd_per_mtok),
             ("output", price.output_usd_per_mtok),
-        ] {
-            let Some(money) = money else { continue };
+        ];
+        let tokens =
+            of_tokens.map(|(group, money)| (LagoEventType::ApiTokens, group, money.map(per_million)));
+        let per_thousand = |money: Money| UnitPrice::per_thousand(money.nanos().unsigned_abs());
+        let units = [
+            (LagoEventType::ApiPages, "pages", price.usd_per_1000_pages.map(per_thousand)),
+            (
+                LagoEventType::ApiPages,
+                "annotated_pages",
+                price.usd_per_1000_annotated_pages.map(per_thousand),
+            ),
+            (LagoEventType::ApiAudioCharacters, "characters", price.usd_per_mchar.map(per_million)),
+        ];
+        // A second of audio costs a sixtieth of a minute.
+        let seconds = price.usd_per_audio_minute.map(|money| {
+            let millions = u128::from(money.nanos().unsigned_abs()).saturating_mul(1_000_000);
+            UnitPrice::per_million(u64::try_from(millions.div_ceil(60)).unwrap_or(u64::MAX))
+        });
+        let seconds = [(LagoEventType::ApiAudioSeconds, "audio_seconds", seconds)];
+        for (event_type, group, price) in tokens.into_iter().chain(units).chain(seconds) {
+            let Some(price) = price else { continue };
             all.push(PriceData {
-                event_type: Some(LagoEventType::ApiTokens),
+                event_type: Some(event_type),
                 billing_metric: (*model).to_owned(),
                 billing_group: group.to_owned(),
                 api_zone: ApiZone::Global,
                 service_tier: ServiceTier::Standard,
-                price: UnitPrice::per_million(money.nanos().unsigned_abs()),
+                price,
             });
         }
     }
@@ -210,9 +288,9 @@ mod tests {
                     cost: Money::from_nanos(cost),
                     ..Sums::default()
                 };
-                let parts = split(&sums, price);
-                assert_eq!(parts.iter().map(|(_, _, cost)| cost.nanos()).sum::<i64>(), cost);
-                assert_eq!(parts.iter().map(|(_, tokens, _)| tokens).sum::<u64>(), input + output);
+                let parts = split(&sums, price, UsageKind::Chat, Billing::Tokens);
+                assert_eq!(parts.iter().map(|part| part.cost).sum::<i64>(), cost);
+                assert_eq!(parts.iter().map(|part| part.count).sum::<u64>(), input + output);
             }
         }
         let sums = Sums {
@@ -220,7 +298,33 @@ mod tests {
             cost: Money::from_nanos(104_000),
             ..Sums::default()
         };
-        let costs = split(&sums, Some(&price)).map(|(_, _, cost)| cost.nanos());
-        assert_eq!(costs, [100_000, 1_000, 3_000]);
+        let parts = split(&sums, Some(&price), UsageKind::Chat, Billing::Tokens);
+        let costs: Vec<i64> = parts.iter().map(|part| part.cost).collect();
+        assert_eq!(costs, [100_000, 1_000, 3_000, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn units_have_parts_of_their_own() {
+        let of = |nanos| Some(Money::from_nanos(nanos));
+        let price = Price {
+            usd_per_1000_pages: of(4_000_000_000),
+            usd_per_1000_annotated_pages: of(5_000_000_000),
+            ..Price::none(Timestamp::from_micros(0))
+        };
+        let units = Units { pages: 10, annotated_pages: 2, ..Units::default() };
+        let sums = Sums { units, cost: Money::from_nanos(55_000_000), ..Sums::default() };
+        let parts = split(&sums, Some(&price), UsageKind::Completion, Billing::Pages);
+        let shown: Vec<_> = parts
+            .iter()
+            .filter(|part| part.count > 0)
+            .map(|part| (part.group, part.count, part.cost))
+            .collect();
+        // Five million above the price are the rest, on what the endpoint is billed by.
+        assert_eq!(shown, [("pages", 10, 45_000_000), ("annotated_pages", 2, 10_000_000)]);
+        let units = Units { tool_calls: 3, ..Units::default() };
+        let sums = Sums { units, cost: Money::from_nanos(90_000_000), ..Sums::default() };
+        let parts = split(&sums, None, UsageKind::Chat, Billing::Tokens);
+        let tools = parts.last().unwrap();
+        assert_eq!((tools.kind, tools.count, tools.cost), (UsageKind::Connectors, 3, 90_000_000));
     }
 }

@@ -120,6 +120,7 @@ pub(crate) fn kind(path: &str, parameter: &str) -> &'static str {
         "id" if of("/v1/gateway/budgets") => "budget",
         "id" if of("/v1/gateway/models") => "model",
         "id" if of("/v1/gateway/upstreams") => "upstream",
+        "id" if of("/v1/gateway/objects") => "object",
         other => panic!("{path}: what {other} names is not known to these tests: say it in rights/estate.rs"),
     }
 }
@@ -137,6 +138,8 @@ async fn shared(house: &House) -> Names {
     let channel = house.make("/v1/gateway/alert-channels", &channel.to_string()).await;
     let upstream = json!({"name": "first", "key": "mistral-key-0123456789"});
     let upstream = house.make("/v1/gateway/upstreams", &upstream.to_string()).await;
+    let object = json!({"kind": "file", "upstream_id": "kept", "workspace_id": house.workspace});
+    let object = house.make("/v1/gateway/objects", &object.to_string()).await;
     let names = [
         ("person", person.id.to_string()),
         ("custom_role", text(&role, "id")),
@@ -145,6 +148,7 @@ async fn shared(house: &House) -> Names {
         ("invitation", text(&invitations["data"][0], "id")),
         ("alert_channel", text(&channel, "id")),
         ("upstream", text(&upstream, "id")),
+        ("object", text(&object, "id")),
         ("run", NOTHING.to_owned()),
     ];
     names.into()

@@ -4,7 +4,7 @@ use crate::openapi::told;
 use crate::routes::Operation;
 
 /// Method, path and body; names between braces stand for objects of the estate.
-const BODIES: [(&str, &str, &str); 45] = [
+const BODIES: [(&str, &str, &str); 47] = [
     (
         "POST",
         "/v1/admin/api-keys",
@@ -75,6 +75,16 @@ const BODIES: [(&str, &str, &str); 45] = [
         "/v1/gateway/models",
         r#"{"models": [{"id": "a", "family": "m", "name": "M", "context": 1000, "status": "active", "prices": [{"effective_from": "2026-01-01", "input_usd_per_mtok": 0.1, "cached_input_usd_per_mtok": 0.01, "output_usd_per_mtok": 0.3}]}]}"#,
     ),
+    (
+        "POST",
+        "/v1/gateway/objects",
+        r#"{"kind": "file", "upstream_id": "adopted", "workspace_id": "{workspace}"}"#,
+    ),
+    (
+        "POST",
+        "/v1/gateway/adjustments",
+        r#"{"workspace_id": "{workspace}", "day": "2026-11-02", "model": "mistral-small-2603", "reported": {"input_tokens": 7}, "key_id": "{key}", "endpoint": "chat.completions", "reason": "the bill"}"#,
+    ),
     ("PATCH", "/v1/gateway/organization", r#"{"limits": {"max_key_lifetime_days": 30}}"#),
     ("POST", "/v1/gateway/roles", r#"{"name": "new", "allowed_models": ["mistral-small"]}"#),
     ("PATCH", "/v1/gateway/roles/{name}", r#"{"daily_token_budget": 100}"#),
@@ -134,6 +144,11 @@ pub(crate) fn query(operation: &Operation) -> String {
             other => panic!("{}: a value for {other} is wanted in rights/requests.rs", operation.path),
         })
         .collect();
+    // Its body leaves out what is in effect.
+    let pairs = match (operation.method.as_str(), operation.path) {
+        ("PUT", "/v1/gateway/models") => vec!["force=true".to_owned()],
+        _ => pairs,
+    };
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
