@@ -26,6 +26,7 @@ use crate::snapshot::KeyEntry;
 use crate::upstream::{AnswerBody, Call, Payload, Pool, SendError};
 use crate::{edge, intake};
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use louver_domain::admission;
@@ -53,6 +54,8 @@ pub(crate) struct Deed<'a> {
     pub(crate) caller: Caller,
     pub(crate) allowance: Allowance,
     pub(crate) asked: &'a Asked<'a>,
+    /// Its address and its headers.
+    pub(crate) head: Parts,
     pub(crate) query: Query,
     /// Strictly read JSON; empty where the request has no body.
     pub(crate) body: Bytes,
@@ -92,7 +95,7 @@ pub(crate) async fn answer(
     } else {
         intake::json(gateway.settings(), &head.headers, body).await?
     };
-    let deed = Deed { gateway, pool, visitor, caller, allowance, asked, query, body };
+    let deed = Deed { gateway, pool, visitor, caller, allowance, asked, head, query, body };
     match asked.endpoint {
         Endpoint::ListFiles => files::list(&deed).await,
         Endpoint::GetFile => files::get(&deed).await,
@@ -142,10 +145,7 @@ const fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
 
 /// Requests that change something and say all of it in their address.
 const fn is_bodiless(endpoint: Endpoint) -> bool {
-    matches!(
-        endpoint,
-        Endpoint::SwitchAgentVersion | Endpoint::SetAgentAlias | Endpoint::CancelBatchJob
-    )
+    matches!(endpoint, Endpoint::SwitchAgentVersion | Endpoint::SetAgentAlias | Endpoint::CancelBatchJob)
 }
 
 impl Deed<'_> {
@@ -236,23 +236,31 @@ pub(crate) fn reply(status: StatusCode, value: &Value, allowance: Allowance) -> 
     response
 }
 
-/// Sends a request, and answers as soon as the head of the answer is there.
-async fn send(
+/// A request about an object, as it goes upstream with a credential.
+pub(crate) fn call(
     gateway: &Gateway,
-    pool: &Pool,
-    key: &KeyEntry,
     credential: &InUse,
     (method, target, body): (Method, String, Payload),
-) -> Result<Response<AnswerBody>, Failure> {
-    let call = Call {
+) -> Call {
+    Call {
         method,
         target: Cow::Owned(target),
         authority: gateway.settings().upstream.authority.clone(),
         authorization: credential.credential().authorization.clone(),
         accept: "*/*",
         body,
-    };
-    let response = pool.send(call).await.map_err(unanswered)?;
+    }
+}
+
+/// Sends a request, and answers as soon as the head of the answer is there.
+async fn send(
+    gateway: &Gateway,
+    pool: &Pool,
+    key: &KeyEntry,
+    credential: &InUse,
+    asked: (Method, String, Payload),
+) -> Result<Response<AnswerBody>, Failure> {
+    let response = pool.send(call(gateway, credential, asked)).await.map_err(unanswered)?;
     forward::judge_status(gateway, key.organization_id, credential.credential(), response.status())?;
     Ok(response)
 }

@@ -110,6 +110,7 @@ pub(crate) enum Failure {
     BatchEndpoint,
     BatchFile,
     BatchLines { most: u64 },
+    BatchMixed,
     OwnAddress,
     Refused(Refusal),
     NoCredential,
@@ -252,6 +253,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             "The objects that the request names were made with different upstream credentials; one call has one.".into(),
         ),
         Failure::Batch(BatchError::Request { line, error }) => batch_line(&id, line, error),
+        Failure::Batch(BatchError::Model { line }) => batch_model(&id, line),
         Failure::Batch(error) => plain(422, "invalid_request", format!("The batch is refused: {error}.")),
         Failure::BatchModel => plain(
             422,
@@ -262,6 +264,11 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             422,
             "invalid_request",
             "The file has lines that cannot be requests to the endpoint of the job.".into(),
+        ),
+        Failure::BatchMixed => plain(
+            422,
+            "invalid_request",
+            "The lines of a job must all have the same guardrails, and all or none have annotations.".into(),
         ),
         Failure::BatchFile => plain(422, "invalid_request", "The file was not uploaded for a batch.".into()),
         Failure::BatchLines { most } => plain(
@@ -321,6 +328,15 @@ fn batch_line(id: &str, line: u64, error: RequestError) -> Response<Body> {
             shape(id, details)
         }
     }
+}
+
+/// A line of a batch whose model is unknown or not allowed: as of a call of its own.
+fn batch_model(id: &str, line: u64) -> Response<Body> {
+    let refusal = Refusal::ModelNotAllowed;
+    let message = format!("Line {line}: {}", refusal.message());
+    let mut body = ErrorBody::new(refusal.status(), refusal.kind(), message, id);
+    body.param = refusal.param();
+    answer(&body)
 }
 
 fn form_error(id: &str, error: MultipartError) -> Response<Body> {

@@ -90,26 +90,44 @@ pub enum BatchError {
     TooVaried,
 }
 
-/// Reads the content of a batch's file in pieces, cut anywhere, and writes it anew: each line as it was, with its model
-/// by its one pinned name.
-pub struct Content<F> {
+/// What the names in lines stand for.
+pub trait Names {
+    /// The pinned id of a model's name; `None` refuses the line.
+    fn pinned(&self, model: &str) -> Option<String>;
+    /// What goes upstream for the name that a client gave to its cached prompts.
+    fn cache(&self, given: &str) -> String;
+}
+
+impl<N: Names> Names for &N {
+    fn pinned(&self, model: &str) -> Option<String> {
+        (*self).pinned(model)
+    }
+
+    fn cache(&self, given: &str) -> String {
+        (*self).cache(given)
+    }
+}
+
+/// Reads the content of a batch's file in pieces, cut anywhere, and writes it anew: each line as a call of its own would
+/// go upstream.
+pub struct Content<N> {
     lines: Lines,
-    reading: Reading<F>,
+    reading: Reading<N>,
 }
 
 /// What has been read of a batch.
-struct Reading<F> {
-    pinned: F,
+struct Reading<N> {
+    names: N,
     summary: Summary,
     /// A file of a million ids is not kept; their keyed hashes are.
     ids: HashSet<u64>,
     hasher: RandomState,
 }
 
-impl<F: Fn(&str) -> Option<String>> Content<F> {
-    /// A reader. `pinned` answers the pinned id of a model's name; `None` refuses the line.
-    pub fn new(pinned: F) -> Self {
-        Self { lines: Lines::new(LONGEST_LINE), reading: Reading::new(pinned) }
+impl<N: Names> Content<N> {
+    /// A reader.
+    pub fn new(names: N) -> Self {
+        Self { lines: Lines::new(LONGEST_LINE), reading: Reading::new(names) }
     }
 
     /// Takes the next bytes, and adds to `out` what goes upstream for the lines that are whole now.
@@ -136,9 +154,9 @@ impl<F: Fn(&str) -> Option<String>> Content<F> {
     }
 }
 
-impl<F: Fn(&str) -> Option<String>> Reading<F> {
-    fn new(pinned: F) -> Self {
-        Self { pinned, summary: Summary::default(), ids: HashSet::new(), hasher: RandomState::new() }
+impl<N: Names> Reading<N> {
+    fn new(names: N) -> Self {
+        Self { names, summary: Summary::default(), ids: HashSet::new(), hasher: RandomState::new() }
     }
 
     fn file_line(&mut self, line: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), BatchError> {
@@ -158,15 +176,15 @@ impl<F: Fn(&str) -> Option<String>> Reading<F> {
         if bytes.trim_ascii().is_empty() {
             return Err(BatchError::Blank { line: number });
         }
-        let line = Line::read(bytes, number)?;
+        let mut line = Line::read(bytes, number)?;
         if !self.ids.insert(self.hasher.hash_one(&line.custom_id)) {
             return Err(BatchError::Twice { line: number });
         }
         let pinned = match &line.model {
             None => None,
-            Some(name) => Some((self.pinned)(name).ok_or(BatchError::Model { line: number })?),
+            Some(name) => Some(self.names.pinned(name).ok_or(BatchError::Model { line: number })?),
         };
-        line.write(bytes, pinned.as_deref(), out);
+        line.write(bytes, pinned.as_deref(), &self.names, out);
         self.summary.add(&line.requests, pinned.as_deref())
     }
 

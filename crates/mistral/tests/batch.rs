@@ -2,18 +2,27 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use louver_mistral::batch::{
-    BatchError, Content, LONGEST_LINE, Lines, MOST_BYTES, MOST_LINES, Summary, read_job, read_output,
+    BatchError, Content, LONGEST_LINE, Lines, MOST_BYTES, MOST_LINES, Names, Summary, read_job, read_output,
 };
 use louver_mistral::endpoints::Endpoint;
 use louver_mistral::request::RequestError;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn pinned(name: &str) -> Option<String> {
-    match name {
-        "small" | "small-latest" => Some("small-1".into()),
-        "large" => Some("large-1".into()),
-        _ => None,
+/// A key that may use two models.
+struct Key;
+
+impl Names for Key {
+    fn pinned(&self, model: &str) -> Option<String> {
+        match model {
+            "small" | "small-latest" => Some("small-1".into()),
+            "large" => Some("large-1".into()),
+            _ => None,
+        }
+    }
+
+    fn cache(&self, given: &str) -> String {
+        format!("ours-{given}")
     }
 }
 
@@ -26,7 +35,7 @@ fn chat(id: &str, model: Option<&str>) -> Value {
 }
 
 fn read_in(bytes: &[u8], size: usize) -> Result<(Summary, Vec<u8>), BatchError> {
-    let mut content = Content::new(pinned);
+    let mut content = Content::new(Key);
     let mut out = Vec::new();
     for piece in bytes.chunks(size.max(1)) {
         content.feed(piece, &mut out)?;
@@ -43,14 +52,72 @@ fn read(text: &str) -> Result<(Summary, Vec<u8>), BatchError> {
 fn models_are_pinned_and_the_rest_is_as_it_was() {
     let line = "{ \"custom_id\":\"a\\u0062\",\t\"body\" : {\"messages\":[{\"role\":\"user\",\"content\":\"é\"}], \"model\" : \"small-latest\" } }";
     let (summary, out) = read(line).unwrap();
-    assert_eq!(String::from_utf8(out).unwrap(), line.replace("\"small-latest\"", "\"small-1\"") + "\n");
+    let pinned = "\"small-1\",\"service_tier\":\"standard_only\"";
+    assert_eq!(String::from_utf8(out).unwrap(), line.replace("\"small-latest\"", pinned) + "\n");
     let chats = summary.of(Endpoint::ChatCompletions).unwrap();
     assert_eq!((summary.lines, chats.len(), chats[0].model.as_deref()), (1, 1, Some("small-1")));
     assert!(chats[0].open && chats[0].sums.input > 0);
     let plain = format!("{}\r\n", chat("a", None));
     let (summary, out) = read(&plain).unwrap();
-    assert_eq!(String::from_utf8(out).unwrap(), plain, "a line that names no model stays as it is");
+    let wanted = plain.replace("\"body\":{", "\"body\":{\"service_tier\":\"standard_only\",");
+    assert_eq!(String::from_utf8(out).unwrap(), wanted, "a line that names no model gets none");
     assert_eq!(summary.of(Endpoint::ChatCompletions).unwrap()[0].model, None);
+}
+
+#[test]
+fn c9_c18_a_line_goes_upstream_as_a_call_of_its_own_would() {
+    let mut line = chat("1", Some("small"));
+    line["body"]["prompt_cache_key"] = "mine".into();
+    line["body"]["service_tier"] = Value::Null;
+    let mut dear = chat("2", None);
+    dear["body"]["service_tier"] = "auto".into();
+    let fill = json!({"custom_id": "3", "body": {"model": "small", "prompt": "x"}});
+    let (summary, out) = read(&format!("{line}\n{dear}\n{fill}\n")).unwrap();
+    let sent: Vec<Value> =
+        String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (line["body"]["model"], line["body"]["prompt_cache_key"]) = ("small-1".into(), "ours-mine".into());
+    line["body"]["service_tier"] = "standard_only".into();
+    assert_eq!(sent, [line, dear, json!({"custom_id": "3", "body": {"model": "small-1", "prompt": "x"}})]);
+    assert_eq!(summary.classes.iter().map(|class| class.priority).collect::<Vec<_>>(), [false, true, false]);
+}
+
+#[test]
+fn documents_sound_guardrails_and_addresses_are_remembered() {
+    let ocr = |id: &str, document: Value, rest: Value| {
+        let mut body = json!({"model": "small", "document": document});
+        body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        json!({"custom_id": id, "body": body})
+    };
+    let remote = json!({"type": "document_url", "document_url": "https://Example.com/a.pdf"});
+    let file = json!({"type": "file", "file_id": "f-1"});
+    let annotation = json!({"bbox_annotation_format": {"type": "json_object"}, "pages": [0, 1, 2]});
+    let lines =
+        [ocr("1", remote.clone(), json!({})), ocr("2", file, json!({})), ocr("3", remote, annotation)];
+    let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+    let (summary, _) = read(&text.join("\n")).unwrap();
+    let classes = summary.of(Endpoint::Ocr).unwrap();
+    let told: Vec<_> =
+        classes.iter().map(|it| (it.sums.lines, it.sums.pages, it.annotated, it.unseen)).collect();
+    assert_eq!(told, [(2, 0, false, true), (1, 3, true, false)]);
+    assert_eq!(summary.hosts, ["example.com"]);
+    assert_eq!(summary.named.iter().map(|it| (&*it.kind, &*it.id)).collect::<Vec<_>>(), [("file", "f-1")]);
+    let mut shown = chat("1", Some("small"));
+    shown["body"]["messages"][0]["content"] =
+        json!([{"type": "document_url", "document_url": "https://example.com/b.pdf"}]);
+    shown["body"]["guardrails"] = json!([{"moderation_llm_v2": {"model_name": "judge"}}]);
+    let (summary, _) = read(&format!("{shown}\n{}", chat("2", Some("small")))).unwrap();
+    let chats = summary.of(Endpoint::ChatCompletions).unwrap();
+    assert_eq!(chats.len(), 2);
+    assert_eq!((chats[0].fills_context, &*chats[0].nested_models), (true, &["judge".to_owned()][..]));
+    assert_eq!((chats[1].fills_context, chats[1].nested_models.len()), (false, 0));
+    let many = |place: usize| {
+        let mut line = shown.clone();
+        line["custom_id"] = place.to_string().into();
+        line["body"]["messages"][0]["content"][0]["document_url"] = format!("https://h{place}.test/").into();
+        line.to_string()
+    };
+    let text: Vec<String> = (0..1001).map(many).collect();
+    assert_eq!(read(&text.join("\n")).unwrap_err(), BatchError::TooVaried);
 }
 
 #[test]
@@ -150,7 +217,7 @@ fn the_limits_of_a_file_hold() {
     let longest = format!("{}{}", long, " ".repeat(pad));
     assert!(read(&longest).is_ok());
     assert_eq!(read(&format!("{longest} ")).unwrap_err(), BatchError::LineTooLong { line: 1 });
-    let mut content = Content::new(pinned);
+    let mut content = Content::new(Key);
     let mut out = Vec::new();
     let line = vec![b' '; 64 * 1024 * 1024];
     let mut refused = None;
@@ -171,7 +238,7 @@ fn the_limits_of_a_file_hold() {
 
 #[test]
 fn a_file_has_no_more_than_a_million_lines() {
-    let mut content = Content::new(pinned);
+    let mut content = Content::new(Key);
     let mut out = Vec::new();
     let mut refused = None;
     for id in 0..=MOST_LINES {
@@ -189,18 +256,25 @@ fn a_file_has_no_more_than_a_million_lines() {
 fn a_job_is_read_strictly_and_written_anew() {
     let body = json!({"endpoint": "/v1/chat/completions", "model": "small-latest", "timeout_hours": 3,
         "metadata": {"a": "b"}, "requests": [chat("1", None), chat("2", Some("small-latest"))]});
-    let job = read_job(body.to_string().as_bytes(), pinned).unwrap();
+    let job = read_job(body.to_string().as_bytes(), Key).unwrap();
     assert_eq!((job.endpoint, job.timeout_hours), (Endpoint::ChatCompletions, 3));
     assert_eq!(job.inline.as_ref().unwrap().lines, 2);
     let written: Value = serde_json::from_slice(&job.written(Some("small-1"), "mark")).unwrap();
+    let mut frame = written.clone();
+    frame["requests"] = Value::Null;
     assert_eq!(
-        written,
+        frame,
         json!({"endpoint": "/v1/chat/completions", "model": "small-1", "timeout_hours": 3,
-            "metadata": {"louver_intent": "mark", "a": "b"},
-            "requests": [chat("1", None), chat("2", Some("small-1"))]})
+            "metadata": {"louver_intent": "mark", "a": "b"}, "requests": null})
     );
+    let sent = |id: &str, model: Option<&str>| {
+        let mut line = chat(id, model);
+        line["body"]["service_tier"] = "standard_only".into();
+        line
+    };
+    assert_eq!(written["requests"], json!([sent("1", None), sent("2", Some("small-1"))]));
     let by_file = json!({"endpoint": "/v1/fim/completions", "input_files": ["f-1", "f-2"], "model": null});
-    let job = read_job(by_file.to_string().as_bytes(), pinned).unwrap();
+    let job = read_job(by_file.to_string().as_bytes(), Key).unwrap();
     let written: Value = serde_json::from_slice(&job.written(None, "mark")).unwrap();
     assert_eq!(
         written,
@@ -212,7 +286,7 @@ fn a_job_is_read_strictly_and_written_anew() {
 #[test]
 fn jobs_that_say_too_much_or_too_little_are_refused() {
     let good = json!({"endpoint": "/v1/chat/completions", "model": "small", "input_files": ["f"]});
-    assert!(read_job(good.to_string().as_bytes(), pinned).is_ok());
+    assert!(read_job(good.to_string().as_bytes(), Key).is_ok());
     for (field, bad) in [
         ("endpoint", Value::Null),
         ("endpoint", json!("/v1/models")),
@@ -238,7 +312,7 @@ fn jobs_that_say_too_much_or_too_little_are_refused() {
     ] {
         let mut body = good.clone();
         body[field] = bad.clone();
-        let error = read_job(body.to_string().as_bytes(), pinned).unwrap_err();
+        let error = read_job(body.to_string().as_bytes(), Key).unwrap_err();
         assert!(
             matches!(&error, BatchError::Request { line: 0, error: RequestError::Shape(_) }),
             "{field} {bad}: {error:?}"
@@ -246,7 +320,7 @@ fn jobs_that_say_too_much_or_too_little_are_refused() {
     }
     let many: Vec<Value> = (0..10_001).map(|id| chat(&id.to_string(), None)).collect();
     let body = json!({"endpoint": "/v1/chat/completions", "model": "small", "requests": many});
-    assert!(read_job(body.to_string().as_bytes(), pinned).is_err());
+    assert!(read_job(body.to_string().as_bytes(), Key).is_err());
 }
 
 #[test]
@@ -301,7 +375,7 @@ proptest! {
     #[test]
     fn nothing_makes_the_readers_fail(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = read_in(&bytes, 7);
-        let _ = read_job(&bytes, pinned);
+        let _ = read_job(&bytes, Key);
         let _ = read_output(&bytes);
     }
 }

@@ -1,6 +1,7 @@
 //! The bill of a batch: what each line of its output used, at the prices that held when the job was made.
 
 use super::known::{Known, Worst};
+use crate::settle::guarded;
 use louver_domain::endpoints::Billing;
 use louver_domain::money::Money;
 use louver_domain::prices::{Price, Terms};
@@ -73,9 +74,15 @@ impl<'a> Bill<'a> {
             return None;
         }
         let (tools, tool_calls) = self.tools(usage)?;
-        let tokens =
-            Tokens { input: usage.input_tokens, cached: usage.cached_tokens, output: usage.output_tokens };
-        let pages = if self.known.endpoint.billing() == Billing::Pages { usage.pages } else { 0 };
+        // As of a call of its own: what is billed by pages has no tokens, whatever upstream counts beside them.
+        let billing = self.known.endpoint.billing();
+        let tokens = match billing {
+            Billing::Tokens | Billing::InputTokens => {
+                Tokens { input: usage.input_tokens, cached: usage.cached_tokens, output: usage.output_tokens }
+            }
+            Billing::Pages | Billing::AudioSeconds | Billing::Characters | Billing::Free => Tokens::default(),
+        };
+        let pages = if billing == Billing::Pages { usage.pages } else { 0 };
         let (pages, annotated_pages) = if self.known.annotated { (0, pages) } else { (pages, 0) };
         let units = Units { pages, annotated_pages, tool_calls, ..Units::default() };
         let terms = Terms { priority: usage.priority, batch: true, regional: false };
@@ -89,7 +96,9 @@ impl<'a> Bill<'a> {
             Some(place) => priced.into_iter().find(|(at, _)| *at == place)?,
             None => priced.max_by_key(|(_, nanos)| *nanos)?,
         };
-        Some((place, Used { tokens, units, nanos: nanos.saturating_add(tools) }))
+        let guards = self.known.guards.as_ref().map_or(Money::ZERO, |guards| guarded(guards, tokens.input));
+        let beside = tools.saturating_add(guards.nanos());
+        Some((place, Used { tokens, units, nanos: nanos.saturating_add(beside) }))
     }
 
     /// What the tools cost that a line called, and how many calls; `None`: one without a price, where it needs one.

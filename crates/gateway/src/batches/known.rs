@@ -29,6 +29,9 @@ pub(crate) struct Known {
     pub(crate) tools: Vec<(String, Money)>,
     /// Whether pages are annotated.
     pub(crate) annotated: bool,
+    /// The price of the models of guardrails, which read the same input; of each line, or of none.
+    #[serde(default)]
+    pub(crate) guards: Option<Price>,
     /// Whether what has no price is refused.
     pub(crate) needs_price: bool,
     /// More tokens than this no line can have.

@@ -1,13 +1,12 @@
 //! What the poller asks upstream: objects in JSON, and files line by line.
 
-use crate::objects::whole;
+use crate::objects::{self, whole};
 use crate::pipeline::Gateway;
-use crate::upstream::{AnswerBody, Call, Payload, Pool};
+use crate::upstream::{AnswerBody, Payload, Pool};
 use http::{Method, Response, StatusCode};
 use louver_domain::id::UpstreamId;
 use louver_mistral::batch::Lines;
 use serde_json::Value;
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -79,14 +78,7 @@ impl Asker<'_> {
     async fn get(&self, target: String) -> Result<Answer<Response<AnswerBody>>, Silence> {
         let snapshot = self.gateway.snapshot();
         let credential = snapshot.credential(self.credential).ok_or(Silence::NoCredential)?;
-        let call = Call {
-            method: Method::GET,
-            target: Cow::Owned(target),
-            authority: self.gateway.settings().upstream.authority.clone(),
-            authorization: credential.credential().authorization.clone(),
-            accept: "*/*",
-            body: Payload::default(),
-        };
+        let call = objects::call(self.gateway, &credential, (Method::GET, target, Payload::default()));
         let response = self.pool.send(call).await.map_err(|_| Silence::Unusable)?;
         let status = response.status();
         if status == StatusCode::NOT_FOUND {

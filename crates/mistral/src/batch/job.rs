@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::line::ENDPOINTS;
 use super::summary::Summary;
-use super::{BatchError, MOST_INLINE, Reading};
+use super::{BatchError, MOST_INLINE, Names, Reading};
 use crate::endpoints::{Endpoint, is_path_id};
 use crate::json::{self, Cursor, Fault, Kind};
 use crate::request::{Detail, RequestError, is_model_name};
@@ -52,11 +52,11 @@ struct Draft {
     details: Vec<Detail>,
 }
 
-/// Reads the body of a request for a job. `pinned` answers the pinned id of a model's name, for the requests in it.
+/// Reads the body of a request for a job. `names` are for the requests in it.
 ///
 /// # Errors
 /// Line 0 is the job itself.
-pub fn read(body: &[u8], pinned: impl Fn(&str) -> Option<String>) -> Result<Job, BatchError> {
+pub fn read(body: &[u8], names: impl Names) -> Result<Job, BatchError> {
     let refused = |error| BatchError::Request { line: 0, error };
     let mut draft = Draft::default();
     json::scan(body, |cursor| draft.document(cursor)).map_err(|error| refused(error.into()))?;
@@ -71,7 +71,7 @@ pub fn read(body: &[u8], pinned: impl Fn(&str) -> Option<String>) -> Result<Job,
     let inline = match draft.requests {
         None => None,
         Some(spans) => {
-            let mut reading = Reading::new(pinned);
+            let mut reading = Reading::new(names);
             for (place, span) in spans.into_iter().enumerate() {
                 if place > 0 {
                     requests.push(b',');

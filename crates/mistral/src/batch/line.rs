@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::BatchError;
+use super::{BatchError, Names};
 use crate::endpoints::Endpoint;
 use crate::json::{self, Cursor, Fault, Kind};
-use crate::request::{self, Detail, Request, RequestError, splice};
+use crate::request::{self, Detail, Request, RequestError};
 
 /// The endpoints whose requests can be made in a batch. Transcriptions come in forms, not in JSON; conversations go on
 /// with what is kept upstream, whose cost nobody can bound line by line.
@@ -31,8 +31,10 @@ pub(super) struct Line {
     pub(super) custom_id: String,
     /// The model as sent; `None` where the job names it.
     pub(super) model: Option<String>,
-    /// The literal of the model, in the line.
-    model_span: Range<usize>,
+    /// The body, in the line.
+    body: Range<usize>,
+    /// The body with a model, where it has none of its own.
+    with_stand_in: Option<Vec<u8>>,
     /// What it says to each endpoint that it can be for; never empty.
     pub(super) requests: Vec<Request>,
 }
@@ -74,20 +76,32 @@ impl Line {
             return Err(BatchError::Model { line: number });
         }
         let model = frame.has_model.then(|| first.model.clone());
-        let at = |place: usize| place.saturating_add(span.start);
-        let model_span = at(first.model_span.start)..at(first.model_span.end);
-        Ok(Self { custom_id, model, model_span, requests })
+        Ok(Self { custom_id, model, body: span, with_stand_in, requests })
     }
 
-    /// Writes the line with its model pinned, without its end.
-    pub(super) fn write(&self, bytes: &[u8], pinned: Option<&str>, out: &mut Vec<u8>) {
-        match pinned.filter(|pinned| self.model.as_deref() != Some(pinned)) {
-            None => out.extend_from_slice(bytes),
-            Some(pinned) => {
-                let literal = serde_json::Value::from(pinned).to_string().into_bytes();
-                out.extend_from_slice(&splice(bytes, &[(self.model_span.clone(), literal)]));
+    /// Writes the line without its end: its body as that of a call of its own goes upstream, the rest as it was.
+    pub(super) fn write(
+        &mut self,
+        bytes: &[u8],
+        pinned: Option<&str>,
+        names: &impl Names,
+        out: &mut Vec<u8>,
+    ) {
+        let Some(request) = self.requests.first_mut() else { return };
+        request.rename_cache_key(|given| names.cache(given));
+        out.extend_from_slice(bytes.get(..self.body.start).unwrap_or_default());
+        match &self.with_stand_in {
+            None => {
+                let body = bytes.get(self.body.clone()).unwrap_or_default();
+                let rewritten = request.rewrite(body, pinned.unwrap_or(&request.model), None);
+                out.extend_from_slice(rewritten.as_deref().unwrap_or(body));
+            }
+            Some(body) => {
+                let rewritten = request.rewrite(body, &request.model, None);
+                without_stand_in(rewritten.as_deref().unwrap_or(body), out);
             }
         }
+        out.extend_from_slice(bytes.get(self.body.end..).unwrap_or_default());
     }
 }
 
@@ -182,6 +196,13 @@ fn stand_in(body: &[u8], empty: bool) -> Vec<u8> {
     }
     with.extend_from_slice(body.get(1..).unwrap_or_default());
     with
+}
+
+/// Writes a body with the stand-in for a model without it.
+fn without_stand_in(body: &[u8], out: &mut Vec<u8>) {
+    let rest = body.get(STAND_IN.len().saturating_add(1)..).unwrap_or_default();
+    out.push(b'{');
+    out.extend_from_slice(rest.strip_prefix(b",").unwrap_or(rest));
 }
 
 /// What a body says to each endpoint that it can be for; without one, why the likeliest refuses it. Empty when `url`

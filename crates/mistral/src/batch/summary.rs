@@ -23,6 +23,8 @@ pub struct Summary {
     pub classes: Vec<Class>,
     /// Objects that they name.
     pub named: Vec<Named>,
+    /// Hosts of the addresses that they name, in small letters.
+    pub hosts: Vec<String>,
 }
 
 /// Requests that the same rules and prices hold for.
@@ -41,6 +43,12 @@ pub struct Class {
     pub tools: Vec<String>,
     /// Models that their guardrails name.
     pub nested_models: Vec<String>,
+    /// Whether they bring documents or sound, which can have as many tokens as the model's context holds.
+    pub fills_context: bool,
+    /// Whether the pages of their documents are annotated.
+    pub annotated: bool,
+    /// Whether each is about a document whose pages nobody can count from here.
+    pub unseen: bool,
     /// All of them together.
     pub sums: Sums,
     /// The most of any one of them.
@@ -58,10 +66,8 @@ pub struct Sums {
     pub output: u64,
     /// Choices.
     pub choices: u64,
-    /// Pages.
+    /// Pages, of documents that are seen.
     pub pages: u64,
-    /// Annotated pages.
-    pub annotated_pages: u64,
     /// Seconds of audio.
     pub audio_seconds: u64,
     /// Characters.
@@ -79,10 +85,8 @@ pub struct Peaks {
     pub max_tokens: u64,
     /// Choices.
     pub choices: u64,
-    /// Pages.
+    /// Pages, of documents that are seen.
     pub pages: u64,
-    /// Annotated pages.
-    pub annotated_pages: u64,
     /// Seconds of audio.
     pub audio_seconds: u64,
     /// Characters.
@@ -106,16 +110,9 @@ impl Summary {
             self.class(request, model)?.add(request);
         }
         let named = requests.iter().flat_map(|request| &request.references).map(Named::of);
-        for named in named {
-            if self.named.contains(&named) {
-                continue;
-            }
-            if self.named.len() >= MOST_NAMED {
-                return Err(BatchError::TooVaried);
-            }
-            self.named.push(named);
-        }
-        Ok(())
+        named.into_iter().try_for_each(|named| note(&mut self.named, named))?;
+        let mut hosts = requests.iter().flat_map(|request| &request.hosts);
+        hosts.try_for_each(|host| note(&mut self.hosts, host.clone()))
     }
 
     /// The classes of the lines as requests to an endpoint; `None` when some line cannot be one.
@@ -154,6 +151,9 @@ impl Class {
             priority: request.priority_tier,
             tools: sorted(&request.provider_tools),
             nested_models: sorted(&request.nested_models),
+            fills_context: request.fills_context,
+            annotated: request.document.is_some_and(|document| document.annotated),
+            unseen: request.document.is_some_and(|it| it.pages.is_none() && it.named.is_none()),
             sums: Sums::default(),
             peaks: Peaks::default(),
         }
@@ -165,10 +165,13 @@ impl Class {
             && (self.open, self.priority) == (other.open, other.priority)
             && self.tools == other.tools
             && self.nested_models == other.nested_models
+            && self.fills_context == other.fills_context
+            && (self.annotated, self.unseen) == (other.annotated, other.unseen)
     }
 
     fn add(&mut self, request: &Request) {
-        let (sums, peaks, quantities) = (&mut self.sums, &mut self.peaks, &request.quantities);
+        let (sums, peaks, quantities) = (&mut self.sums, &mut self.peaks, request.quantities_at_most(0));
+        let pages = quantities.pages.saturating_add(quantities.annotated_pages);
         let max_tokens = request.max_tokens.unwrap_or(0);
         let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
         let input = request.input_token_bound();
@@ -176,8 +179,7 @@ impl Class {
         add(&mut sums.input, input);
         add(&mut sums.output, max_tokens.saturating_mul(request.n));
         add(&mut sums.choices, request.n);
-        add(&mut sums.pages, quantities.pages);
-        add(&mut sums.annotated_pages, quantities.annotated_pages);
+        add(&mut sums.pages, pages);
         add(&mut sums.audio_seconds, quantities.audio_seconds);
         add(&mut sums.characters, quantities.characters);
         let raise = |peak: &mut u64, to: u64| *peak = (*peak).max(to);
@@ -185,11 +187,22 @@ impl Class {
         raise(&mut peaks.estimated, request.estimated_input_tokens());
         raise(&mut peaks.max_tokens, max_tokens);
         raise(&mut peaks.choices, request.n);
-        raise(&mut peaks.pages, quantities.pages);
-        raise(&mut peaks.annotated_pages, quantities.annotated_pages);
+        raise(&mut peaks.pages, pages);
         raise(&mut peaks.audio_seconds, quantities.audio_seconds);
         raise(&mut peaks.characters, quantities.characters);
     }
+}
+
+/// Keeps something in mind, once.
+fn note<T: PartialEq>(list: &mut Vec<T>, item: T) -> Result<(), BatchError> {
+    if list.contains(&item) {
+        return Ok(());
+    }
+    if list.len() >= MOST_NAMED {
+        return Err(BatchError::TooVaried);
+    }
+    list.push(item);
+    Ok(())
 }
 
 impl Named {

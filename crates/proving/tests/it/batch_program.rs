@@ -1,20 +1,11 @@
 //! Batches with the real program: the memory that a large one takes, and deaths while they are settled.
 
-use crate::batches::read_and_sent;
-use louver_domain::id::{KeyId, ObjectId, OrganizationId, RequestId, WorkspaceId};
-use louver_domain::objects::{ObjectKind, ObjectState};
-use louver_domain::time::Timestamp;
 use louver_proving::client::{request, try_send};
-use louver_proving::clock::ManualClock;
+use louver_proving::form::Form;
 use louver_proving::installation::{Database, Installation};
 use louver_proving::program::Program;
-use louver_store::Store;
-use louver_store::objects::{self, Object, Owner};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 
 const MODEL: &str = "mistral-small-latest";
 const PATH: &str = "/v1/batch/jobs";
@@ -108,9 +99,15 @@ async fn f7_batches_are_settled_once_however_often_the_program_is_killed() {
 async fn a_batch_of_ten_thousand_lines_goes_through_in_constant_memory() {
     let installation = Installation::new(&Database::Sqlite).await;
     let program = installation.start(0).await.unwrap();
-    let (key, key_id) = budgeted(&installation, &program).await;
-    // What any batch takes is taken before the first look at the scales.
-    post(&program, &key, &inline(lines(0, 20, 100))).await;
+    let (key, _) = budgeted(&installation, &program).await;
+    let text = |count: usize, padding: usize| -> String {
+        lines(0, count, padding).iter().map(|line| format!("{line}\n")).collect()
+    };
+    let by_file = async |text: &str| {
+        let file = upload(&program, &key, text).await;
+        let job = json!({"endpoint": "/v1/chat/completions", "input_files": [file]});
+        assert_eq!(post(&program, &key, &job).await["status"], "QUEUED");
+    };
     let settled = async |jobs: usize| {
         let runs = async {
             let mut pause = tokio::time::interval(PAUSE);
@@ -125,15 +122,17 @@ async fn a_batch_of_ten_thousand_lines_goes_through_in_constant_memory() {
         tokio::time::timeout(Duration::from_secs(240), runs).await.expect("it runs");
         spent(&installation, &program, billed(&installation)).await;
     };
+    // What any batch takes that does not fit into one piece is taken before the first look at the scales.
+    by_file(&text(500, 1000)).await;
     settled(1).await;
     let (before, _) = program.weight().unwrap();
-    let text: String = lines(0, 10_000, 1000).iter().map(|line| format!("{line}\n")).collect();
-    let file = keep(&installation, &key_id, &text).await;
-    let job = post(&program, &key, &json!({"endpoint": "/v1/chat/completions", "input_files": [file]})).await;
-    assert_eq!(job["status"], "QUEUED");
+    let text = text(10_000, 1000);
     let mut most = 0;
     tokio::select! {
-        () = settled(2) => {}
+        () = async {
+            by_file(&text).await;
+            settled(2).await;
+        } => {}
         () = async {
             let mut pause = tokio::time::interval(Duration::from_millis(5));
             loop {
@@ -150,38 +149,10 @@ async fn a_batch_of_ten_thousand_lines_goes_through_in_constant_memory() {
     program.stop().await.unwrap();
 }
 
-/// A file as an upload leaves it: upstream, and in the registry with what was read of it.
-async fn keep(installation: &Installation, key_id: &str, text: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address: SocketAddr = listener.local_addr().unwrap();
-    let simulator = installation.simulator.clone();
-    tokio::spawn(async move { simulator.serve(listener, std::future::pending()).await });
-    let clock = Arc::new(ManualClock::at("2026-11-21T10:00:00Z"));
-    let url = louver_proving::database::sqlite(&installation.data());
-    let store = Store::open(&url, clock).await.unwrap();
-    let (id, attributes) = read_and_sent(&store, address, "upstream-of-the-settings", text).await;
-    let now = Timestamp::parse("2026-11-21T10:00:00Z").unwrap();
-    let owner = Owner {
-        organization_id: OrganizationId::parse(&installation.organization).unwrap(),
-        workspace_id: WorkspaceId::parse(&installation.workspace).unwrap(),
-        key_id: KeyId::parse(key_id).unwrap(),
-        user_id: None,
-    };
-    let object = Object {
-        id: ObjectId::from_bytes(RequestId::first_of(now).bytes()),
-        owner,
-        kind: ObjectKind::File,
-        upstream_id: Some(id.clone()),
-        parent: String::new(),
-        credential_id: None,
-        server: None,
-        state: ObjectState::Live,
-        attributes,
-        tokens: 0,
-        created_at: now,
-        changed_at: now,
-    };
-    objects::intend(&store, &object).await.unwrap();
-    store.close().await;
-    id
+/// Uploads a file of requests, and answers its id.
+async fn upload(program: &Program, key: &str, text: &str) -> String {
+    let form = Form::default().field("purpose", "batch").file("a.jsonl", text.as_bytes());
+    let file = try_send(program.address, form.request("/v1/files", key)).await.unwrap();
+    assert_eq!(file.status, 200, "{}", file.text());
+    file.json()["id"].as_str().unwrap().to_owned()
 }

@@ -1,16 +1,15 @@
 //! Batch jobs: judged by line, charged ahead at their worst, settled by what they used, whoever asks and whatever dies.
 
-use louver_domain::id::{KeyId, ObjectId, OrganizationId, WorkspaceId};
-use louver_domain::models::Catalogue;
-use louver_domain::objects::{ObjectKind, ObjectState};
+use louver_domain::id::{ObjectId, OrganizationId, WorkspaceId};
+use louver_domain::objects::ObjectKind;
 use louver_domain::time::{Clock, Timestamp};
-use louver_mistral::batch::Content;
 use louver_proving::client::{Answer, request, send};
+use louver_proving::form::Form;
 use louver_proving::system::{Setup, System, UPSTREAM_KEY, eventually};
 use louver_simulator::{BatchFault, Fault};
 use louver_store::ledger::verify::verify;
-use louver_store::objects::{self, Object, Owner, Shelf};
-use louver_store::{Store, models, snapshot};
+use louver_store::objects::{self, Shelf};
+use louver_store::snapshot;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,7 +35,9 @@ async fn start(
         config.books = true;
         config.now = Arc::new(|| Timestamp::parse("2026-11-21T10:00:00Z").unwrap().seconds());
     };
-    let system = System::with(Setup { postgres, change: Some(change), upstream: Some(upstream) }).await;
+    let system =
+        System::with(Setup { postgres, change: Some(change), upstream: Some(upstream), ..Setup::default() })
+            .await;
     system.deed("PATCH", &format!("/v1/gateway/workspaces/{}/limits", system.workspace), limits).await;
     let (key, id) = system.key(json!({})).await;
     (system, key, id)
@@ -118,56 +119,17 @@ fn upstream(system: &System) -> SocketAddr {
     system.config.upstream_url.trim_start_matches("http://").parse().unwrap()
 }
 
-/// What an upload of a batch's file does: the content is read and written anew, and sent upstream. Answers its id, and
-/// what the registry keeps of it.
-pub(crate) async fn read_and_sent(
-    store: &Store,
-    upstream: SocketAddr,
-    credential: &str,
-    text: &str,
-) -> (String, String) {
-    let models = models::list(store).await.unwrap().models;
-    let catalogue = Catalogue::new(models.into_iter().map(|priced| priced.model).collect());
-    let mut content = Content::new(|name: &str| catalogue.find(name).map(|(_, model)| model.id.clone()));
-    let mut spool = Vec::new();
-    content.feed(text.as_bytes(), &mut spool).unwrap();
-    let summary = content.finish(&mut spool).unwrap();
-    let mut body = b"--x\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--x\r\n\
-        content-disposition: form-data; name=\"file\"; filename=\"a.jsonl\"\r\n\r\n"
-        .to_vec();
-    body.extend_from_slice(&spool);
-    body.extend_from_slice(b"\r\n--x--\r\n");
-    let mut post = request("POST", "/v1/files", credential, Some(&body));
-    post.headers_mut().insert("content-type", "multipart/form-data; boundary=x".parse().unwrap());
-    let file = send(upstream, post).await;
-    assert_eq!(file.status, 200, "{}", file.text());
-    let shown = file.json();
-    let id = shown["id"].as_str().unwrap().to_owned();
-    (id, json!({"shown": shown, "batch": summary}).to_string())
+/// Uploads a file of requests.
+async fn uploaded(system: &System, key: &str, text: &str) -> Answer {
+    let form = Form::default().field("purpose", "batch").file("a.jsonl", text.as_bytes());
+    send(system.address, form.request("/v1/files", key)).await
 }
 
-/// A file of the workspace, as an upload leaves it.
-async fn upload(system: &System, key_id: &str, text: &str) -> String {
-    let (id, attributes) = read_and_sent(&system.store, upstream(system), UPSTREAM_KEY, text).await;
-    let (organization_id, workspace_id) = ids(system).await;
-    let key_id = KeyId::parse(key_id).unwrap();
-    let object = Object {
-        id: ObjectId::from_bytes(louver_domain::id::RequestId::first_of(system.clock.now()).bytes()),
-        owner: Owner { organization_id, workspace_id, key_id, user_id: None },
-        kind: ObjectKind::File,
-        upstream_id: Some(id.clone()),
-        parent: String::new(),
-        credential_id: None,
-        server: None,
-        state: ObjectState::Live,
-        attributes,
-        tokens: 0,
-        created_at: system.clock.now(),
-        changed_at: system.clock.now(),
-    };
-    system.clock.advance(1);
-    objects::intend(&system.store, &object).await.unwrap();
-    id
+/// Uploads a file of requests that is sound, and answers its id.
+async fn upload(system: &System, key: &str, text: &str) -> String {
+    let file = uploaded(system, key, text).await;
+    assert_eq!(file.status, 200, "{}", file.text());
+    file.json()["id"].as_str().unwrap().to_owned()
 }
 
 fn text(lines: &[Value]) -> String {
@@ -194,8 +156,8 @@ async fn a_batch_is_charged_ahead_at_half_price_and_settled_though_nobody_downlo
 
 #[tokio::test]
 async fn a_batch_of_a_file_gives_its_output_to_its_workspace_alone() {
-    let (system, key, key_id) = held(json!({"monthly_budget_usd": 100})).await;
-    let file = upload(&system, &key_id, &text(&lines(25))).await;
+    let (system, key, _) = held(json!({"monthly_budget_usd": 100})).await;
+    let file = upload(&system, &key, &text(&lines(25))).await;
     let job =
         create(&system, &key, &json!({"endpoint": "/v1/chat/completions", "input_files": [file]})).await;
     system.simulator.run_batches();
@@ -236,21 +198,23 @@ async fn a_batch_of_a_file_gives_its_output_to_its_workspace_alone() {
 
 #[tokio::test]
 async fn b5_every_line_is_judged_and_not_the_job_alone() {
-    let (system, _, key_id) = held(json!({"monthly_budget_usd": 10_000})).await;
+    let (system, free, _) = held(json!({"monthly_budget_usd": 10_000})).await;
     let (key, _) = system.key(json!({"allowed_models": ["mistral-small"]})).await;
     let mut all = lines(10_000);
     all[9_998] = line(9_998, DEAR, json!({}));
     let refusal = (403, "model_not_allowed".to_owned());
     assert_eq!(system.post(&key, PATH, &inline(all.clone())).await.verdict(), refusal, "inline");
-    let dear = upload(&system, &key_id, &text(&all)).await;
-    let good = upload(&system, &key_id, &text(&lines(3))).await;
+    let refused = uploaded(&system, &key, &text(&all)).await;
+    assert_eq!(refused.verdict(), refusal, "not even taken in");
+    assert!(refused.text().contains("Line 9999:"), "{}", refused.text());
+    let dear = upload(&system, &free, &text(&all)).await;
+    let good = upload(&system, &key, &text(&lines(3))).await;
     let by = |files: Value| json!({"endpoint": "/v1/chat/completions", "input_files": files});
     for files in [json!([dear]), json!([good, dear])] {
         assert_eq!(system.post(&key, PATH, &by(files)).await.verdict(), refusal);
     }
     // A model of the line and another one of the job.
     let mut apart = inline(vec![line(0, DEAR, json!({}))]);
-    let (free, _) = system.key(json!({})).await;
     assert_eq!(system.post(&free, PATH, &apart).await.status, 422);
     apart["model"] = Value::Null;
     apart["requests"][0]["body"].as_object_mut().unwrap().remove("model");

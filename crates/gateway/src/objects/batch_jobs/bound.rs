@@ -2,9 +2,11 @@
 
 use crate::admit::kind;
 use crate::batches::{Billed, Worst};
+use crate::judge::{Guards, may_be_filled};
 use crate::objects::Deed;
 use crate::reply::Failure;
 use louver_domain::admission::{self, Refusal};
+use louver_domain::endpoints::Billing;
 use louver_domain::money::Money;
 use louver_domain::prices::{Price, Terms};
 use louver_domain::settlement::Bound;
@@ -17,7 +19,11 @@ pub(super) struct Reach {
     pub(super) lines: u64,
     pub(super) bound: Bound,
     pub(super) worst: Worst,
-    pub(super) annotated: bool,
+    /// What all its lines must have in common, since no line of the output says it: whether pages are annotated, and
+    /// the models of the guardrails.
+    pub(super) alike: Option<(bool, Vec<String>)>,
+    /// The price of those models.
+    pub(super) guards: Option<Price>,
     pub(super) models: Vec<Billed>,
     pub(super) price_version: u32,
     pub(super) tools: Vec<(String, Money)>,
@@ -27,9 +33,14 @@ pub(super) struct Reach {
 struct Priced<'a> {
     class: &'a Class,
     price: Option<&'a Price>,
+    guards: Guards,
     terms: Terms,
     context: u64,
     generates: bool,
+    /// Whether tokens are billed.
+    by_tokens: bool,
+    /// Pages of a document that is not seen, at most.
+    unseen_pages: u64,
     /// Calls of tools of one line at most, and the price of the dearest.
     calls: u64,
     dearest: Money,
@@ -45,6 +56,10 @@ impl Reach {
             (None, Some(of_job)) => of_job,
             (None, None) => return Err(Failure::BatchModel),
         };
+        let traits = (class.annotated, class.nested_models.clone());
+        if *self.alike.get_or_insert_with(|| traits.clone()) != traits {
+            return Err(Failure::BatchMixed);
+        }
         let (rules, snapshot) = (&deed.caller.key.rules, &deed.caller.snapshot);
         let context = snapshot.catalogue.find(name).map_or(0, |(_, model)| model.context);
         // Nothing can be put into a file that is upstream already: an answer left open may be as long as the context.
@@ -62,6 +77,7 @@ impl Reach {
         let address = deed.visitor.address;
         let grant =
             admission::admit(rules, &snapshot.catalogue, address, question).map_err(Failure::Refused)?;
+        may_be_filled(rules, class.fills_context, context)?;
         let now = deed.visitor.now;
         let (version, price) = snapshot
             .model(&grant.model.id)
@@ -73,16 +89,22 @@ impl Reach {
             .filter_map(|tool| Some((tool.clone(), snapshot.tool_price(tool, now)?)))
             .collect();
         let dearest = tools.iter().map(|(_, price)| *price).max_by_key(|price| price.nanos());
+        let bounds = deed.gateway.settings().bounds;
+        let billing = endpoint.billing();
         let priced = Priced {
             class,
             price,
+            guards: Guards::of(&class.nested_models, snapshot, now),
             terms: Terms { priority: class.priority, batch: true, regional: false },
             context,
             generates: endpoint.generates(),
-            calls: if class.tools.is_empty() { 0 } else { deed.gateway.settings().bounds.tool_calls },
+            by_tokens: matches!(billing, Billing::Tokens | Billing::InputTokens),
+            unseen_pages: bounds.document_pages,
+            calls: if class.tools.is_empty() { 0 } else { bounds.tool_calls },
             dearest: dearest.unwrap_or(Money::ZERO),
         };
-        let covered = price.is_some_and(|price| price.covers(endpoint.billing(), &priced.all().1));
+        let covered = price.is_some_and(|price| price.covers(billing, &priced.all().1));
+        let covered = (covered || billing == Billing::Free) && priced.guards.priced;
         if deed.caller.key.needs_price && !(covered && tools.len() == class.tools.len()) {
             return Err(Failure::Refused(Refusal::UnboundedCost));
         }
@@ -93,6 +115,7 @@ impl Reach {
             self.models.push(Billed { model: grant.model.id.clone(), price: price.cloned() });
         }
         self.tools.extend(tools.into_iter().filter(|tool| !self.tools.contains(tool)).collect::<Vec<_>>());
+        self.guards = self.guards.take().or_else(|| priced.guards.price.clone());
         self.sum(&priced);
         Ok(())
     }
@@ -111,7 +134,6 @@ impl Reach {
         let turns = priced.calls.saturating_add(1);
         let plausible = priced.context.saturating_mul(priced.class.peaks.choices).saturating_mul(turns);
         bound.plausible = bound.plausible.max(plausible);
-        self.annotated |= units.annotated_pages > 0;
         self.worst.raise(&priced.worst());
     }
 }
@@ -119,29 +141,53 @@ impl Reach {
 impl Priced<'_> {
     /// What all lines could use.
     fn all(&self) -> (Tokens, Units) {
-        let Sums { lines, input, output, choices, pages, annotated_pages, audio_seconds, characters } =
-            self.class.sums;
-        let output = if self.class.open { self.context.saturating_mul(choices) } else { output };
-        let tool_calls = self.calls.saturating_mul(lines);
-        let units = Units { pages, annotated_pages, audio_seconds, characters, tool_calls };
+        let Sums { lines, input, output, choices, pages, audio_seconds, characters } = self.class.sums;
+        let most = self.context.saturating_mul(choices);
+        let output = if self.class.open { most } else { output.min(most) };
+        let units = Units {
+            audio_seconds,
+            characters,
+            tool_calls: self.calls.saturating_mul(lines),
+            ..self.pages(pages, lines)
+        };
         (self.tokens(input, lines, output), units)
     }
 
     /// What one line could use.
     fn one(&self) -> (Tokens, Units) {
-        let Peaks { input, max_tokens, choices, pages, annotated_pages, audio_seconds, characters, .. } =
-            self.class.peaks;
-        let output = if self.class.open { self.context } else { max_tokens }.saturating_mul(choices);
-        let units = Units { pages, annotated_pages, audio_seconds, characters, tool_calls: self.calls };
+        let Peaks { input, max_tokens, choices, pages, audio_seconds, characters, .. } = self.class.peaks;
+        let longest = if self.class.open { self.context } else { max_tokens.min(self.context) };
+        let output = longest.saturating_mul(choices);
+        let units = Units { audio_seconds, characters, tool_calls: self.calls, ..self.pages(pages, 1) };
         (self.tokens(input, 1, output), units)
+    }
+
+    /// So many pages that are seen, or documents that are not.
+    fn pages(&self, seen: u64, lines: u64) -> Units {
+        let unseen = if self.class.unseen { self.unseen_pages.saturating_mul(lines) } else { 0 };
+        let pages = seen.saturating_add(unseen);
+        match self.class.annotated {
+            true => Units { annotated_pages: pages, ..Units::default() },
+            false => Units { pages, ..Units::default() },
+        }
     }
 
     /// Each call of a tool is another turn, in which the model reads up to its whole context.
     fn tokens(&self, input: u64, lines: u64, output: u64) -> Tokens {
+        if !self.by_tokens {
+            return Tokens::default();
+        }
+        let contexts = lines.saturating_mul(self.context);
+        let filled = match self.class.fills_context {
+            // None of them is counted to be longer than that.
+            true if self.class.peaks.input <= self.context => contexts,
+            true => input.saturating_add(contexts),
+            false => input,
+        };
         let turns = self.calls.saturating_add(1);
         let input = match self.calls {
-            0 => input,
-            _ => input.saturating_add(lines.saturating_mul(self.context)).saturating_mul(turns),
+            0 => filled,
+            _ => input.saturating_add(contexts).saturating_mul(turns),
         };
         Tokens { input, cached: 0, output: if self.generates { output } else { 0 } }
     }
@@ -150,9 +196,12 @@ impl Priced<'_> {
     fn cost(&self, tokens: Tokens, units: &Units, lines: u64) -> Money {
         let of_model = self.price.map_or(0, |price| price.most(tokens, units, self.terms).nanos());
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let rounding = if self.price.is_some() { signed(lines) } else { 0 };
+        let rounded = i64::from(self.price.is_some()).saturating_add(i64::from(self.guards.price.is_some()));
+        let rounding = rounded.saturating_mul(signed(lines));
         let tools = self.dearest.nanos().saturating_mul(signed(units.tool_calls));
-        Money::from_nanos(of_model.saturating_add(rounding).saturating_add(tools))
+        let guards = self.guards.cost(tokens.input).nanos();
+        let all = [of_model, rounding, tools, guards];
+        Money::from_nanos(all.into_iter().fold(0, i64::saturating_add))
     }
 
     fn worst(&self) -> Worst {

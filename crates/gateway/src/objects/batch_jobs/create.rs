@@ -2,48 +2,41 @@
 
 use super::bound::Reach;
 use crate::admit::kind;
-use crate::authn::Caller;
 use crate::batches::{Known, Worst};
-use crate::credentials::{self, InUse};
+use crate::credentials::InUse;
+use crate::edge;
 use crate::forward::judge_status;
-use crate::objects::{Deed, unanswered, whole};
+use crate::objects::{self as frame, Deed, FileKnown, unanswered, whole};
 use crate::pipeline::Gateway;
 use crate::references;
 use crate::reply::{self, Body, Failure};
 use crate::reserve::Plan;
 use crate::settle::{Outcome, Ticket};
-use crate::upstream::{Call, Payload, Pool, SendError};
+use crate::uploads::content::KeyNames;
+use crate::upstream::{Payload, Pool, SendError};
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use louver_domain::admission;
-use louver_domain::id::{ObjectId, UpstreamId};
-use louver_domain::objects::{ObjectKind, ObjectState};
+use louver_domain::id::UpstreamId;
+use louver_domain::objects::ObjectKind;
 use louver_domain::reserve::Reach as Most;
 use louver_domain::settlement::Bound;
-use louver_mistral::batch::{self, BatchError, Job, Summary};
-use louver_mistral::endpoints::is_path_id;
-use louver_store::objects::{self, Object, Owner};
-use serde::Deserialize;
+use louver_mistral::batch::{self, BatchError, Job, Names, Summary};
+use louver_mistral::endpoints::{Endpoint, is_path_id};
+use louver_store::objects::{self, Object};
 use serde_json::Value;
-use std::borrow::Cow;
 use std::sync::Arc;
-
-/// What the registry must know of a file before a job may name it.
-#[derive(Deserialize)]
-struct FileKnown {
-    /// Its lines, as they were read when it was uploaded.
-    batch: Option<Summary>,
-}
 
 /// The answer to a request for a job.
 pub(in crate::objects) async fn create(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
     let caller = &deed.caller;
-    let job = batch::read_job(&deed.body, |name| pinned(caller, name)).map_err(refused)?;
+    let names = KeyNames::new(deed.gateway, caller);
+    let job = batch::read_job(&deed.body, &names).map_err(refused)?;
     let rules = &caller.key.rules;
     admission::may_call(rules, deed.visitor.address, kind(job.endpoint)).map_err(Failure::Refused)?;
     let named = job.model.as_deref();
     let model =
-        named.map(|name| pinned(caller, name).ok_or(Failure::Refused(admission::Refusal::ModelNotAllowed)));
+        named.map(|name| names.pinned(name).ok_or(Failure::Refused(admission::Refusal::ModelNotAllowed)));
     let model = model.transpose()?;
     let mut made_with = None;
     let mut reach = Reach::default();
@@ -53,13 +46,12 @@ pub(in crate::objects) async fn create(deed: &Deed<'_>) -> Result<Response<Body>
     for id in &job.input_files {
         let file = references::find(deed.gateway, &caller.key, ObjectKind::File, "", id).await?;
         same_credential(&mut made_with, &file)?;
-        let known: Option<FileKnown> = serde_json::from_str(&file.attributes).ok();
-        let summary = known.and_then(|known| known.batch).ok_or(Failure::BatchFile)?;
+        let summary = lines_of(&file).ok_or(Failure::BatchFile)?;
         judge(deed, &job, &summary, model.as_deref(), &mut reach, &mut made_with).await?;
     }
     let credential = match made_with {
         None => deed.any_credential()?,
-        Some(id) => credentials::exactly(&caller.key.credentials, id).ok_or(Failure::NoCredential)?,
+        Some(id) => deed.exact_credential(id)?,
     };
     let making = Making::begin(deed, &job, model.as_deref(), reach, credential).await?;
     let allowance = making.ticket.taken.allowance;
@@ -73,16 +65,14 @@ pub(in crate::objects) async fn create(deed: &Deed<'_>) -> Result<Response<Body>
 
 fn refused(error: BatchError) -> Failure {
     match error {
-        BatchError::Model { .. } => Failure::Refused(admission::Refusal::ModelNotAllowed),
         BatchError::Request { line: 0, error } => Failure::Request(error),
         other => Failure::Batch(other),
     }
 }
 
-/// The pinned id of a model that the key may use.
-fn pinned(caller: &Caller, name: &str) -> Option<String> {
-    let (index, model) = caller.snapshot.catalogue.find(name)?;
-    caller.key.rules.models.contains(index).then(|| model.id.clone())
+/// What was read of a file when it was uploaded, if it was uploaded for a batch.
+fn lines_of(file: &Object) -> Option<Summary> {
+    serde_json::from_value(FileKnown::of(file).content?).ok()
 }
 
 /// Judges all lines of a file, or of the request itself, and what they name.
@@ -94,6 +84,8 @@ async fn judge(
     reach: &mut Reach,
     made_with: &mut Option<Option<UpstreamId>>,
 ) -> Result<(), Failure> {
+    let public = deed.gateway.settings().public_host.as_deref();
+    edge::not_ourselves(&summary.hosts, &deed.head.uri, &deed.head.headers, public)?;
     let classes = summary.of(job.endpoint).ok_or(Failure::BatchEndpoint)?;
     for class in classes {
         reach.add(deed, class, model)?;
@@ -130,7 +122,8 @@ fn known(deed: &Deed<'_>, job: &Job, reach: &Reach, bound: &Bound) -> Known {
         lines: reach.lines,
         models: reach.models.clone(),
         tools: reach.tools.clone(),
-        annotated: reach.annotated,
+        annotated: reach.alike.as_ref().is_some_and(|(annotated, _)| *annotated),
+        guards: reach.guards.clone(),
         needs_price: deed.caller.key.needs_price,
         plausible: bound.plausible,
         bound: Worst::of_bound(bound),
@@ -141,26 +134,8 @@ fn known(deed: &Deed<'_>, job: &Job, reach: &Reach, bound: &Bound) -> Known {
 
 /// The job as it is written down before upstream is asked for it. Its id is that of the request that makes it.
 fn intended(deed: &Deed<'_>, known: &Known, credential_id: Option<UpstreamId>) -> Object {
-    let key = &deed.caller.key;
-    Object {
-        id: ObjectId::from_bytes(deed.visitor.request_id.bytes()),
-        owner: Owner {
-            organization_id: key.organization_id,
-            workspace_id: key.workspace_id,
-            key_id: key.id,
-            user_id: key.user_id,
-        },
-        kind: ObjectKind::BatchJob,
-        upstream_id: None,
-        parent: String::new(),
-        credential_id,
-        server: None,
-        state: ObjectState::Intended,
-        attributes: known.written(),
-        tokens: known.lines,
-        created_at: deed.visitor.now,
-        changed_at: deed.visitor.now,
-    }
+    let job = deed.intended(ObjectKind::BatchJob, credential_id);
+    Object { attributes: known.written(), tokens: known.lines, ..job }
 }
 
 /// A job that is paid for and not made yet.
@@ -222,7 +197,7 @@ impl Making {
             bound,
             tools: reach.tools,
             turn: None,
-            guards: None,
+            guards: reach.guards,
             taken,
             slot: None,
             sent: false,
@@ -246,14 +221,9 @@ impl Making {
             return Err(Failure::BatchLines { most: self.most_lines });
         }
         self.ticket.sent = true;
-        let call = Call {
-            method: Method::POST,
-            target: Cow::Borrowed("/v1/batch/jobs"),
-            authority: gateway.settings().upstream.authority.clone(),
-            authorization: self.ticket.credential.credential().authorization.clone(),
-            accept: "application/json",
-            body: Payload::json(std::mem::take(&mut self.body)),
-        };
+        let body = Payload::json(std::mem::take(&mut self.body));
+        let path = Endpoint::CreateBatchJob.path().to_owned();
+        let call = frame::call(&gateway, &self.ticket.credential, (Method::POST, path, body));
         let response = match pool.send(call).await {
             Ok(response) => response,
             Err(error @ SendError::NotSent(_)) => return Err(self.never(&gateway, unanswered(error)).await),
