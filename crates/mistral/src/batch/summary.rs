@@ -41,7 +41,7 @@ pub struct Class {
     pub priority: bool,
     /// Types of the tools that upstream would run.
     pub tools: Vec<String>,
-    /// Models that their guardrails name.
+    /// Models that their guardrails name, each as often as it is asked.
     pub nested_models: Vec<String>,
     /// Whether they bring documents or sound, which can have as many tokens as the model's context holds.
     pub fills_context: bool,
@@ -141,15 +141,16 @@ impl Class {
         let sorted = |names: &[String]| {
             let mut names = names.to_vec();
             names.sort_unstable();
-            names.dedup();
             names
         };
+        let mut tools = sorted(&request.provider_tools);
+        tools.dedup();
         Self {
             endpoint: request.endpoint,
             model: model.map(str::to_owned),
             open: request.max_tokens.is_none(),
             priority: request.priority_tier,
-            tools: sorted(&request.provider_tools),
+            tools,
             nested_models: sorted(&request.nested_models),
             fills_context: request.fills_context,
             annotated: request.document.is_some_and(|document| document.annotated),

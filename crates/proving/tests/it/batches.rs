@@ -20,7 +20,7 @@ const DEAR: &str = "mistral-medium-latest";
 const PATH: &str = "/v1/batch/jobs";
 
 /// A system whose batches run when the test says so, and a key of a workspace with a budget.
-async fn held(limits: Value) -> (System, String, String) {
+pub(crate) async fn held(limits: Value) -> (System, String, String) {
     start(limits, false, None).await
 }
 
@@ -56,14 +56,14 @@ fn inline(requests: Vec<Value>) -> Value {
     json!({"endpoint": "/v1/chat/completions", "model": MODEL, "requests": requests})
 }
 
-async fn create(system: &System, key: &str, body: &Value) -> Value {
+pub(crate) async fn create(system: &System, key: &str, body: &Value) -> Value {
     let answer = system.post(key, PATH, body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
 }
 
 /// The workspace's budget: dollars spent, when nothing is reserved.
-async fn spent(system: &System) -> f64 {
+pub(crate) async fn spent(system: &System) -> f64 {
     eventually(async || {
         let budgets = system.get(&system.admin_key, "/v1/gateway/budgets").await.json();
         let budget = &budgets["data"][0];
@@ -73,7 +73,7 @@ async fn spent(system: &System) -> f64 {
 }
 
 /// Time goes on until all batches are settled.
-async fn settled(system: &System) {
+pub(crate) async fn settled(system: &System) {
     eventually(async || {
         system.clock.advance(5);
         pending(system).await.is_empty().then_some(())
@@ -106,7 +106,7 @@ fn billed(system: &System) -> f64 {
 const DEAR_INPUT: u64 = 1_500;
 const DEAR_OUTPUT: u64 = 7_500;
 
-fn same(one: f64, other: f64) {
+pub(crate) fn same(one: f64, other: f64) {
     assert!((one - other).abs() < 1e-12, "{one} {other}");
 }
 
@@ -120,19 +120,19 @@ fn upstream(system: &System) -> SocketAddr {
 }
 
 /// Uploads a file of requests.
-async fn uploaded(system: &System, key: &str, text: &str) -> Answer {
+pub(crate) async fn uploaded(system: &System, key: &str, text: &str) -> Answer {
     let form = Form::default().field("purpose", "batch").file("a.jsonl", text.as_bytes());
     send(system.address, form.request("/v1/files", key)).await
 }
 
 /// Uploads a file of requests that is sound, and answers its id.
-async fn upload(system: &System, key: &str, text: &str) -> String {
+pub(crate) async fn upload(system: &System, key: &str, text: &str) -> String {
     let file = uploaded(system, key, text).await;
     assert_eq!(file.status, 200, "{}", file.text());
     file.json()["id"].as_str().unwrap().to_owned()
 }
 
-fn text(lines: &[Value]) -> String {
+pub(crate) fn text(lines: &[Value]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
@@ -257,7 +257,11 @@ async fn b6_many_jobs_at_once_never_pass_a_budget() {
         let answer: Answer = task.await.unwrap();
         match answer.status.as_u16() {
             200 => made += 1,
-            429 => assert_eq!(answer.json()["type"], "budget_exhausted", "{}", answer.text()),
+            429 => {
+                // What others hold until upstream has taken their jobs may still come back.
+                let kind = answer.json()["type"].clone();
+                assert!(["budget_exhausted", "budget_reserved"].contains(&kind.as_str().unwrap()), "{kind}");
+            }
             other => panic!("{other}: {}", answer.text()),
         }
     }

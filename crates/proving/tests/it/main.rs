@@ -17,6 +17,7 @@ mod apply;
 mod attacks;
 mod audit;
 mod audit_chain;
+mod batch_lines;
 mod batch_program;
 mod batches;
 mod budgets;

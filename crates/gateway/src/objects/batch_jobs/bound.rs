@@ -6,7 +6,7 @@ use crate::judge::{Guards, may_be_filled};
 use crate::objects::Deed;
 use crate::reply::Failure;
 use louver_domain::admission::{self, Refusal};
-use louver_domain::endpoints::Billing;
+use louver_domain::endpoints::{Billing, EndpointKind};
 use louver_domain::money::Money;
 use louver_domain::prices::{Price, Terms};
 use louver_domain::settlement::Bound;
@@ -56,10 +56,6 @@ impl Reach {
             (None, Some(of_job)) => of_job,
             (None, None) => return Err(Failure::BatchModel),
         };
-        let traits = (class.annotated, class.nested_models.clone());
-        if *self.alike.get_or_insert_with(|| traits.clone()) != traits {
-            return Err(Failure::BatchMixed);
-        }
         let (rules, snapshot) = (&deed.caller.key.rules, &deed.caller.snapshot);
         let context = snapshot.catalogue.find(name).map_or(0, |(_, model)| model.context);
         // Nothing can be put into a file that is upstream already: an answer left open may be as long as the context.
@@ -77,7 +73,14 @@ impl Reach {
         let address = deed.visitor.address;
         let grant =
             admission::admit(rules, &snapshot.catalogue, address, question).map_err(Failure::Refused)?;
+        if !grant.model.serves(EndpointKind::BatchJobs) {
+            return Err(Failure::Refused(Refusal::ModelNotAllowed));
+        }
         may_be_filled(rules, class.fills_context, context)?;
+        let traits = (class.annotated, class.nested_models.clone());
+        if *self.alike.get_or_insert_with(|| traits.clone()) != traits {
+            return Err(Failure::BatchMixed);
+        }
         let now = deed.visitor.now;
         let (version, price) = snapshot
             .model(&grant.model.id)
