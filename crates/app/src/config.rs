@@ -5,13 +5,17 @@
 mod audit;
 mod public_url;
 mod smtp;
+mod upstreams;
 
+pub use louver_gateway::ServerKind;
 pub use smtp::Smtp;
+pub use upstreams::{Care, Server};
 
 use louver_control::actions::workspaces::DEFAULT_MAX_ACTIVE;
 use louver_control::auditing;
 use louver_control::delivery::targets::AllowedTargets;
 use louver_control::openapi::Access;
+use louver_domain::limits::Region;
 use louver_gateway::CallBounds;
 use louver_store::journal::Durability;
 use serde::Deserialize;
@@ -29,6 +33,11 @@ pub struct File {
     database_url: Option<String>,
     upstream_url: Option<String>,
     upstream_key: Option<String>,
+    upstream_region: Option<String>,
+    upstreams: upstreams::Files,
+    retries: upstreams::Retries,
+    breaker: upstreams::Breaker,
+    catalogue_sync_seconds: Option<u32>,
     master_key_file: Option<PathBuf>,
     log: Option<String>,
     worker_threads: Option<usize>,
@@ -103,6 +112,12 @@ pub struct Config {
     pub upstream_url: String,
     /// The credential for upstream, when it comes from the settings.
     pub upstream_key: Option<UpstreamKey>,
+    /// Where the first upstream answers calls, if it says so.
+    pub upstream_region: Option<Region>,
+    /// Further upstreams, by name.
+    pub upstreams: Vec<Server>,
+    /// How trouble upstream is met.
+    pub care: Care,
     /// The file with the master key.
     pub master_key_file: PathBuf,
     /// What is logged.
@@ -119,8 +134,6 @@ pub struct Config {
     pub max_connections_per_address: usize,
     /// Usage records that may wait to be written.
     pub usage_queue: usize,
-    /// Seconds that a credential rests after 429 or 5xx.
-    pub credential_rest_seconds: u32,
     /// What a call may bring along and set off, where its request does not say.
     pub bounds: CallBounds,
     /// How often a batch that is not over is looked at.
@@ -184,7 +197,7 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, Ve
     let mut errors = Vec::new();
     let mut file = path.map_or_else(File::default, |path| read_file(path, &mut errors));
     overlay(&mut file, environment, &mut errors);
-    let config = check(file, &mut errors);
+    let config = check(file, environment, &mut errors);
     if errors.is_empty() { Ok(config) } else { Err(errors) }
 }
 
@@ -241,7 +254,7 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
     }
 }
 
-fn check(file: File, errors: &mut Vec<String>) -> Config {
+fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Config {
     let required = |value: Option<String>, name: &str, errors: &mut Vec<String>| {
         value.unwrap_or_else(|| {
             errors.push(format!("{name} is not set"));
@@ -281,6 +294,18 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
         database_url,
         upstream_url,
         upstream_key: upstream_key(file.upstream_key, errors),
+        upstream_region: upstreams::region(file.upstream_region.as_deref()).unwrap_or_else(|error| {
+            errors.push(format!("upstream_{error}"));
+            None
+        }),
+        upstreams: upstreams::servers(file.upstreams, environment, errors),
+        care: upstreams::care(
+            &file.retries,
+            &file.breaker,
+            file.credential_rest_seconds,
+            file.catalogue_sync_seconds,
+            errors,
+        ),
         master_key_file,
         log: file.log.unwrap_or_else(|| "info".into()),
         worker_threads: at_least_one(file.worker_threads, cores, "worker_threads", errors),
@@ -294,7 +319,6 @@ fn check(file: File, errors: &mut Vec<String>) -> Config {
             errors,
         ),
         usage_queue: at_least_one(file.usage_queue, 65_536, "usage_queue", errors),
-        credential_rest_seconds: file.credential_rest_seconds.unwrap_or(5),
         bounds,
         batch_poll: Duration::from_secs(file.batch_poll_seconds.unwrap_or(30).max(1)),
         spool_dir: file.spool_dir.unwrap_or_else(|| spool_dir(journal_dir.as_deref())),

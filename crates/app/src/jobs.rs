@@ -1,8 +1,9 @@
-//! What runs beside the calls: new rules are taken over, and the times of use are written down.
+//! What runs beside the calls: new rules are taken over, times of use written down, upstreams' models looked at.
 
+use louver_control::actions::model_sightings;
 use louver_control::{Control, alerting};
 use louver_domain::time::Clock;
-use louver_gateway::{Batches, Gateway, Ledger, Source};
+use louver_gateway::{Batches, Gateway, Ledger, Lookout, Source};
 use louver_store::{Store, StoreError, keys, revision, snapshot};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,39 @@ pub async fn tell_rejections(gateway: Arc<Gateway>, control: Arc<Control>, mut s
 /// Settles batches that are over, until `stop`.
 pub async fn settle_batches(gateway: Arc<Gateway>, interval: Duration, mut stop: watch::Receiver<bool>) {
     Batches::new(gateway, interval).run(async move { drop(stop.wait_for(|stop| *stop).await) }).await;
+}
+
+/// After a start the lists are looked at soon, but not while everything else begins.
+const FIRST_LOOK: Duration = Duration::from_secs(60);
+
+/// Holds the models that upstreams list against the catalogue, every `interval`, until `stop`.
+pub async fn compare_models(
+    lookout: Lookout,
+    control: Arc<Control>,
+    interval: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut wait = interval.min(FIRST_LOOK);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = interval;
+        let look = async {
+            for shelf in lookout.look().await {
+                let taken =
+                    model_sightings::take_in(&control, &shelf.server, shelf.is_mistrals, &shelf.listed).await;
+                if let Err(error) = taken {
+                    tracing::error!(%error, "what an upstream lists could not be written down");
+                }
+            }
+        };
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = look => {}
+        }
+    }
 }
 
 /// Writes down when keys were last used, every `interval` and once more at `stop`.

@@ -10,12 +10,13 @@ use louver_control::Control;
 use louver_control::auditing::{self, Auditing};
 use louver_control::context::RequestContext;
 use louver_domain::entropy::Entropy;
+use louver_domain::health::Watch;
 use louver_domain::id::NodeId;
 use louver_domain::ledger::InHand;
 use louver_domain::time::Clock;
 use louver_gateway::{
-    Body, ExactInput, Fallback, Gateway, Ledger, Plane, Refiller, Settings, Source, State, UpstreamTarget,
-    UsageWriter, Visitor, Workers,
+    Body, ExactInput, Fallback, Gateway, Ledger, Lookout, Plane, Refiller, Settings, Source, State,
+    UpstreamTarget, UsageWriter, Visitor, Workers,
 };
 use louver_mistral::tokenizer::Tokenizer;
 use louver_store::journal::{self, Journal};
@@ -88,13 +89,13 @@ pub async fn parts(
 
 /// Starts a node; when this returns, it answers.
 pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
-    let settings = settings(config, upstream::target(config)?)?;
+    let settings = settings(config, upstream::targets(config)?)?;
     let Parts { store, master, clock, entropy, boot, last_used_interval } = parts;
     let journal = open_journal(config, &store, &*clock, &*entropy, boot).await?;
     let (ledger, refiller) = Ledger::new(journal, store.clone(), Arc::clone(&clock));
-    let default_credential = settings.upstream.default_credential.clone();
     let counted = settings.exact_input.as_ref().map_or_else(Vec::new, |exact| exact.models.clone());
-    let source = Source::new(Arc::clone(&master), Arc::clone(&ledger), default_credential);
+    let source =
+        Source::new(Arc::clone(&master), Arc::clone(&ledger), Arc::clone(&settings.servers), settings.health);
     let source = Arc::new(source.counting_exactly(counted));
     let rules = snapshot::load(&store).await.map_err(|e| e.to_string())?;
     let (applied, seen) = watch::channel(rules.revision);
@@ -107,9 +108,10 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         master,
         applied: seen,
         in_hand: Some(Arc::clone(&ledger) as Arc<dyn InHand>),
+        upstreams: Some(Arc::clone(&source) as Arc<dyn Watch>),
         outbound: Arc::new(outbound::from(config)?),
         max_active_workspaces: config.max_active_workspaces,
-        servers: Vec::new(),
+        servers: config.upstreams.iter().map(|server| server.name.clone()).collect(),
         max_tool_calls: config.bounds.tool_calls,
         audit: Arc::new(Auditing::new(config.audit.clone())),
     });
@@ -136,6 +138,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         clock,
         last_used_interval,
         batch_poll: config.batch_poll,
+        catalogue_sync: config.care.catalogue_sync,
     };
     let jobs = beside.spawn(&gateway, &control, applied, &stopped, &writer_stopped);
     let workers = Arc::new(Workers::start(&gateway).map_err(|e| e.to_string())?);
@@ -182,6 +185,7 @@ struct Beside {
     clock: Arc<dyn Clock>,
     last_used_interval: Duration,
     batch_poll: Duration,
+    catalogue_sync: Option<Duration>,
 }
 
 impl Beside {
@@ -194,8 +198,12 @@ impl Beside {
         stopped: &watch::Receiver<bool>,
         writer_stopped: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<()>> {
-        let Self { store, source, ledger, clock, last_used_interval, batch_poll } = self;
+        let Self { store, source, ledger, clock, last_used_interval, batch_poll, catalogue_sync } = self;
         let (gateway, control) = (Arc::clone(gateway), Arc::clone(control));
+        let compare = catalogue_sync.map(|interval| {
+            let lookout = Lookout::new(&gateway, &source);
+            tokio::spawn(jobs::compare_models(lookout, Arc::clone(&control), interval, stopped.clone()))
+        });
         let follow = jobs::follow_rules(
             store.clone(),
             Arc::clone(&source),
@@ -204,7 +212,7 @@ impl Beside {
             applied,
             stopped.clone(),
         );
-        vec![
+        let mut jobs = vec![
             tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(auditing::run(Arc::clone(&control), writer_stopped.clone())),
@@ -218,7 +226,9 @@ impl Beside {
                 last_used_interval,
                 writer_stopped.clone(),
             )),
-        ]
+        ];
+        jobs.extend(compare);
+        jobs
     }
 }
 
@@ -350,10 +360,12 @@ fn full(status: StatusCode, body: &'static [u8]) -> Response<Body> {
     response
 }
 
-fn settings(config: &Config, upstream: UpstreamTarget) -> Result<Settings, String> {
+fn settings(config: &Config, servers: Arc<[UpstreamTarget]>) -> Result<Settings, String> {
     let tls = config.tls.as_ref().map(|(certificate, key)| server_tls(certificate, key)).transpose()?;
     Ok(Settings {
-        upstream,
+        servers,
+        retries: config.care.retries,
+        health: config.care.health,
         timeouts: config.timeouts,
         max_body_bytes: config.max_body_bytes,
         min_body_rate: config.min_body_bytes_per_second,
@@ -364,7 +376,6 @@ fn settings(config: &Config, upstream: UpstreamTarget) -> Result<Settings, Strin
         usage_capacity: config.usage_queue,
         exact_input: config.tokenizer.as_ref().map(exact_input).transpose()?,
         budget_refusal_status: config.budget_refusal_status,
-        credential_rest_seconds: config.credential_rest_seconds,
         spool_dir: config.spool_dir.clone(),
         bounds: config.bounds,
         public_host: public_host(config),

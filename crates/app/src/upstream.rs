@@ -1,9 +1,9 @@
-//! Turns the upstream's address and key into what the data plane connects with.
+//! Turns the addresses and keys of upstream servers into what the data plane connects with.
 
-use crate::config::Config;
+use crate::config::{Config, UpstreamKey};
 use http::HeaderValue;
 use http::uri::{Scheme, Uri};
-use louver_gateway::UpstreamTarget;
+use louver_gateway::{ServerKind, UpstreamTarget};
 use rustls::RootCertStore;
 use std::sync::Arc;
 
@@ -18,7 +18,10 @@ pub struct Address {
 impl Address {
     /// Reads `https://host[:port]`; plain `http` only to a loopback address.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("upstream_url {url:?}: {why}");
+        let wrong = |why: &str| format!("the address of upstream {url:?}: {why}");
+        if url.contains('#') || url.ends_with("//") {
+            return Err(wrong("must end after the host and port: Louver adds the paths itself"));
+        }
         let uri: Uri = url.trim_end_matches('/').parse().map_err(|_| wrong("is not an address"))?;
         let tls = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
@@ -43,17 +46,54 @@ impl Address {
     }
 }
 
-/// The target of the data plane.
-pub fn target(config: &Config) -> Result<UpstreamTarget, String> {
-    let address = Address::parse(&config.upstream_url)?;
-    let tls = if address.tls { Some(Arc::new(client_tls()?)) } else { None };
-    let credential = config.upstream_key.as_ref().map(|key| {
+impl Address {
+    /// Whether the host is one of Mistral's own.
+    pub fn is_mistrals(&self) -> bool {
+        self.tls && self.host.to_ascii_lowercase().ends_with(".mistral.ai")
+    }
+}
+
+/// The servers of the data plane: the first one, then those with names.
+pub fn targets(config: &Config) -> Result<Arc<[UpstreamTarget]>, String> {
+    let mut tls = None;
+    let mut targets = vec![UpstreamTarget {
+        region: config.upstream_region,
+        ..target(&config.upstream_url, config.upstream_key.as_ref(), &mut tls)?
+    }];
+    for server in &config.upstreams {
+        targets.push(UpstreamTarget {
+            name: Some(server.name.as_str().into()),
+            kind: server.kind,
+            region: server.region,
+            keyless: server.keyless,
+            ..target(&server.url, server.key.as_ref(), &mut tls)?
+        });
+    }
+    Ok(targets.into())
+}
+
+/// One server. The certificates of the system are read once for all.
+fn target(
+    url: &str,
+    key: Option<&UpstreamKey>,
+    known: &mut Option<Arc<rustls::ClientConfig>>,
+) -> Result<UpstreamTarget, String> {
+    let address = Address::parse(url)?;
+    if address.tls && known.is_none() {
+        *known = Some(Arc::new(client_tls()?));
+    }
+    let tls = known.clone().filter(|_| address.tls);
+    let credential = key.map(|key| {
         let mut value =
             HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|e| e.to_string())?;
         value.set_sensitive(true);
         Ok::<_, String>(value)
     });
     Ok(UpstreamTarget {
+        name: None,
+        kind: ServerKind::Mistral,
+        region: None,
+        keyless: false,
         host: address.host,
         port: address.port,
         authority: HeaderValue::try_from(address.authority).map_err(|e| e.to_string())?,
@@ -101,6 +141,9 @@ mod tests {
             "ftp://x",
             "http://api.mistral.ai",
             "https://a/v1",
+            "https://a/..",
+            "https://a/#b",
+            "https://a//",
             "https://u:p@a",
             "https://a?x=1",
             "http://10.0.0.1",

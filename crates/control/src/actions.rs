@@ -20,6 +20,7 @@ pub mod keys;
 pub mod limits;
 pub mod members;
 pub mod model_roles;
+pub mod model_sightings;
 pub mod models;
 mod names;
 pub mod objects;

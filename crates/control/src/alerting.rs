@@ -7,7 +7,7 @@ use louver_domain::alerts::{Alert, Standing};
 use louver_domain::id::{BudgetId, OrganizationId, UpstreamId};
 use louver_store::ledger::standings;
 use louver_store::snapshot::{self, Rules};
-use louver_store::{alerts, revision, upstreams};
+use louver_store::{alerts, organizations, revision, upstreams};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,20 @@ pub async fn credential_rejected(
     let now = control.clock.now();
     let alert = Alert::upstream_credential_rejected(organization, id, name, now, &*control.entropy);
     if alerts::raise(&control.store, &[alert], now).await? > 0 {
+        control.outbound.wake();
+    }
+    Ok(())
+}
+
+/// Tells every organization that a name of a model moved upstream.
+pub async fn model_moved(control: &Control, name: &str) -> Result<(), ControlError> {
+    let now = control.clock.now();
+    let all = organizations::list(&control.store).await?;
+    let alerts: Vec<Alert> = all
+        .iter()
+        .map(|organization| Alert::model_moved(organization.id, name, now, &*control.entropy))
+        .collect();
+    if alerts::raise(&control.store, &alerts, now).await? > 0 {
         control.outbound.wake();
     }
     Ok(())

@@ -15,6 +15,7 @@ pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod mistral;
 pub(crate) mod model_roles;
+pub(crate) mod model_sightings;
 pub(crate) mod models;
 pub(crate) mod objects;
 pub(crate) mod organizations;

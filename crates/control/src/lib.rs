@@ -26,6 +26,7 @@ use crate::error::ControlError;
 use axum::Router;
 use axum::middleware;
 use louver_domain::entropy::Entropy;
+use louver_domain::health::Watch;
 use louver_domain::keys::Pepper;
 use louver_domain::ledger::InHand;
 use louver_domain::time::Clock;
@@ -59,6 +60,8 @@ pub struct Control {
     pub applied: watch::Receiver<i64>,
     /// What the gateway in this process has in hand of budgets, where there is one.
     pub in_hand: Option<Arc<dyn InHand>>,
+    /// What the gateway in this process knows of upstream servers and credentials, where there is one.
+    pub upstreams: Option<Arc<dyn Watch>>,
     /// What alerts leave by.
     pub outbound: Arc<delivery::Outbound>,
     /// How many workspaces an organization may have that are not archived.
@@ -89,6 +92,7 @@ impl Control {
             master,
             applied,
             in_hand: None,
+            upstreams: None,
             outbound: Arc::default(),
             max_active_workspaces: actions::workspaces::DEFAULT_MAX_ACTIVE,
             servers: Vec::new(),
@@ -132,6 +136,7 @@ fn routes() -> Routes {
         .and(api::custom_roles::routes())
         .and(api::service_accounts::routes())
         .and(api::model_roles::routes())
+        .and(api::model_sightings::routes())
         .and(api::models::routes())
         .and(api::upstreams::routes())
         .and(api::usage::routes())

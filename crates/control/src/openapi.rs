@@ -25,7 +25,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const MISTRAL: [&str; 2] = ["/v1/admin/", "/v1/users/me"];
 
 /// The chapters of the admin side, in their order.
-const CHAPTERS: [(&str, &str); 17] = [
+const CHAPTERS: [(&str, &str); 18] = [
     ("api-keys", "API keys, the short way."),
     ("gateway.organization", "The organization."),
     ("gateway.workspaces", "Workspaces, and who belongs to them."),
@@ -46,6 +46,7 @@ const CHAPTERS: [(&str, &str); 17] = [
     ("gateway.alert-channels", "Where alerts are sent."),
     ("gateway.models", "The models and what they cost."),
     ("gateway.upstreams", "Credentials for upstream."),
+    ("gateway.objects", "What upstream keeps, and whose it is."),
 ];
 
 /// Shapes whose fields mean the same as those of another, which says what.

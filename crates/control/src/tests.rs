@@ -134,6 +134,7 @@ async fn house_with(outbound: Outbound) -> House {
         master: Arc::new(master),
         applied: seen,
         in_hand: None,
+        upstreams: None,
         outbound: Arc::new(outbound),
         max_active_workspaces: 500,
         servers: vec!["vllm".into()],

@@ -241,6 +241,8 @@ actions! {
     /// A model or its price is changed.
     UpdateModel "model.update", T::Model, Organization, "";
 
+    /// Somebody has looked at a name of a model that upstream lists otherwise.
+    DismissModelSighting "model.sighting.dismiss", T::Model, Organization, "";
     /// Upstream credentials are seen, without their secrets.
     ReadUpstreams "upstream.read", T::Upstream, Organization, "";
     /// An upstream credential is stored.

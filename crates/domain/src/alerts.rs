@@ -57,6 +57,8 @@ pub enum AlertKind {
     Overrun,
     /// Upstream refused a credential of ours.
     UpstreamCredentialRejected,
+    /// A name of a model stands for another one upstream than in the catalogue.
+    ModelMoved,
     /// Somebody tries a channel out.
     Test,
 }
@@ -69,15 +71,23 @@ impl AlertKind {
             Self::LimitReached => "limit_reached",
             Self::Overrun => "overrun",
             Self::UpstreamCredentialRejected => "upstream_credential_rejected",
+            Self::ModelMoved => "model_moved",
             Self::Test => "test",
         }
     }
 
     /// Reads what [`AlertKind::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Threshold, Self::LimitReached, Self::Overrun, Self::UpstreamCredentialRejected, Self::Test]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [
+            Self::Threshold,
+            Self::LimitReached,
+            Self::Overrun,
+            Self::UpstreamCredentialRejected,
+            Self::ModelMoved,
+            Self::Test,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 
@@ -98,7 +108,7 @@ pub struct Alert {
     pub superseded: bool,
     /// The budget, the upstream credential or, for a test, the channel.
     pub subject_id: [u8; 16],
-    /// What the subject bounds, as in [`Standing::scope`]; `upstream` or `alert_channel` where it is no budget.
+    /// What the subject bounds, as in [`Standing::scope`]; `upstream`, `model` or `alert_channel` where it is no budget.
     pub scope: String,
     /// The id (or name) of that.
     pub scope_id: String,
@@ -188,6 +198,31 @@ impl Alert {
         }
     }
 
+    /// A name of a model moved upstream: once a day (UTC) for each organization and name.
+    pub fn model_moved(
+        organization_id: OrganizationId,
+        name: &str,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Self {
+        let starts = now.floor(Window::Day);
+        Self {
+            id: AlertId::new(now, entropy),
+            organization_id,
+            raised_at: now,
+            kind: AlertKind::ModelMoved,
+            threshold: None,
+            superseded: false,
+            subject_id: subject(&organization_id.bytes(), name.as_bytes()),
+            scope: "model".into(),
+            scope_id: name.to_owned(),
+            name: name.to_owned(),
+            starts,
+            ends: starts.plus_seconds(SECONDS_PER_DAY),
+            budget: None,
+        }
+    }
+
     /// A test of a channel; each is a new one.
     pub fn test(
         organization_id: OrganizationId,
@@ -217,6 +252,15 @@ impl Alert {
 }
 
 const SECONDS_PER_DAY: i64 = 86_400;
+
+/// One number for a name within an organization (FNV-1a of 128 bits): names are none of an enemy's choosing.
+fn subject(organization: &[u8; 16], name: &[u8]) -> [u8; 16] {
+    let start = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128;
+    let fold = |sum: u128, byte: &u8| {
+        (sum ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+    };
+    organization.iter().chain(name).fold(start, fold).to_be_bytes()
+}
 
 impl Standing {
     /// Every alert that is due as the budget stands, whether or not it was raised before; thresholds come in rising

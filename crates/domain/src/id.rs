@@ -151,6 +151,12 @@ typed_id!(
     EventId, "evt");
 
 impl RequestId {
+    /// The id of a further attempt at the request: it differs in its last byte only, in which no two requests of a
+    /// process differ.
+    pub const fn attempt(self, number: u8) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128() ^ (number as u128)))
+    }
+
     /// The least id of a request at that time: ids of later requests are greater.
     pub fn first_of(at: Timestamp) -> Self {
         Self(version_7(at, &[0; 10]))

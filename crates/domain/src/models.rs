@@ -4,7 +4,7 @@ use crate::endpoints::EndpointKind;
 use crate::id::WorkspaceId;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The allow-list entry that matches every model.
 pub const MATCH_ALL: &str = "*";
@@ -90,6 +90,8 @@ pub struct ModelIndex(usize);
 pub struct Catalogue {
     models: Vec<Model>,
     by_name: HashMap<String, ModelIndex>,
+    /// Aliases that calls may not name for now.
+    quarantined: HashSet<String>,
 }
 
 impl Catalogue {
@@ -105,11 +107,33 @@ impl Catalogue {
                 by_name.entry(alias.clone()).or_insert(ModelIndex(index));
             }
         }
-        Self { models, by_name }
+        Self { models, by_name, quarantined: HashSet::new() }
     }
 
-    /// The model of that exact name.
+    /// The same, where calls may not name these aliases: upstream gives them to other models now. Allow-lists mean by them
+    /// what they always meant, and pinned ids are as they were.
+    #[must_use]
+    pub fn without_calls_by(mut self, aliases: impl IntoIterator<Item = String>) -> Self {
+        let by_name = &self.by_name;
+        let models = &self.models;
+        let is_id = |name: &str| {
+            by_name.get(name).and_then(|index| models.get(index.0)).is_some_and(|model| model.id == name)
+        };
+        self.quarantined = aliases.into_iter().filter(|name| !is_id(name)).collect();
+        self
+    }
+
+    /// Whether calls may not name this alias for now.
+    pub fn is_quarantined(&self, name: &str) -> bool {
+        self.quarantined.contains(name)
+    }
+
+    /// The model that a call names so exactly.
     pub fn find(&self, name: &str) -> Option<(ModelIndex, &Model)> {
+        if self.is_quarantined(name) { None } else { self.named(name) }
+    }
+
+    fn named(&self, name: &str) -> Option<(ModelIndex, &Model)> {
         let index = *self.by_name.get(name)?;
         Some((index, self.models.get(index.0)?))
     }
@@ -122,7 +146,7 @@ impl Catalogue {
     /// The models that one allow-list entry names: an id or alias, a family, a glob, or all.
     pub fn matching(&self, entry: &str) -> ModelSet {
         let mut set = self.none();
-        if let Some((index, _)) = self.find(entry) {
+        if let Some((index, _)) = self.named(entry) {
             set.insert(index);
         }
         for (index, model) in self.iter() {
@@ -263,6 +287,20 @@ mod tests {
         assert_eq!(ids(&["*"]).len(), 4, "retired models are in no list");
         assert_eq!(ids(&[]), Vec::<String>::new());
         assert_eq!(ids(&["Mistral-Small", "mistral-small ", "mistral-tiny", ""]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a4_a_quarantined_alias_names_nothing_in_calls_and_the_same_in_lists() {
+        let aliases = ["mistral-small-latest".to_owned(), "mistral-large-2512".to_owned(), "nope".to_owned()];
+        let catalogue = catalogue().without_calls_by(aliases);
+        assert_eq!(catalogue.find("mistral-small-latest"), None);
+        assert!(catalogue.find("mistral-small-2603").is_some(), "the pinned id goes on");
+        assert!(catalogue.find("mistral-large-2512").is_some(), "an id is never quarantined");
+        assert_eq!(
+            catalogue.matching("mistral-small-latest"),
+            catalogue.matching("mistral-small-2603"),
+            "who allowed the alias allowed the model"
+        );
     }
 
     #[test]

@@ -45,6 +45,12 @@ impl Timestamp {
         }
     }
 
+    /// Reads the date of an HTTP header: `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        Some(Self(time.as_microsecond()))
+    }
+
     /// Reads an RFC 3339 time with an offset or `Z`, or a date (its midnight in UTC).
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(time) = text.parse::<jiff::Timestamp>() {

@@ -2,12 +2,14 @@
 //! ticket is the proof.
 
 use crate::authn::Caller;
+use crate::credentials::Credential;
 use crate::intake::{Ask, Given};
 use crate::judge::{Judged, judge};
 use crate::ledger::{Allowance, Demand, Verdict, take, would_pass};
 use crate::pipeline::{Gateway, Visitor};
 use crate::references::Resolved;
 use crate::reply::Failure;
+use crate::servers;
 use crate::settle::Ticket;
 use crate::turns::{Growth, Most, Played, Turn};
 use crate::upstream::Payload;
@@ -16,6 +18,7 @@ use louver_domain::admission::{self, Refusal};
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::settlement::Bound;
 use louver_mistral::endpoints::Endpoint;
+use louver_mistral::request::Request;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -27,6 +30,21 @@ pub(crate) struct Admitted {
     pub(crate) path: Cow<'static, str>,
     pub(crate) stream: bool,
     pub(crate) allowance: Allowance,
+    /// The model that answers in place of the one that was asked for.
+    pub(crate) stand_in: Option<Arc<str>>,
+}
+
+/// Which attempt at a call this is.
+#[derive(Default)]
+pub(crate) struct Try {
+    /// 0 is the first.
+    pub(crate) number: u8,
+    /// The model that stands in for the one asked for.
+    pub(crate) stand_in: Option<String>,
+    /// The credentials that were tried for this model.
+    pub(crate) tried: Vec<Arc<Credential>>,
+    /// Whether one of those may be taken again.
+    pub(crate) again: bool,
 }
 
 /// The endpoint as rules and usage name it: the two tables share their names.
@@ -44,37 +62,40 @@ pub(crate) async fn admit(
     gateway: &Gateway,
     visitor: &Visitor,
     caller: &Caller,
-    mut ask: Ask,
-    resolved: Resolved,
+    ask: &Ask,
+    resolved: &Resolved,
+    attempt: &Try,
 ) -> Result<Admitted, Failure> {
-    ask.request.rename_cache_key(|key| gateway.pepper().name_of(caller.key.workspace_id, key));
     let turn = resolved.turn.as_deref();
     let own_length = ask.request.max_tokens.is_some();
+    let mut request = Cow::Borrowed(&ask.request);
     if let Some(turn) = turn {
-        turn.stand_in(&mut ask.request);
+        turn.stand_in(request.to_mut());
     }
-    let judged = judge(gateway, visitor, caller, &ask.request, turn)?;
+    let judged = judge(gateway, visitor, caller, &request, turn, attempt)?;
     let now_micros = gateway.clock().monotonic_micros();
     let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
-    let credential = resolved.credential(&caller.key, now_micros).ok_or(Failure::NoCredential)?;
+    let credential = resolved.credential(&caller.key, &judged.servers, attempt, now_micros)?;
     let growth = match turn {
         None => None,
         Some(turn) => {
-            let most = Most { output: judged.output.saturating_mul(ask.request.n), context: judged.context };
+            let most = Most { output: judged.output.saturating_mul(request.n), context: judged.context };
             let id = credential.credential().id;
-            turn.grow(gateway, visitor, &caller.key, &mut ask.request, &most, id).await?
+            turn.grow(gateway, visitor, &caller.key, request.to_mut(), &most, id).await?
         }
     };
-    let (taken, bound, output) = match judged.take(gateway, caller, &ask, turn.is_some()).await {
-        Ok(taken) => taken,
-        Err(failure) => return Err(undone(gateway, growth, failure).await),
-    };
+    let (taken, bound, output) =
+        match judged.take(gateway, caller, (&request, &ask.body), turn.is_some()).await {
+            Ok(taken) => taken,
+            Err(failure) => return Err(undone(gateway, growth, failure).await),
+        };
     let limits = judged.inject || caller.key.counts_tokens;
     let length = match turn {
         None => judged.open && limits,
         Some(_) => limits && !own_length,
     };
-    let body = written(gateway, caller, &ask, turn, &judged.pinned, length.then_some(output));
+    let body =
+        written(gateway, caller, (&request, &ask.body), turn, &judged.pinned, length.then_some(output));
     let Judged { dearest, others, tools, guards, billing, estimated_input, .. } = judged;
     let allowance = taken.allowance;
     let played = turn.map(|_| Played::new(caller, dearest.clone(), others, growth.clone()));
@@ -83,10 +104,10 @@ pub(crate) async fn admit(
         ledger: Arc::clone(gateway.ledger()),
         clock: Arc::clone(gateway.clock()),
         started_micros: now_micros,
-        request_id: visitor.request_id,
+        request_id: visitor.request_id.attempt(attempt.number),
         at: gateway.ledger().store_time(now_micros),
         key: Arc::clone(&caller.key),
-        endpoint: kind(ask.request.endpoint),
+        endpoint: kind(request.endpoint),
         billing,
         model: dearest.model,
         price: dearest.price,
@@ -103,31 +124,32 @@ pub(crate) async fn admit(
         first_byte_micros: None,
         status: 0,
         client_left: false,
-        model_asked: ask.request.model,
+        model_asked: ask.request.model.clone(),
     };
     if let Err(error) = ticket.write_down().await {
         tracing::error!(%error, "a call is refused, since it cannot be written down");
         ticket.turn = None;
         return Err(undone(gateway, growth, Failure::AccountingUnavailable).await);
     }
-    Ok(Admitted { ticket, body, path: resolved.target, stream: ask.request.stream, allowance })
+    let stand_in = attempt.stand_in.is_some().then(|| Arc::clone(&ticket.model));
+    Ok(Admitted { ticket, body, path: resolved.target.clone(), stream: request.stream, allowance, stand_in })
 }
 
 /// The body as it goes upstream.
 fn written(
     gateway: &Gateway,
     caller: &Caller,
-    ask: &Ask,
+    (request, body): (&Request, &Given),
     turn: Option<&Turn>,
     pinned: &str,
     max_tokens: Option<u64>,
 ) -> Payload {
-    match (&ask.body, turn) {
+    match (body, turn) {
         (Given::Json(body), Some(turn)) => {
-            Payload::json(turn.rewrite(&caller.key, &ask.request, body, pinned, max_tokens))
+            Payload::json(turn.rewrite(&caller.key, request, body, pinned, max_tokens))
         }
         (Given::Json(body), None) => {
-            let rewritten = ask.request.rewrite(body, pinned, max_tokens);
+            let rewritten = request.rewrite(body, pinned, max_tokens);
             Payload::json(rewritten.map_or_else(|| body.clone(), Bytes::from))
         }
         (Given::Form(filled), _) => filled.written(Some(pinned), gateway.entropy()),
@@ -151,6 +173,7 @@ pub(crate) fn may_begin(
     endpoint: EndpointKind,
 ) -> Result<(), Failure> {
     admission::may_call(&caller.key.rules, visitor.address, endpoint).map_err(Failure::Refused)?;
+    servers::may_ask(&caller.key.rules, endpoint)?;
     let now_micros = gateway.clock().monotonic_micros();
     let demand = Demand { bound: Bound::default(), now_micros, rates: true, budgets: false };
     would_pass(&caller.key.levels, demand).map_err(|limited| Failure::Refused(Refusal::RateLimited(limited)))
@@ -164,6 +187,7 @@ pub(crate) fn admit_free(
     endpoint: EndpointKind,
 ) -> Result<Allowance, Failure> {
     admission::may_call(&caller.key.rules, visitor.address, endpoint).map_err(Failure::Refused)?;
+    servers::may_ask(&caller.key.rules, endpoint)?;
     let now_micros = gateway.clock().monotonic_micros();
     match take(
         &caller.key.levels,

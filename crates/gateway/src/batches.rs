@@ -77,8 +77,7 @@ impl From<Silence> for Trouble {
 impl Batches {
     /// Of a gateway; each job is looked at every `interval`.
     pub fn new(gateway: Arc<Gateway>, interval: Duration) -> Self {
-        let settings = gateway.settings();
-        let pool = Pool::new(Arc::new(settings.upstream.clone()), settings.timeouts);
+        let pool = Pool::new(&gateway);
         Self { gateway, pool, interval }
     }
 

@@ -1,35 +1,103 @@
-//! Upstream credentials in use: which one a call takes, and which one rests.
+//! Upstream credentials in use: which one a call takes, which one rests, and which is not used at all for now.
 
 use http::HeaderValue;
+use louver_domain::health::{Health, Leave, Policy, Sign, Standing};
 use louver_domain::id::UpstreamId;
+use louver_domain::time::Timestamp;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One credential, shared by all calls of this node. It outlives the snapshots of the rules.
+/// The place of the first server in the settings: where all goes for which nothing else is said.
+pub(crate) const FIRST_SERVER: usize = 0;
+
+/// One credential for one server, shared by all calls of this node. It outlives the snapshots of the rules.
 pub(crate) struct Credential {
     /// The stored credential; `None` is the one from the settings.
     pub(crate) id: Option<UpstreamId>,
-    /// The whole `Authorization` value, marked sensitive.
-    pub(crate) authorization: HeaderValue,
+    /// The place of its server in the settings.
+    pub(crate) server: usize,
+    /// The whole `Authorization` value, marked sensitive; a server may want none.
+    pub(crate) authorization: Option<HeaderValue>,
     in_flight: AtomicUsize,
-    resting_until_micros: AtomicI64,
+    policy: Policy,
+    health: Mutex<Health>,
+    /// Whether `health` must be looked at: on most calls it need not be.
+    troubled: AtomicBool,
 }
 
 impl Credential {
-    pub(crate) fn new(id: Option<UpstreamId>, mut authorization: HeaderValue) -> Self {
-        authorization.set_sensitive(true);
+    pub(crate) fn new(
+        id: Option<UpstreamId>,
+        server: usize,
+        mut authorization: Option<HeaderValue>,
+        policy: Policy,
+    ) -> Self {
+        if let Some(value) = &mut authorization {
+            value.set_sensitive(true);
+        }
         Self {
             id,
+            server,
             authorization,
             in_flight: AtomicUsize::new(0),
-            resting_until_micros: AtomicI64::new(i64::MIN),
+            policy,
+            health: Mutex::default(),
+            troubled: AtomicBool::new(false),
         }
     }
 
-    /// Sets the credential aside until then (monotonic microseconds).
-    pub(crate) fn rest_until(&self, micros: i64) {
-        self.resting_until_micros.fetch_max(micros, Ordering::Relaxed);
+    /// The key itself, as it must appear nowhere.
+    pub(crate) fn secret(&self) -> Option<&[u8]> {
+        self.authorization.as_ref()?.as_bytes().strip_prefix(b"Bearer ")
+    }
+
+    /// Upstream answered a call with it, or did not. `lot` draws a random number.
+    pub(crate) fn note(&self, sign: Sign, now_micros: i64, lot: impl FnOnce() -> u64) {
+        if sign == Sign::Well && !self.troubled.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut health = self.health();
+        health.note(&self.policy, sign, now_micros, lot());
+        self.troubled.store(!health.is_clean(now_micros), Ordering::Relaxed);
+    }
+
+    /// How it stands at `now` and `now_micros`, the same moment on two clocks.
+    pub(crate) fn standing(&self, now: Timestamp, now_micros: i64) -> Standing {
+        let (state, resting_until, last_error) = self.health().shown(now_micros);
+        let at = |micros: i64| {
+            Timestamp::from_micros(now.micros().saturating_add(micros.saturating_sub(now_micros)))
+        };
+        Standing {
+            state,
+            resting_until: resting_until.map(at),
+            last_error_at: last_error.map(at),
+            in_flight: u64::try_from(self.in_flight.load(Ordering::Relaxed)).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn leave(&self, now_micros: i64) -> Leave {
+        if !self.troubled.load(Ordering::Relaxed) {
+            return Leave::Free;
+        }
+        self.health().leave(&self.policy, now_micros)
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes it, unless its circuit lets nothing through any more.
+    fn take(self: &Arc<Self>, now_micros: i64) -> Option<InUse> {
+        if self.troubled.load(Ordering::Relaxed) {
+            let mut health = self.health();
+            if matches!(health.leave(&self.policy, now_micros), Leave::Never { .. }) {
+                return None;
+            }
+            health.take(now_micros);
+        }
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Some(InUse(Arc::clone(self)))
     }
 }
 
@@ -37,35 +105,93 @@ impl Credential {
 pub(crate) struct InUse(Arc<Credential>);
 
 impl InUse {
-    pub(crate) fn credential(&self) -> &Credential {
+    pub(crate) const fn credential(&self) -> &Arc<Credential> {
         &self.0
     }
 }
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let Self(credential) = self;
+        // A trial that was never sent, or whose end nobody saw, leaves its place to the next call.
+        if credential.in_flight.fetch_sub(1, Ordering::Relaxed) == 1
+            && credential.troubled.load(Ordering::Relaxed)
+        {
+            credential.health().untake();
+        }
     }
 }
 
-/// Takes the credential with the least calls in flight among those that do not rest; when all rest, among all: it is
-/// upstream's to refuse then.
-pub(crate) fn choose(credentials: &[Arc<Credential>], now_micros: i64) -> Option<InUse> {
-    let key = |credential: &&Arc<Credential>| {
-        let rests = credential.resting_until_micros.load(Ordering::Relaxed) > now_micros;
-        (rests, credential.in_flight.load(Ordering::Relaxed))
-    };
-    let chosen = match credentials {
-        [only] => only,
-        many => many.iter().min_by_key(key)?,
-    };
-    chosen.in_flight.fetch_add(1, Ordering::Relaxed);
-    Some(InUse(Arc::clone(chosen)))
+/// Why there is no credential for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// None is set up.
+    None,
+    /// Nothing is sent with any of them before then (monotonic microseconds).
+    Closed { until_micros: i64 },
 }
 
-/// Takes the credential of that id, whether it rests or not: what was made with it is found with no other.
+/// What a call can take.
+pub(crate) struct Choice<'a> {
+    /// The key's credentials.
+    pub(crate) credentials: &'a [Arc<Credential>],
+    /// The servers that may serve it.
+    pub(crate) servers: &'a [usize],
+    /// What was tried before; it is taken again only when `again` says so and nothing else is left.
+    pub(crate) tried: &'a [Arc<Credential>],
+    pub(crate) again: bool,
+}
+
+impl Choice<'_> {
+    /// Takes the credential with the least calls in flight among those that do not rest; when all rest, among all: it is
+    /// upstream's to refuse then. One whose circuit is open is not taken.
+    pub(crate) fn take(&self, now_micros: i64) -> Result<InUse, Missing> {
+        let mut until = None;
+        let mut best: Option<((bool, bool, usize), &Arc<Credential>)> = None;
+        for credential in self.credentials.iter().filter(|c| self.servers.contains(&c.server)) {
+            let was_tried = self.tried.iter().any(|other| Arc::ptr_eq(other, credential));
+            if was_tried && !self.again {
+                continue;
+            }
+            let rests = match credential.leave(now_micros) {
+                Leave::Free => false,
+                Leave::Rests => true,
+                Leave::Never { until_micros } => {
+                    until = Some(until.map_or(until_micros, |until: i64| until.min(until_micros)));
+                    continue;
+                }
+            };
+            let rank = (was_tried, rests, credential.in_flight.load(Ordering::Relaxed));
+            if best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, credential));
+            }
+        }
+        let closed = Missing::Closed { until_micros: until.unwrap_or(now_micros) };
+        match best {
+            Some((_, chosen)) => chosen.take(now_micros).ok_or(closed),
+            None => Err(if until.is_some() { closed } else { Missing::None }),
+        }
+    }
+}
+
+/// Takes a credential of the first server.
+pub(crate) fn choose(credentials: &[Arc<Credential>], now_micros: i64) -> Result<InUse, Missing> {
+    Choice { credentials, servers: &[FIRST_SERVER], tried: &[], again: false }.take(now_micros)
+}
+
+/// Takes the credential of that id, whether it rests or not: what was made with it is found with no other. Without an id
+/// it is the first server's from the settings.
 pub(crate) fn exactly(credentials: &[Arc<Credential>], id: Option<UpstreamId>) -> Option<InUse> {
-    let chosen = credentials.iter().find(|credential| credential.id == id)?;
+    again(credentials, (id, FIRST_SERVER))
+}
+
+/// Takes the one that was used before, with that id for that server, whether it rests or not.
+pub(crate) fn again(
+    credentials: &[Arc<Credential>],
+    (id, server): (Option<UpstreamId>, usize),
+) -> Option<InUse> {
+    let is = |c: &&Arc<Credential>| c.id == id && (id.is_some() || c.server == server);
+    let chosen = credentials.iter().find(is)?;
     chosen.in_flight.fetch_add(1, Ordering::Relaxed);
     Some(InUse(Arc::clone(chosen)))
 }
@@ -85,7 +211,7 @@ impl Known {
         sealed: &[u8],
         open: impl FnOnce() -> Result<Credential, E>,
     ) -> Result<Arc<Credential>, E> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.lock();
         if let Some((_, credential)) = known.get(&id).filter(|(seen, _)| seen == sealed) {
             return Ok(Arc::clone(credential));
         }
@@ -93,25 +219,83 @@ impl Known {
         known.insert(id, (sealed.to_vec(), Arc::clone(&credential)));
         Ok(credential)
     }
+
+    /// The credential of that id.
+    pub(crate) fn of(&self, id: UpstreamId) -> Option<Arc<Credential>> {
+        self.lock().get(&id).map(|(_, credential)| Arc::clone(credential))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UpstreamId, Opened>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SECOND: i64 = 1_000_000;
+    const FAILED: Sign = Sign::Failed { retry_after_micros: None };
+
+    fn credential(server: usize) -> Arc<Credential> {
+        let policy = Policy {
+            rest_micros: 4 * SECOND,
+            longest_rest_micros: 60 * SECOND,
+            failures: 3,
+            window_micros: 30 * SECOND,
+            trial_micros: 60 * SECOND,
+        };
+        let value = HeaderValue::from_static("Bearer secret-key");
+        Arc::new(Credential::new(None, server, Some(value), policy))
+    }
+
+    fn take(pool: &[Arc<Credential>], now: i64) -> Result<Arc<Credential>, Missing> {
+        choose(pool, now).map(|in_use| Arc::clone(in_use.credential()))
+    }
+
     #[test]
     fn the_least_busy_that_does_not_rest_is_taken() {
-        let credential = || Arc::new(Credential::new(None, HeaderValue::from_static("Bearer x")));
-        let pool = vec![credential(), credential()];
+        let pool = vec![credential(0), credential(0)];
         let first = choose(&pool, 0).unwrap();
         let second = choose(&pool, 0).unwrap();
-        assert!(!Arc::ptr_eq(&first.0, &second.0), "calls spread");
-        first.credential().rest_until(100);
+        assert!(!Arc::ptr_eq(first.credential(), second.credential()), "calls spread");
+        first.credential().note(FAILED, 0, || 0);
+        let resting = Arc::clone(first.credential());
         drop(first);
-        assert!(Arc::ptr_eq(&choose(&pool, 50).unwrap().0, &second.0), "the resting one is passed over");
-        second.credential().rest_until(100);
-        assert!(choose(&pool, 50).is_some(), "all rest: upstream decides");
-        assert!(choose(&pool, 100).is_some());
-        assert!(choose(&[], 0).is_none());
+        assert!(Arc::ptr_eq(&take(&pool, 1).unwrap(), second.credential()), "the resting one is passed over");
+        second.credential().note(FAILED, 0, || 0);
+        assert!(take(&pool, 1).is_ok(), "all rest: upstream decides");
+        assert!(take(&pool, 10 * SECOND).is_ok());
+        assert_eq!(take(&[], 0).err(), Some(Missing::None));
+        assert_eq!(resting.secret(), Some(b"secret-key".as_slice()));
+    }
+
+    #[test]
+    fn an_open_circuit_is_not_taken_and_one_trial_is() {
+        let pool = vec![credential(0)];
+        (0..3).for_each(|_| pool[0].note(FAILED, 0, || 0));
+        let Err(Missing::Closed { until_micros }) = take(&pool, 0) else { panic!("open") };
+        let trial = choose(&pool, until_micros).unwrap();
+        assert!(matches!(take(&pool, until_micros), Err(Missing::Closed { .. })), "one at a time");
+        drop(trial);
+        let trial = choose(&pool, until_micros).expect("the one before was never sent");
+        trial.credential().note(Sign::Well, until_micros, || 0);
+        assert!(take(&pool, until_micros).is_ok());
+    }
+
+    #[test]
+    fn a_call_takes_a_credential_of_its_servers_and_not_one_that_failed_it() {
+        let pool = vec![credential(0), credential(1), credential(1)];
+        let choice = |tried, again| Choice { credentials: &pool, servers: &[1], tried, again };
+        let first = choice(&[], false).take(0).unwrap();
+        assert_eq!(first.credential().server, 1);
+        let tried = vec![Arc::clone(first.credential())];
+        drop(first);
+        let second = choice(&tried, false).take(0).unwrap();
+        assert!(!Arc::ptr_eq(second.credential(), &tried[0]));
+        let tried = vec![Arc::clone(&tried[0]), Arc::clone(second.credential())];
+        drop(second);
+        assert_eq!(choice(&tried, false).take(0).err(), Some(Missing::None));
+        assert!(choice(&tried, true).take(0).is_ok());
     }
 }

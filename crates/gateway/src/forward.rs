@@ -3,13 +3,16 @@
 use crate::admit::Admitted;
 use crate::credentials::Credential;
 use crate::ledger::Allowance;
+use crate::objects::whole;
 use crate::pipeline::Gateway;
+use crate::redact::redact;
 use crate::relay;
 use crate::reply::Failure;
 use crate::settle::{Outcome, Ticket};
 use crate::turns;
 use crate::upstream::{AnswerBody, Call, Payload, Pool, SendError};
-use http::{Method, Response, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode};
 use louver_domain::id::OrganizationId;
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -17,7 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
 /// Upstream's answer, with the ticket that must be settled at its end.
@@ -28,9 +31,23 @@ pub(crate) struct Answered {
     pub(crate) allowance: Allowance,
     /// Where calls go on whose client has left.
     pub(crate) left: TaskTracker,
+    /// The model that answers in place of the one that was asked for.
+    pub(crate) stand_in: Option<Arc<str>>,
 }
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
+/// Upstream's refusal, read and settled, without our key in it.
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) allowance: Allowance,
+}
+
+/// What upstream said to a call.
+pub(crate) enum Heard {
+    Answered(Answered),
+    Refused(Refused),
+}
 
 /// Sends the call and waits for the head of the answer. When the client leaves meanwhile, the call goes on without it:
 /// upstream works on, and what it used must be known.
@@ -38,13 +55,13 @@ pub(crate) fn forward(
     gateway: &Arc<Gateway>,
     pool: &Pool,
     admitted: Admitted,
-) -> impl Future<Output = Result<Answered, Failure>> + Send + use<> {
+) -> impl Future<Output = Result<Heard, Failure>> + Send + use<> {
     let patience = gateway.settings().timeouts.client_left;
     let exchange = Box::pin(exchange(Arc::clone(gateway), pool.clone(), admitted));
     Exchange { inner: Some(exchange), begun: false, patience, left: pool.left().clone() }
 }
 
-type BoxedExchange = Pin<Box<dyn Future<Output = Result<Answered, Failure>> + Send>>;
+type BoxedExchange = Pin<Box<dyn Future<Output = Result<Heard, Failure>> + Send>>;
 
 /// An exchange that outlives its client.
 struct Exchange {
@@ -55,7 +72,7 @@ struct Exchange {
 }
 
 impl Future for Exchange {
-    type Output = Result<Answered, Failure>;
+    type Output = Result<Heard, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.begun = true;
@@ -75,7 +92,7 @@ impl Drop for Exchange {
         let end = now.checked_add(self.patience).unwrap_or(now);
         let alone = async move {
             // At the end of patience the ticket is dropped with its call, and charged at the bound.
-            if let Ok(Ok(answered)) = timeout_at(end, inner).await {
+            if let Ok(Ok(Heard::Answered(answered))) = timeout_at(end, inner).await {
                 relay::read_alone(answered, end).await;
             }
         };
@@ -83,10 +100,10 @@ impl Drop for Exchange {
     }
 }
 
-async fn exchange(gateway: Arc<Gateway>, pool: Pool, admitted: Admitted) -> Result<Answered, Failure> {
+async fn exchange(gateway: Arc<Gateway>, pool: Pool, admitted: Admitted) -> Result<Heard, Failure> {
     let gateway = &gateway;
-    let Admitted { mut ticket, body, path, stream, allowance } = admitted;
-    let call = upstream_call(gateway, &ticket, path, body, stream);
+    let Admitted { mut ticket, body, path, stream, allowance, stand_in } = admitted;
+    let call = upstream_call(&ticket, path, body, stream);
     ticket.sent = true;
     let response = match pool.send(call).await {
         Ok(response) => response,
@@ -109,8 +126,42 @@ async fn exchange(gateway: Arc<Gateway>, pool: Pool, admitted: Admitted) -> Resu
         }
     };
     let (ticket, response) = judge(gateway, ticket, response)?;
-    let answered = Answered { ticket, response, stream, allowance, left: pool.left().clone() };
-    if answered.ticket.turn.is_none() { Ok(answered) } else { Box::pin(turns::hold(gateway, answered)).await }
+    if response.status().is_client_error() || response.status().is_server_error() {
+        return refused(gateway, ticket, response, allowance).await.map(Heard::Refused);
+    }
+    let left = pool.left().clone();
+    let answered = Answered { ticket, response, stream, allowance, left, stand_in };
+    match answered.ticket.turn {
+        None => Ok(Heard::Answered(answered)),
+        Some(_) => Box::pin(turns::hold(gateway, answered)).await.map(Heard::Answered),
+    }
+}
+
+/// Reads a refusal whole: it is settled before anything else happens, and must not pass on our key.
+async fn refused(
+    gateway: &Gateway,
+    mut ticket: Ticket,
+    response: Response<AnswerBody>,
+    allowance: Allowance,
+) -> Result<Refused, Failure> {
+    let (head, body) = response.into_parts();
+    let mut finder = relay::finder(false, &ticket);
+    let read =
+        timeout(gateway.settings().timeouts.idle, whole(body)).await.unwrap_or(Err(Failure::UpstreamBroken));
+    match read {
+        Ok(body) => {
+            let body = redact(body, ticket.credential.credential());
+            finder.feed(&body);
+            ticket.settle(&Outcome::Whole(&finder.finish()));
+            Ok(Refused { status: head.status, headers: head.headers, body, allowance })
+        }
+        Err(failure) => {
+            // It bills nothing, as its head said; only what the client is told is another thing.
+            ticket.status = head.status.as_u16();
+            ticket.settle(&Outcome::Broken(&finder.finish()));
+            Err(failure)
+        }
+    }
 }
 
 /// Whether the answer may pass; one that may not is settled.
@@ -132,17 +183,13 @@ fn judge(
     }
 }
 
-/// What upstream's status means for the credential, and whether the answer may pass at all.
+/// Whether a status says that our credential is rejected, and whether the answer may pass at all.
 pub(crate) fn judge_status(
     gateway: &Gateway,
     organization: OrganizationId,
     credential: &Credential,
     status: StatusCode,
 ) -> Result<(), Failure> {
-    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-        let rest = i64::from(gateway.settings().credential_rest_seconds).saturating_mul(MICROS_PER_SECOND);
-        credential.rest_until(gateway.clock().monotonic_micros().saturating_add(rest));
-    }
     if status == StatusCode::UNAUTHORIZED {
         let upstream = credential.id.map_or_else(|| "settings".into(), |id| id.to_string());
         tracing::error!(upstream, "ALARM: upstream rejected Louver's credential");
@@ -160,18 +207,11 @@ pub(crate) fn judge_status(
 }
 
 /// The call as upstream sees it: our address, our credential, nothing of the client's but the body.
-fn upstream_call(
-    gateway: &Gateway,
-    ticket: &Ticket,
-    target: Cow<'static, str>,
-    body: Payload,
-    stream: bool,
-) -> Call {
+fn upstream_call(ticket: &Ticket, target: Cow<'static, str>, body: Payload, stream: bool) -> Call {
     Call {
         method: Method::POST,
         target,
-        authority: gateway.settings().upstream.authority.clone(),
-        authorization: ticket.credential.credential().authorization.clone(),
+        to: Arc::clone(ticket.credential.credential()),
         accept: if stream { "text/event-stream" } else { "application/json" },
         body,
     }

@@ -1,18 +1,20 @@
 //! What the rules say of a call before anything is counted, and what it can use at most.
 
-use crate::admit::kind;
+use crate::admit::{Try, kind};
 use crate::authn::Caller;
-use crate::intake::Ask;
+use crate::intake::Given;
 use crate::ledger::Taken;
 use crate::pipeline::{Gateway, Visitor};
 use crate::reply::Failure;
 use crate::reserve::Plan;
+use crate::servers::{self, Servers};
 use crate::settings::CallBounds;
 use crate::settle::guarded;
 use crate::snapshot::Snapshot;
 use crate::turns::{Speaker, Turn};
 use louver_domain::admission::{self, CallRules, Refusal};
 use louver_domain::endpoints::Billing;
+use louver_domain::models::Model;
 use louver_domain::money::Money;
 use louver_domain::prices::{Price, Terms};
 use louver_domain::reserve::Reach;
@@ -39,6 +41,10 @@ pub(crate) struct Judged {
     pub(crate) units: Units,
     pub(crate) tools: ToolBound,
     pub(crate) guards: Guards,
+    /// The servers that may serve it.
+    pub(crate) servers: Servers,
+    /// Whether they cost what regions cost more.
+    regional: bool,
     /// What it is billed by.
     pub(crate) billing: Billing,
     /// Times that models may speak one after the other, beside those for tools.
@@ -53,11 +59,15 @@ pub(crate) fn judge(
     caller: &Caller,
     request: &Request,
     turn: Option<&Turn>,
+    attempt: &Try,
 ) -> Result<Judged, Failure> {
     let endpoint = kind(request.endpoint);
     let question = admission::Ask {
         endpoint,
-        model: (!request.unnameable).then_some(request.model.as_str()),
+        model: attempt
+            .stand_in
+            .as_deref()
+            .or_else(|| (!request.unnameable).then_some(request.model.as_str())),
         nested_models: &request.nested_models,
         tools: &request.provider_tools,
         priority: request.priority_tier,
@@ -66,9 +76,17 @@ pub(crate) fn judge(
         choices: request.n,
     };
     let (estimated_input, open) = (question.input_tokens, question.is_open());
+    let asked = question.max_tokens.unwrap_or(0).saturating_add(estimated_input);
     let grant = admission::admit(&caller.key.rules, &caller.snapshot.catalogue, visitor.address, question)
         .map_err(Failure::Refused)?;
+    if attempt.stand_in.is_some() && asked > grant.model.context {
+        // What would stand in for a larger one that the call was made for.
+        return Err(Failure::Refused(Refusal::ModelNotAllowed));
+    }
     may_fill_context(&caller.key.rules, request, grant.model.context)?;
+    let servers = servers_of(gateway, caller, request, grant.model, turn)?;
+    let regional =
+        servers.first().is_some_and(|place| servers::is_dearer(&gateway.settings().servers, *place));
     let (bounds, billing) = (gateway.settings().bounds, billing(request.endpoint));
     let units = units(request, bounds);
     let tools = ToolBound::of(request, &caller.snapshot, bounds.tool_calls, visitor.now);
@@ -95,6 +113,8 @@ pub(crate) fn judge(
         units,
         tools,
         guards,
+        servers,
+        regional,
         billing,
         times: turn.map_or(Ok(1), |turn| turn.speakers(&caller.key, request))?,
         estimated_input,
@@ -134,7 +154,7 @@ impl Judged {
             output: self.output,
             choices,
             units: Units { tool_calls: self.tools.calls, ..self.units },
-            terms: Terms { priority: request.priority_tier, ..Terms::default() },
+            terms: Terms { priority: request.priority_tier, regional: self.regional, ..Terms::default() },
             tools: self.tools.cost.checked_add(guards).unwrap_or(Money::from_nanos(i64::MAX)),
             price: speaker.price.as_ref(),
             context,
@@ -149,14 +169,34 @@ impl Judged {
         &self,
         gateway: &Gateway,
         caller: &Caller,
-        ask: &Ask,
+        (request, body): (&Request, &Given),
         is_turn: bool,
     ) -> Result<(Taken, Bound, u64), Failure> {
-        let reach = self.reach(&ask.request, is_turn, &self.dearest);
+        let reach = self.reach(request, is_turn, &self.dearest);
         let exact = self.others.is_empty()
             && caller.snapshot.model(&self.pinned).is_some_and(|model| model.counted_exactly);
-        Plan { key: &caller.key, reach, exact, ask: Some(ask) }.take(gateway).await
+        let ask = Some((request, body));
+        Plan { key: &caller.key, reach, exact, ask }.take(gateway).await
     }
+}
+
+/// The servers that have every model which may come to speak in a call, or guards it.
+fn servers_of(
+    gateway: &Gateway,
+    caller: &Caller,
+    request: &Request,
+    model: &Model,
+    turn: Option<&Turn>,
+) -> Result<Servers, Failure> {
+    let (known, rules) = (&gateway.settings().servers, &caller.key.rules);
+    let (endpoint, tools) = (kind(request.endpoint), !request.provider_tools.is_empty());
+    let mut servers = servers::of_call(known, rules, model, endpoint, tools)?;
+    let others = turn.iter().flat_map(|turn| &turn.models).chain(&request.nested_models);
+    for (_, other) in others.filter_map(|name| caller.snapshot.catalogue.find(name)) {
+        let also = servers::of_call(known, rules, other, endpoint, tools)?;
+        servers.retain(|place| also.contains(place));
+    }
+    if servers.is_empty() { Err(Failure::NoServer { region: rules.region }) } else { Ok(servers) }
 }
 
 /// What a call is billed by beside tokens, at most.

@@ -82,6 +82,10 @@ impl Ledger {
         Timestamp::from_micros(now_micros.saturating_add(self.ahead_micros.load(Ordering::Relaxed)))
     }
 
+    pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     pub(crate) const fn journal(&self) -> &Journal {
         &self.journal
     }

@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod admit;
+mod attempts;
 mod authn;
 mod batches;
 mod connection;
@@ -17,13 +18,16 @@ mod intake;
 mod judge;
 mod ledger;
 mod listing;
+mod model_sightings;
 mod objects;
 mod pipeline;
 mod realtime;
+mod redact;
 mod references;
 mod relay;
 mod reply;
 mod reserve;
+mod servers;
 mod settings;
 mod settle;
 mod snapshot;
@@ -35,9 +39,10 @@ mod worker;
 
 pub use batches::Batches;
 pub use ledger::{Ledger, Refiller};
+pub use model_sightings::{Lookout, Shelf};
 pub use pipeline::{Fallback, Gateway, Plane, State, Visitor};
 pub use reply::{Body, BoxError};
-pub use settings::{CallBounds, ExactInput, Settings, Timeouts, UpstreamTarget};
+pub use settings::{CallBounds, ExactInput, ServerKind, Settings, Timeouts, UpstreamTarget};
 pub use settle::UsageWriter;
 pub use snapshot::{Snapshot, SnapshotError, Source};
 pub use worker::{Workers, serve};

@@ -3,31 +3,35 @@
 use crate::authn::Caller;
 use crate::snapshot::visible;
 use louver_domain::endpoints::EndpointKind;
-use louver_domain::models::Model;
+use louver_domain::models::{Catalogue, Model};
 use louver_mistral::models::{Capabilities, ModelCard, list};
 
 /// The whole list.
 pub(crate) fn all(caller: &Caller) -> Vec<u8> {
+    let catalogue = &caller.snapshot.catalogue;
     let models = visible(&caller.snapshot, &caller.key).map(|(_, model)| model);
-    let cards: Vec<ModelCard<'_>> =
-        models.flat_map(|model| names(model).map(move |name| card(model, name))).collect();
+    let cards: Vec<ModelCard<'_>> = models
+        .flat_map(|model| names(catalogue, model).map(move |name| card(catalogue, model, name)))
+        .collect();
     list(&cards)
 }
 
 /// One model by any of its names; `None` when it is unknown or not allowed, which look alike.
 pub(crate) fn one(caller: &Caller, name: &str) -> Option<Vec<u8>> {
     let (index, model) = caller.snapshot.catalogue.find(name)?;
-    caller.key.rules.models.contains(index).then(|| card(model, name).to_bytes())
+    caller.key.rules.models.contains(index).then(|| card(&caller.snapshot.catalogue, model, name).to_bytes())
 }
 
-fn names(model: &Model) -> impl Iterator<Item = &str> {
-    std::iter::once(model.id.as_str()).chain(model.aliases.iter().map(String::as_str))
+/// The names that calls may use.
+fn names<'a>(catalogue: &'a Catalogue, model: &'a Model) -> impl Iterator<Item = &'a str> {
+    let all = std::iter::once(model.id.as_str()).chain(model.aliases.iter().map(String::as_str));
+    all.filter(|name| !catalogue.is_quarantined(name))
 }
 
-fn card<'a>(model: &'a Model, name: &'a str) -> ModelCard<'a> {
+fn card<'a>(catalogue: &'a Catalogue, model: &'a Model, name: &'a str) -> ModelCard<'a> {
     let has = |what: &str| model.capabilities.iter().any(|c| c == what);
     let mut card = ModelCard::base(name);
-    card.aliases = names(model).filter(|other| *other != name).map(Into::into).collect();
+    card.aliases = names(catalogue, model).filter(|other| *other != name).map(Into::into).collect();
     card.name = Some(model.id.as_str().into());
     card.description = Some(model.name.as_str().into());
     card.max_context_length = model.context;

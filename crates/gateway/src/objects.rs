@@ -20,11 +20,12 @@ use crate::credentials::{self, InUse};
 use crate::forward;
 use crate::ledger::Allowance;
 use crate::pipeline::{Gateway, Visitor};
+use crate::redact::redact;
 use crate::references;
 use crate::reply::{self, Body, Failure};
 use crate::snapshot::KeyEntry;
 use crate::upstream::{AnswerBody, Call, Payload, Pool, SendError};
-use crate::{edge, intake};
+use crate::{edge, intake, servers};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -81,8 +82,9 @@ pub(crate) async fn answer(
     let allowance = match asked.endpoint {
         // It meets the rates together with the budgets, once.
         Endpoint::CreateBatchJob => {
-            admission::may_call(&caller.key.rules, visitor.address, kind(asked.endpoint))
-                .map_err(Failure::Refused)?;
+            let (rules, endpoint) = (&caller.key.rules, kind(asked.endpoint));
+            admission::may_call(rules, visitor.address, endpoint).map_err(Failure::Refused)?;
+            servers::may_ask(rules, endpoint)?;
             Allowance::default()
         }
         other => admit_free(gateway, &visitor, &caller, kind(other))?,
@@ -206,7 +208,7 @@ impl Deed<'_> {
         credential: &InUse,
         body: Option<Bytes>,
     ) -> Result<Said, Failure> {
-        read(self.send(method, target, credential, body).await?, &self.caller.key).await
+        read(self.send(method, target, credential, body).await?, &self.caller.key, credential).await
     }
 
     /// An answer in JSON.
@@ -225,7 +227,8 @@ impl Deed<'_> {
 
 /// A credential for something new.
 pub(crate) fn any_credential(gateway: &Gateway, key: &KeyEntry) -> Result<InUse, Failure> {
-    credentials::choose(&key.credentials, gateway.clock().monotonic_micros()).ok_or(Failure::NoCredential)
+    let now = gateway.clock().monotonic_micros();
+    credentials::choose(&key.credentials, now).map_err(|missing| Failure::missing(missing, now))
 }
 
 /// An answer in JSON.
@@ -237,19 +240,8 @@ pub(crate) fn reply(status: StatusCode, value: &Value, allowance: Allowance) -> 
 }
 
 /// A request about an object, as it goes upstream with a credential.
-pub(crate) fn call(
-    gateway: &Gateway,
-    credential: &InUse,
-    (method, target, body): (Method, String, Payload),
-) -> Call {
-    Call {
-        method,
-        target: Cow::Owned(target),
-        authority: gateway.settings().upstream.authority.clone(),
-        authorization: credential.credential().authorization.clone(),
-        accept: "*/*",
-        body,
-    }
+pub(crate) fn call(credential: &InUse, (method, target, body): (Method, String, Payload)) -> Call {
+    Call { method, target: Cow::Owned(target), to: Arc::clone(credential.credential()), accept: "*/*", body }
 }
 
 /// Sends a request, and answers as soon as the head of the answer is there.
@@ -260,15 +252,15 @@ async fn send(
     credential: &InUse,
     asked: (Method, String, Payload),
 ) -> Result<Response<AnswerBody>, Failure> {
-    let response = pool.send(call(gateway, credential, asked)).await.map_err(unanswered)?;
+    let response = pool.send(call(credential, asked)).await.map_err(unanswered)?;
     forward::judge_status(gateway, key.organization_id, credential.credential(), response.status())?;
     Ok(response)
 }
 
 /// Reads what upstream said, without its own ids.
-async fn read(response: Response<AnswerBody>, key: &KeyEntry) -> Result<Said, Failure> {
+async fn read(response: Response<AnswerBody>, key: &KeyEntry, credential: &InUse) -> Result<Said, Failure> {
     let status = response.status();
-    let bytes = whole(response.into_body()).await?;
+    let bytes = redact(whole(response.into_body()).await?, credential.credential());
     if bytes.is_empty() {
         return Ok(Said { status, value: Value::Null });
     }

@@ -1,8 +1,7 @@
 //! A call from its first byte to its answer: the list of its steps, each in its own file.
 
-use crate::admit::{admit, admit_free, kind};
+use crate::admit::{admit_free, kind};
 use crate::authn::authenticate;
-use crate::forward::forward;
 use crate::ledger::Ledger;
 use crate::reply::{self, Body, Failure};
 use crate::settings::Settings;
@@ -10,7 +9,7 @@ use crate::settle::{UsageWriter, Written};
 use crate::snapshot::Snapshot;
 use crate::spool::Spools;
 use crate::upstream::Pool;
-use crate::{edge, intake, listing, objects, realtime, references, uploads};
+use crate::{attempts, edge, intake, listing, objects, realtime, references, uploads};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -24,6 +23,7 @@ use louver_store::Store;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc};
 
@@ -82,6 +82,8 @@ pub struct Gateway {
     /// Credentials that upstream rejected; `None` is the one from the settings.
     rejections: Mutex<BTreeSet<(OrganizationId, Option<UpstreamId>)>>,
     rejected: Notify,
+    /// Where the drawing of lots stands.
+    lots: AtomicU64,
 }
 
 impl Gateway {
@@ -96,6 +98,8 @@ impl Gateway {
     ) -> (Arc<Self>, UsageWriter) {
         let State { snapshot, ledger, pepper } = state;
         let (usage, records) = mpsc::channel(settings.usage_capacity);
+        let mut seed = [0; 8];
+        entropy.fill(&mut seed);
         let request_ids = RequestIds::new(&*entropy);
         let spools = Spools::new(settings.spool_dir.clone(), settings.bounds.spool_bytes);
         let snapshot = ArcSwap::from_pointee(snapshot);
@@ -114,6 +118,7 @@ impl Gateway {
             fallback,
             rejections: Mutex::default(),
             rejected: Notify::new(),
+            lots: AtomicU64::new(u64::from_le_bytes(seed)),
         };
         (Arc::new(gateway), writer)
     }
@@ -156,6 +161,14 @@ impl Gateway {
 
     pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// A number by lot, for what must not happen on all nodes at once; no secret (SplitMix64).
+    pub(crate) fn lot(&self) -> u64 {
+        let mut lot = self.lots.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        lot = (lot ^ (lot >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        lot = (lot ^ (lot >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        lot ^ (lot >> 31)
     }
 
     pub(crate) fn entropy(&self) -> &dyn Entropy {
@@ -263,8 +276,7 @@ impl Gateway {
         let public = self.settings.public_host.as_deref();
         edge::not_ourselves(&ask.request.hosts, &head.uri, &head.headers, public)?;
         let resolved = references::resolve(self, &caller, asked, &ask).await?;
-        let admitted = admit(self, &visitor, &caller, ask, resolved).await?;
-        let answered = forward(self, pool, admitted).await?;
-        Ok(reply::relay(answered, &self.settings.timeouts))
+        let heard = attempts::run(self, pool, &visitor, &caller, ask, &resolved).await?;
+        Ok(reply::heard(heard, &self.settings.timeouts))
     }
 }

@@ -67,8 +67,7 @@ async fn open(gateway: &Gateway, pool: &Pool, ticket: &Ticket, pinned: &str) -> 
     let target =
         format!("{}{}", Endpoint::RealtimeTranscriptions.path(), Query::of("model", pinned).written());
     let credential = ticket.credential.credential();
-    let opened =
-        pool.open_socket(&target, credential.authorization.clone(), session::upstream_limits()).await;
+    let opened = pool.open_socket(&target, credential, session::upstream_limits()).await;
     match opened {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(status)) => {

@@ -1,7 +1,8 @@
 //! The objects that a call names: each must be the workspace's own, and the call takes the credential they were made with.
 
+use crate::admit::Try;
 use crate::authn::Caller;
-use crate::credentials::{self, InUse};
+use crate::credentials::{self, Choice, InUse, Missing};
 use crate::intake::{Ask, Given};
 use crate::pipeline::{Gateway, Visitor};
 use crate::reply::Failure;
@@ -26,12 +27,30 @@ pub(crate) struct Resolved {
 }
 
 impl Resolved {
-    /// The credential to take.
-    pub(crate) fn credential(&self, key: &KeyEntry, now_micros: i64) -> Option<InUse> {
-        match self.made_with {
-            None => credentials::choose(&key.credentials, now_micros),
-            Some(id) => credentials::exactly(&key.credentials, id),
+    /// The credential to take, of one of `servers`.
+    pub(crate) fn credential(
+        &self,
+        key: &KeyEntry,
+        servers: &[usize],
+        attempt: &Try,
+        now_micros: i64,
+    ) -> Result<InUse, Failure> {
+        let Some(id) = self.made_with else {
+            let Try { tried, again, .. } = attempt;
+            let choice = Choice { credentials: &key.credentials, servers, tried, again: *again };
+            return choice.take(now_micros).map_err(|missing| Failure::missing(missing, now_micros));
+        };
+        let found = credentials::exactly(&key.credentials, id);
+        let in_use = found.ok_or_else(|| Failure::missing(Missing::None, now_micros))?;
+        if !servers.contains(&in_use.credential().server) {
+            return Err(Failure::ObjectsApart);
         }
+        Ok(in_use)
+    }
+
+    /// Whether what it names stands for one model at one place, so that no other can answer.
+    pub(crate) const fn is_pinned(&self) -> bool {
+        self.made_with.is_some() || self.turn.is_some()
     }
 }
 

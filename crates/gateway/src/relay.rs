@@ -167,7 +167,7 @@ impl Drop for Relay {
     }
 }
 
-fn finder(stream: bool, ticket: &Ticket) -> UsageFinder {
+pub(crate) fn finder(stream: bool, ticket: &Ticket) -> UsageFinder {
     match (stream, &ticket.turn) {
         _ if ticket.endpoint == EndpointKind::Responses => UsageFinder::for_response(stream),
         (false, _) => UsageFinder::for_answer(),

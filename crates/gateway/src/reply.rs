@@ -3,7 +3,8 @@
 mod limits;
 
 use crate::authn::Unauthorized;
-use crate::forward::Answered;
+use crate::credentials::Missing;
+use crate::forward::{Answered, Heard, Refused};
 use crate::ledger::{Allowance, Left};
 use crate::pipeline::Visitor;
 use crate::relay::{Relay, is_events};
@@ -17,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use louver_domain::admission::Refusal;
+use louver_domain::limits::Region;
 use louver_mistral::batch::BatchError;
 use louver_mistral::error::{self, ErrorBody};
 use louver_mistral::multipart::MultipartError;
@@ -114,6 +116,9 @@ pub(crate) enum Failure {
     OwnAddress,
     Refused(Refusal),
     NoCredential,
+    NotInRegion { region: Region },
+    NoServer { region: Option<Region> },
+    UpstreamResting { seconds: i64 },
     ForeignOrigin,
     AccountingUnavailable,
     Overloaded,
@@ -131,6 +136,19 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// No credential can be taken.
+    pub(crate) fn missing(missing: Missing, now_micros: i64) -> Self {
+        match missing {
+            Missing::None => Self::NoCredential,
+            Missing::Closed { until_micros } => {
+                let micros = until_micros.saturating_sub(now_micros).max(1);
+                Self::UpstreamResting { seconds: micros.saturating_add(999_999).div_euclid(1_000_000) }
+            }
+        }
+    }
+}
+
 impl From<Unauthorized> for Failure {
     fn from(_: Unauthorized) -> Self {
         Self::Unauthorized
@@ -143,6 +161,8 @@ const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-toke
 const REMAINING_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens-minute");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The model that answered, where it is not the one that was asked for.
+const MODEL: HeaderName = HeaderName::from_static("x-louver-model");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// An answer that Louver makes itself.
@@ -165,8 +185,8 @@ pub(crate) fn download(response: Response<AnswerBody>, allowance: Allowance) -> 
 }
 
 /// An answer of upstream: its status and body, and of its headers only the ones named here.
-pub(crate) fn relay(answered: Answered, timeouts: &Timeouts) -> Response<Body> {
-    let Answered { ticket, response, stream, allowance, left } = answered;
+fn relay(answered: Answered, timeouts: &Timeouts) -> Response<Body> {
+    let Answered { ticket, response, stream, allowance, left, stand_in } = answered;
     let (head, body) = response.into_parts();
     let is_events = is_events(&head.headers);
     let stream = stream && is_events;
@@ -177,13 +197,35 @@ pub(crate) fn relay(answered: Answered, timeouts: &Timeouts) -> Response<Body> {
     headers.insert(CONTENT_TYPE, if is_events { EVENT_STREAM } else { JSON });
     let mut pass =
         |name: HeaderName| head.headers.get(&name).map(|value| headers.insert(name, value.clone()));
-    if head.status == StatusCode::TOO_MANY_REQUESTS || head.status == StatusCode::SERVICE_UNAVAILABLE {
-        pass(RETRY_AFTER);
-    }
     if !is_events {
         pass(DEPRECATION);
     }
+    if let Some(value) = stand_in.and_then(|model| HeaderValue::from_str(&model).ok()) {
+        headers.insert(MODEL, value);
+    }
     show_allowance(headers, allowance);
+    answer
+}
+
+/// What upstream said to a call.
+pub(crate) fn heard(heard: Heard, timeouts: &Timeouts) -> Response<Body> {
+    match heard {
+        Heard::Answered(answered) => relay(answered, timeouts),
+        Heard::Refused(refused) => pass_refusal(refused),
+    }
+}
+
+/// A refusal of upstream: its status and body, and of its headers only the ones named here.
+fn pass_refusal(refused: Refused) -> Response<Body> {
+    let Refused { status, headers, body, allowance } = refused;
+    let mut answer = json(body.into(), allowance);
+    *answer.status_mut() = status;
+    let mut pass =
+        |name: HeaderName| headers.get(&name).map(|value| answer.headers_mut().insert(name, value.clone()));
+    if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
+        pass(RETRY_AFTER);
+    }
+    pass(DEPRECATION);
     answer
 }
 
@@ -279,6 +321,25 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
         Failure::OwnAddress => plain(422, "invalid_request", "An address in the request is this gateway's own.".into()),
         Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
+        Failure::NotInRegion { region } => plain(
+            403,
+            "region_not_available",
+            format!("Calls of this key are answered in the region {} only, which does not have this.", region.as_str()),
+        ),
+        Failure::NoServer { region: Some(region) } => plain(
+            502,
+            "upstream_error",
+            format!("No upstream in the region {} is set up for this model; nothing was sent.", region.as_str()),
+        ),
+        Failure::NoServer { region: None } => {
+            plain(502, "upstream_error", "The upstream that serves this model is not set up; nothing was sent.".into())
+        }
+        Failure::UpstreamResting { seconds } => {
+            let message = "Upstream failed too often; for a moment nothing is sent to it.";
+            let mut response = plain(503, "upstream_error", message.into());
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+            response
+        }
         Failure::ForeignOrigin => plain(403, "origin_not_allowed", "A page of another origin may not open this socket.".into()),
         Failure::AccountingUnavailable => {
             let message = "What the call uses cannot be accounted for now; nothing was sent.";

@@ -1,6 +1,6 @@
 //! Takes what a call could use at most of every rate and budget, and asks the store for more where this node is short.
 
-use crate::intake::{Ask, Given};
+use crate::intake::Given;
 use crate::ledger::{Demand, Shortage, Taken, Verdict, room, take};
 use crate::pipeline::Gateway;
 use crate::reply::Failure;
@@ -9,6 +9,7 @@ use louver_domain::admission::{RateKind, Refusal};
 use louver_domain::budgets::Unit;
 use louver_domain::reserve::Reach;
 use louver_domain::settlement::Bound;
+use louver_mistral::request::Request;
 
 /// Rounds with the store: each serves at least one of the calls that wait.
 const ROUNDS: usize = 64;
@@ -20,7 +21,7 @@ pub(crate) struct Plan<'a> {
     /// Whether the model reads with the operator's vocabulary.
     pub(crate) exact: bool,
     /// What was asked, for counting its input exactly when the bound does not fit; a batch is not there any more.
-    pub(crate) ask: Option<&'a Ask>,
+    pub(crate) ask: Option<(&'a Request, &'a Given)>,
 }
 
 impl Plan<'_> {
@@ -81,8 +82,8 @@ impl Plan<'_> {
     /// The exact input, when the operator gave a vocabulary that the model reads with.
     fn count(&self, gateway: &Gateway) -> Option<u64> {
         let exact = gateway.settings().exact_input.as_ref().filter(|_| self.exact)?;
-        let ask = self.ask?;
-        let Given::Json(body) = &ask.body else { return None };
-        exact.tokenizer.count(&ask.request, body)
+        let (request, body) = self.ask?;
+        let Given::Json(body) = body else { return None };
+        exact.tokenizer.count(request, body)
     }
 }

@@ -1,14 +1,33 @@
 //! What the data plane is told at start, already checked by the program.
 
 use http::HeaderValue;
+use louver_domain::health;
+use louver_domain::limits::Region;
 use louver_mistral::tokenizer::Tokenizer;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where calls go.
+/// What a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerKind {
+    /// Mistral's own: it serves the models that name no server, in its region.
+    Mistral,
+    /// Any that speaks the same API: it serves only the models that name it.
+    Compatible,
+}
+
+/// A server that calls go to. Only the settings name one.
 #[derive(Clone)]
 pub struct UpstreamTarget {
+    /// Its name; `None` is the first one, where calls go unless something else is said.
+    pub name: Option<Arc<str>>,
+    /// What it is.
+    pub kind: ServerKind,
+    /// Where it answers calls, if it says so.
+    pub region: Option<Region>,
+    /// Whether calls without a credential are sent too.
+    pub keyless: bool,
     /// Host name or address.
     pub host: String,
     /// Port.
@@ -73,8 +92,10 @@ pub struct CallBounds {
 /// The data plane's settings.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where calls go.
-    pub upstream: UpstreamTarget,
+    /// Where calls go: the first server, then those with names.
+    pub servers: Arc<[UpstreamTarget]>,
+    /// Further attempts at a call that provably was not worked on.
+    pub retries: u32,
     /// How long each part may take.
     pub timeouts: Timeouts,
     /// The largest request body, in bytes.
@@ -99,8 +120,8 @@ pub struct Settings {
     pub spool_dir: PathBuf,
     /// What a call may bring along and set off, where its request does not say.
     pub bounds: CallBounds,
+    /// When credentials rest.
+    pub health: health::Policy,
     /// The host under which people reach this installation, where that was set.
     pub public_host: Option<String>,
-    /// Seconds that a credential rests after upstream answered 429 or 5xx with it.
-    pub credential_rest_seconds: u32,
 }

@@ -2,10 +2,13 @@
 
 use crate::credentials::{self, Credential, InUse, Known};
 use crate::ledger::{Ledger, SharedScope};
+use crate::servers;
+use crate::settings::UpstreamTarget;
 use http::HeaderValue;
 use louver_domain::admission::CallRules;
 use louver_domain::budgets::{Budget, Scope};
 use louver_domain::chain::{Chain, Rates, Stage, role_names};
+use louver_domain::health::{self, Policy};
 use louver_domain::id::{KeyId, OrganizationId, ServiceAccountId, UpstreamId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, Fingerprint, KeyStatus, Owner, PublicId};
 use louver_domain::model_roles::ModelRole;
@@ -84,7 +87,7 @@ pub struct Snapshot {
     /// Prices of the tools that upstream runs by itself, by their types.
     tools: HashMap<String, Vec<ToolPrice>>,
     keys: HashMap<PublicId, Arc<KeyEntry>>,
-    /// Every credential in use, by its id; `None` is the one from the settings.
+    /// Every credential in use, by its id; `None` is the first server's from the settings.
     credentials: HashMap<Option<UpstreamId>, Arc<Credential>>,
 }
 
@@ -118,21 +121,39 @@ pub struct Source {
     master: Arc<MasterKey>,
     ledger: Arc<Ledger>,
     known: Known,
-    default_credential: Option<Arc<Credential>>,
+    servers: Arc<[UpstreamTarget]>,
+    policy: Policy,
+    /// The credential of each server for those who stored none, where it has one or needs none.
+    default_credentials: Vec<Option<Arc<Credential>>>,
+    /// A credential of each server to ask for its models with.
+    askers: Mutex<Vec<Option<Arc<Credential>>>>,
     /// Entries of an allow-list: the models whose input can be counted exactly.
     counted_exactly: Vec<String>,
     last_used: Mutex<HashMap<KeyId, Arc<AtomicI64>>>,
 }
 
 impl Source {
-    /// With the key that opens stored credentials, the node's ledger, and the credential for those who stored none.
-    pub fn new(master: Arc<MasterKey>, ledger: Arc<Ledger>, default_credential: Option<HeaderValue>) -> Self {
-        let default_credential = default_credential.map(|value| Arc::new(Credential::new(None, value)));
+    /// With the key that opens stored credentials, the node's ledger, the servers, and when credentials rest.
+    pub fn new(
+        master: Arc<MasterKey>,
+        ledger: Arc<Ledger>,
+        servers: Arc<[UpstreamTarget]>,
+        policy: Policy,
+    ) -> Self {
+        let default = |(place, server): (usize, &UpstreamTarget)| {
+            let value = server.default_credential.clone();
+            let usable = value.is_some() || server.keyless;
+            usable.then(|| Arc::new(Credential::new(None, place, value, policy)))
+        };
+        let default_credentials: Vec<_> = servers.iter().enumerate().map(default).collect();
         Self {
             master,
             ledger,
             known: Known::default(),
-            default_credential,
+            servers,
+            policy,
+            askers: Mutex::new(Vec::clone(&default_credentials)),
+            default_credentials,
             counted_exactly: Vec::new(),
             last_used: Mutex::default(),
         }
@@ -168,7 +189,7 @@ impl Source {
 
     /// Works the rules out.
     pub fn build(&self, rules: Rules) -> Snapshot {
-        let catalogue = Catalogue::new(rules.prices.models.iter().map(|m| m.model.clone()).collect());
+        let catalogue = rules.catalogue();
         let served = |m: &&louver_store::models::PricedModel| m.model.status != ModelStatus::Retired;
         let exact = catalogue.allowed(Some(&self.counted_exactly));
         let models = rules.prices.models.iter().filter(served).map(|m| {
@@ -181,12 +202,30 @@ impl Source {
         });
         let models = models.collect();
         let builder = Builder::new(self, &rules, &catalogue);
+        self.note_askers(&builder);
         let keys = rules.keys.iter().filter_map(|key| builder.entry(key)).collect();
-        let lists = builder.credentials.values().flat_map(|list| list.iter());
-        let credentials = lists.chain(&self.default_credential).map(|known| (known.id, Arc::clone(known)));
-        let credentials = credentials.collect();
+        let stored = builder.stored.values().flatten();
+        let of_settings = self.default_credentials.first().into_iter().flatten();
+        let credentials = stored.chain(of_settings).map(|known| (known.id, Arc::clone(known))).collect();
         let tools = rules.prices.tools.iter().map(|tool| (tool.tool.clone(), tool.prices.clone())).collect();
         Snapshot { revision: rules.revision, models, tools, keys, credentials, catalogue }
+    }
+
+    /// For each server the credential of the settings, else any that is stored.
+    fn note_askers(&self, builder: &Builder<'_>) {
+        let mut stored: Vec<_> = builder.stored.values().flatten().collect();
+        stored.sort_by_key(|credential| credential.id);
+        let asker = |(server, default): (usize, &Option<Arc<Credential>>)| {
+            let of_server = || stored.iter().find(|credential| credential.server == server).copied();
+            default.as_ref().or_else(of_server).cloned()
+        };
+        let askers = self.default_credentials.iter().enumerate().map(asker).collect();
+        *self.askers.lock().unwrap_or_else(PoisonError::into_inner) = askers;
+    }
+
+    /// A credential to ask a server for its models with.
+    pub(crate) fn asker(&self, server: usize) -> Option<Arc<Credential>> {
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned().flatten()
     }
 
     fn last_used_cell(&self, id: KeyId) -> Arc<AtomicI64> {
@@ -195,12 +234,16 @@ impl Source {
     }
 
     fn open(&self, upstream: &Upstream) -> Option<Arc<Credential>> {
+        let Some(server) = servers::place_of(&self.servers, upstream.server.as_deref()) else {
+            tracing::error!(upstream = %upstream.id, "an upstream credential is for a server that the settings do not name");
+            return None;
+        };
         let place = Place::upstream(upstream.id, upstream.organization_id);
         let opened = self.known.get(upstream.id, &upstream.sealed_key, || {
             let key = self.master.open(&place, &upstream.sealed_key).map_err(|e| e.to_string())?;
             let value =
                 HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|e| e.to_string())?;
-            Ok::<_, String>(Credential::new(Some(upstream.id), value))
+            Ok::<_, String>(Credential::new(Some(upstream.id), server, Some(value), self.policy))
         });
         match opened {
             Ok(credential) => Some(credential),
@@ -209,6 +252,13 @@ impl Source {
                 None
             }
         }
+    }
+}
+
+impl health::Watch for Source {
+    fn of(&self, credential: UpstreamId) -> Option<health::Standing> {
+        let clock = self.ledger.clock();
+        Some(self.known.of(credential)?.standing(clock.now(), clock.monotonic_micros()))
     }
 }
 
@@ -222,7 +272,9 @@ struct Builder<'a> {
     roles: HashMap<(OrganizationId, &'a str), &'a ModelRole>,
     member_roles: HashMap<(WorkspaceId, UserId), &'a str>,
     account_roles: HashMap<ServiceAccountId, &'a str>,
-    credentials: HashMap<(OrganizationId, Option<WorkspaceId>), Credentials>,
+    stored: HashMap<(OrganizationId, Option<WorkspaceId>), Vec<Arc<Credential>>>,
+    /// The credentials of workspaces worked out so far.
+    credentials: RefCell<HashMap<(OrganizationId, WorkspaceId), Credentials>>,
     /// The levels worked out so far: many keys share those above them.
     levels: RefCell<HashMap<Scope, Option<Arc<LevelEntry>>>>,
 }
@@ -250,7 +302,8 @@ impl<'a> Builder<'a> {
                 .iter()
                 .filter_map(|a| Some((a.id, a.role.as_deref()?)))
                 .collect(),
-            credentials: lists.into_iter().map(|(scope, list)| (scope, list.into())).collect(),
+            stored: lists,
+            credentials: RefCell::default(),
             levels: RefCell::default(),
         }
     }
@@ -318,13 +371,30 @@ impl<'a> Builder<'a> {
         entry
     }
 
-    /// A workspace's own credentials, else its organization's, else the one from the settings.
+    /// For each server a workspace's own credentials, else its organization's, else the one from the settings.
     fn credentials(&self, key: &ApiKey) -> Credentials {
-        let own = self.credentials.get(&(key.organization_id, Some(key.workspace_id)));
-        let shared = || self.credentials.get(&(key.organization_id, None));
-        own.or_else(shared)
-            .cloned()
-            .unwrap_or_else(|| self.source.default_credential.iter().cloned().collect())
+        let scope = (key.organization_id, key.workspace_id);
+        if let Some(known) = self.credentials.borrow().get(&scope) {
+            return Arc::clone(known);
+        }
+        let of = |workspace, server| {
+            let list = self.stored.get(&(key.organization_id, workspace)).into_iter().flatten();
+            list.filter(move |credential| credential.server == server).cloned()
+        };
+        let mut all = Vec::new();
+        for (server, default) in self.source.default_credentials.iter().enumerate() {
+            let before = all.len();
+            all.extend(of(Some(key.workspace_id), server));
+            if all.len() == before {
+                all.extend(of(None, server));
+            }
+            if all.len() == before {
+                all.extend(default.iter().cloned());
+            }
+        }
+        let all: Credentials = all.into();
+        self.credentials.borrow_mut().insert(scope, Arc::clone(&all));
+        all
     }
 }
 

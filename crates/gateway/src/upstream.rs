@@ -1,4 +1,4 @@
-//! The connections to upstream: one pool per worker, HTTP/1.1 or HTTP/2 as upstream offers.
+//! The connections to upstream: one pool per worker with a part for each server, HTTP/1.1 or HTTP/2 as it offers.
 //!
 //! Idle HTTP/1.1 connections are taken last in, first out; one HTTP/2 connection carries all calls of a worker. What
 //! was once sent is never sent again: only an idle connection that has ended is passed over.
@@ -13,14 +13,18 @@ pub use http1::read_answer;
 
 pub(crate) use socket::Socket;
 
+use crate::credentials::Credential;
+use crate::pipeline::Gateway;
 use crate::settings::{Timeouts, UpstreamTarget};
 use bytes::Bytes;
 use connect::{Opened, connect};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::SizeHint;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http2;
+use louver_domain::health::Sign;
+use louver_domain::time::Timestamp;
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,13 +53,13 @@ pub(crate) enum SendError {
     Broken(String),
 }
 
-/// A call as it goes upstream: our address, our credential, and of the client's request only the body.
+/// A call as it goes upstream: our address, our credential, and of the client's request only the body. A credential is
+/// for one server, so that no key ever goes to another.
 pub(crate) struct Call {
     pub(crate) method: Method,
     /// Path and query, made by us.
     pub(crate) target: Cow<'static, str>,
-    pub(crate) authority: HeaderValue,
-    pub(crate) authorization: HeaderValue,
+    pub(crate) to: Arc<Credential>,
     pub(crate) accept: &'static str,
     pub(crate) body: Payload,
 }
@@ -79,15 +83,29 @@ pub(crate) struct Connections {
 /// The connections of one worker.
 #[derive(Clone)]
 pub(crate) struct Pool {
-    target: Arc<UpstreamTarget>,
-    timeouts: Timeouts,
-    connections: Arc<Mutex<Connections>>,
+    gateway: Arc<Gateway>,
+    servers: Arc<[Server]>,
     left: TaskTracker,
 }
 
+/// The connections of one worker to one server.
+struct Server {
+    target: UpstreamTarget,
+    timeouts: Timeouts,
+    connections: Arc<Mutex<Connections>>,
+}
+
 impl Pool {
-    pub(crate) fn new(target: Arc<UpstreamTarget>, timeouts: Timeouts) -> Self {
-        Self { target, timeouts, connections: Arc::default(), left: TaskTracker::new() }
+    pub(crate) fn new(gateway: &Arc<Gateway>) -> Self {
+        let settings = gateway.settings();
+        let timeouts = settings.timeouts;
+        let server = |target: &UpstreamTarget| Server {
+            target: target.clone(),
+            timeouts,
+            connections: Arc::default(),
+        };
+        let servers = settings.servers.iter().map(server).collect();
+        Self { gateway: Arc::clone(gateway), servers, left: TaskTracker::new() }
     }
 
     /// The calls of this worker that go on although their client has left.
@@ -96,14 +114,59 @@ impl Pool {
     }
 
     /// Sends a call and answers when the head of the answer is there.
+    ///
+    /// Whatever comes of it is noted on its credential.
     pub(crate) async fn send(&self, call: Call) -> Result<Response<AnswerBody>, SendError> {
-        let Timeouts { first_byte, total, .. } = self.timeouts;
+        let credential = Arc::clone(&call.to);
+        let Some(server) = self.servers.get(credential.server) else {
+            return Err(SendError::NotSent("the credential is for no server of this node".into()));
+        };
+        let Timeouts { first_byte, total, .. } = server.timeouts;
         // A file takes its time to be sent before there can be an answer.
         let patience = if call.body.is_long() { first_byte.max(total) } else { first_byte };
-        timeout(patience, self.send_untimed(call)).await.unwrap_or(Err(SendError::TimedOut))
+        let answer = timeout(patience, server.send(call)).await;
+        let answer = answer.unwrap_or(Err(SendError::TimedOut));
+        self.note(&credential, &answer);
+        answer
     }
 
-    async fn send_untimed(&self, call: Call) -> Result<Response<AnswerBody>, SendError> {
+    fn note(&self, credential: &Credential, answer: &Result<Response<AnswerBody>, SendError>) {
+        let now = self.gateway.clock().monotonic_micros();
+        let sign = match answer {
+            Ok(response) => sign(response, self.gateway.clock().now()),
+            Err(SendError::NotSent(_) | SendError::TimedOut | SendError::Broken(_)) => {
+                Sign::Failed { retry_after_micros: None }
+            }
+        };
+        credential.note(sign, now, || self.gateway.lot());
+    }
+}
+
+/// What an answer says of the health of its credential.
+fn sign(response: &Response<AnswerBody>, now: Timestamp) -> Sign {
+    let asked = || {
+        let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+        retry_after(text, now)
+    };
+    match response.status() {
+        StatusCode::TOO_MANY_REQUESTS => Sign::Limited { retry_after_micros: asked() },
+        status if status.is_server_error() => Sign::Failed { retry_after_micros: asked() },
+        _ => Sign::Well,
+    }
+}
+
+/// Reads a `Retry-After`: seconds, or a date. A date that is over asks for no wait.
+fn retry_after(text: &str, now: Timestamp) -> Option<i64> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(text.parse().unwrap_or(i64::MAX).saturating_mul(1_000_000));
+    }
+    let date = Timestamp::parse_http_date(text)?;
+    Some(date.micros().saturating_sub(now.micros()).max(0))
+}
+
+impl Server {
+    async fn send(&self, call: Call) -> Result<Response<AnswerBody>, SendError> {
         if let Some(connection) = self.take_idle() {
             return self.send_http1(connection, &call).await;
         }
@@ -138,19 +201,19 @@ impl Pool {
         connection: http1::Connection,
         call: &Call,
     ) -> Result<Response<AnswerBody>, SendError> {
-        let response = connection.send(call).await?;
+        let response = connection.send(call, &self.target.authority).await?;
         Ok(response.map(|body| AnswerBody::Http1 { body, pool: Arc::clone(&self.connections) }))
     }
 
     async fn send_http2(&self, mut sender: Http2, call: Call) -> Result<Response<AnswerBody>, SendError> {
         let scheme = if self.target.tls.is_some() { "https" } else { "http" };
-        let uri = format!("{scheme}://{}{}", call.authority.to_str().unwrap_or_default(), call.target);
+        let uri = format!("{scheme}://{}{}", self.target.authority.to_str().unwrap_or_default(), call.target);
         let mut request = Request::new(call.body.pieces());
         *request.method_mut() = call.method;
         *request.uri_mut() =
             uri.parse().map_err(|_| SendError::NotSent("the upstream address is not a URI".into()))?;
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, call.authorization);
+        headers.extend(call.to.authorization.clone().map(|value| (AUTHORIZATION, value)));
         headers.extend(call.body.content_type().map(|content_type| (CONTENT_TYPE, content_type.clone())));
         headers.insert(ACCEPT, HeaderValue::from_static(call.accept));
         headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
@@ -247,5 +310,28 @@ impl AnswerBody {
             }
             Self::Ahead { .. } => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_after_is_seconds_or_a_date() {
+        let now = Timestamp::parse("2026-11-21T10:00:00Z").unwrap();
+        for (text, seconds) in [
+            ("7", Some(7)),
+            (" 0 ", Some(0)),
+            ("Sat, 21 Nov 2026 10:00:30 GMT", Some(30)),
+            ("Sat, 21 Nov 2026 09:00:00 GMT", Some(0)),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+        ] {
+            assert_eq!(retry_after(text, now), seconds.map(|s: i64| s * 1_000_000), "{text}");
+        }
+        assert_eq!(retry_after("99999999999999999999", now), Some(i64::MAX));
     }
 }

@@ -148,7 +148,7 @@ async fn accept(
 /// One worker: serves the connections it is given until no more can come, then drains.
 async fn work(gateway: Arc<Gateway>, mut arrivals: mpsc::UnboundedReceiver<Arrival>) {
     let settings = gateway.settings();
-    let pool = Pool::new(Arc::new(settings.upstream.clone()), settings.timeouts);
+    let pool = Pool::new(&gateway);
     let graceful = GracefulShutdown::new();
     while let Some(arrival) = arrivals.recv().await {
         tokio::spawn(connection(Arc::clone(&gateway), pool.clone(), graceful.watcher(), arrival));

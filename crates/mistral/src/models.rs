@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One model of the list; `owned_by` and the like never come from the upstream's account.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -112,4 +112,66 @@ pub fn list(cards: &[ModelCard<'_>]) -> Vec<u8> {
         data: &'l [ModelCard<'l>],
     }
     serde_json::to_vec(&List { object: "list", data: cards }).unwrap_or_default()
+}
+/// One model of a list that an upstream sent, as far as it is looked at. Read leniently: servers of the same API leave out
+/// much, and newer ones add.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListedModel {
+    /// Name to call it by.
+    pub id: String,
+    /// Other names of the same model.
+    #[serde(default)]
+    pub aliases: Option<Vec<String>>,
+    /// Name on the bill.
+    #[serde(default)]
+    pub billing_model_name: Option<String>,
+}
+
+/// More models than this are no list.
+const MOST_LISTED: usize = 5000;
+const LONGEST_LISTED: usize = 256;
+
+/// Reads `{"data": [...]}`. `None`: it is no such list, or one of unreasonable size. An entry whose name could not be asked
+/// for is passed over.
+pub fn read_list(bytes: &[u8]) -> Option<Vec<ListedModel>> {
+    #[derive(Deserialize)]
+    struct List {
+        data: Vec<ListedModel>,
+    }
+    let is_name = |name: &String| {
+        (1..=LONGEST_LISTED).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic())
+    };
+    let List { mut data } = serde_json::from_slice(bytes).ok()?;
+    if data.len() > MOST_LISTED {
+        return None;
+    }
+    data.retain(|model| is_name(&model.id));
+    for model in &mut data {
+        model.billing_model_name = model.billing_model_name.take().filter(is_name);
+        if let Some(aliases) = &mut model.aliases {
+            aliases.retain(is_name);
+            aliases.truncate(MOST_LISTED);
+        }
+    }
+    Some(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_any_server_are_read_and_odd_names_passed_over() {
+        let text =
+            br#"{"object":"list","data":[{"id":"a","aliases":["b","\n"],"billing_model_name":"c","x":1},
+            {"id":"vllm/model","object":"model"},{"id":""},{"id":"a b"},{"id":"n","aliases":null}]}"#;
+        let read = read_list(text).unwrap();
+        assert_eq!(read.iter().map(|m| m.id.as_str()).collect::<Vec<_>>(), ["a", "vllm/model", "n"]);
+        assert_eq!(read[0].aliases.as_deref(), Some(["b".to_owned()].as_slice()));
+        for bad in ["", "[]", "{}", r#"{"data":{}}"#, r#"{"data":[{"id":1}]}"#, "<html>"] {
+            assert_eq!(read_list(bad.as_bytes()), None, "{bad}");
+        }
+        let many = vec![r#"{"id":"a"}"#; MOST_LISTED + 1].join(",");
+        assert_eq!(read_list(format!(r#"{{"data":[{many}]}}"#).as_bytes()), None);
+    }
 }

@@ -9,12 +9,16 @@ use louver::serve::{self, Node, Parts};
 use louver_control::Control;
 use louver_control::actions::{models, setup};
 use louver_control::context::Context;
+use louver_domain::access::{Action, Actor, decide};
+use louver_domain::audit::{AuditEvent, Outcome};
+use louver_domain::id::EventId;
+use louver_domain::limits::Limits;
 use louver_domain::secret::Secret;
 use louver_domain::time::Clock;
 use louver_simulator::{Model, Simulator};
-use louver_store::Store;
 use louver_store::models::PricedModel;
 use louver_store::seal::MasterKey;
+use louver_store::{Store, organizations};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -58,6 +62,8 @@ pub struct Setup {
     pub change: Option<fn(&mut Config)>,
     /// Changes of the upstream's settings before the start.
     pub upstream: Option<fn(&mut louver_simulator::Config)>,
+    /// Further upstreams.
+    pub upstreams: Vec<config::Server>,
     /// Models beside those of the built-in catalogue, as the simulator serves them and as the catalogue has them.
     pub models: Vec<(Model, PricedModel)>,
 }
@@ -81,11 +87,12 @@ impl System {
         }
         simulated.models.extend(setup.models.iter().map(|(served, _)| served.clone()));
         let simulator = Simulator::new(simulated);
-        let (upstream, stop_simulator) = listen(&simulator).await;
+        let (upstream, stop_simulator) = serve_simulator(&simulator).await;
         let mut config = config(&database_url, &folder.path().join("journal"), upstream);
         if let Some(change) = setup.change {
             change(&mut config);
         }
+        config.upstreams.extend(setup.upstreams);
         let clock = Arc::new(ManualClock::at(START));
         let store = open(&database_url, &clock).await;
         store.migrate().await.unwrap();
@@ -144,6 +151,32 @@ impl System {
         self.node = Some(node);
     }
 
+    /// Changes the limits of the organization behind the back of the admin API; the next admin deed takes it over.
+    pub async fn change_limits(&self, change: impl FnOnce(&mut Limits)) {
+        let organization = organizations::list(&self.store).await.unwrap()[0].id;
+        let permit = decide(&Actor::system(organization), Action::UpdateOrganization, organization).unwrap();
+        let seed = self.nodes.fetch_add(1, Ordering::SeqCst).try_into().unwrap();
+        let mut tx = self.store.begin().await.unwrap();
+        let mut changed = organizations::load(&mut tx, organization).await.unwrap().unwrap();
+        change(&mut changed.limits);
+        organizations::save(&mut tx, &permit, &changed).await.unwrap();
+        let event = AuditEvent {
+            id: EventId::new(self.clock.now(), &SeededEntropy::new(seed)),
+            at: self.clock.now(),
+            actor: Actor::system(organization),
+            permit,
+            outcome: Outcome::Done,
+            workspace_id: None,
+            target_id: String::new(),
+            target_name: String::new(),
+            before: None,
+            after: None,
+            request_id: None,
+            address: None,
+        };
+        tx.commit(&event).await.unwrap();
+    }
+
     /// An admin request.
     pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let body = body.map(|b| b.to_string().into_bytes());
@@ -186,7 +219,8 @@ pub fn chat(model: &str) -> Value {
     json!({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
 }
 
-async fn listen(simulator: &Simulator) -> (SocketAddr, oneshot::Sender<()>) {
+/// Serves a simulator for as long as the sender is kept.
+pub async fn serve_simulator(simulator: &Simulator) -> (SocketAddr, oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -213,7 +247,10 @@ fn config(database_url: &str, journal: &Path, upstream: SocketAddr) -> Config {
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
-    config::load(None, &environment).unwrap()
+    let mut config = config::load(None, &environment).unwrap();
+    // Tests that count calls look at models by themselves.
+    config.care.catalogue_sync = None;
+    config
 }
 
 /// The upstream credential of the settings; a canary that may appear in no answer.

@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod members;
 mod migrations;
 pub mod model_roles;
+pub mod model_sightings;
 pub mod models;
 pub mod objects;
 pub mod organizations;

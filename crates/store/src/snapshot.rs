@@ -5,12 +5,13 @@ use crate::error::StoreError;
 use crate::models::PriceList;
 use crate::upstreams::Upstream;
 use crate::{
-    groups, keys, model_roles, models, organizations, revision, service_accounts, upstreams, users,
-    workspaces,
+    groups, keys, model_roles, model_sightings, models, organizations, revision, service_accounts, upstreams,
+    users, workspaces,
 };
 use louver_domain::id::{OrganizationId, UserId, WorkspaceId};
 use louver_domain::keys::ApiKey;
 use louver_domain::model_roles::ModelRole;
+use louver_domain::models::Catalogue;
 use louver_domain::organizations::Organization;
 use louver_domain::users::{ServiceAccount, User};
 use louver_domain::workspaces::Workspace;
@@ -38,10 +39,20 @@ pub struct Rules {
     pub roles: Vec<(OrganizationId, ModelRole)>,
     /// What has a price: the catalogue, and tools.
     pub prices: PriceList,
+    /// Aliases that upstream gave to other models, and that nobody has looked at.
+    pub quarantined: Vec<String>,
     /// Keys that are not revoked.
     pub keys: Vec<ApiKey>,
     /// Upstream credentials, sealed.
     pub upstreams: Vec<Upstream>,
+}
+
+impl Rules {
+    /// The catalogue as calls meet it.
+    pub fn catalogue(&self) -> Catalogue {
+        let models = self.prices.models.iter().map(|entry| entry.model.clone()).collect();
+        Catalogue::new(models).without_calls_by(self.quarantined.iter().cloned())
+    }
 }
 
 /// Reads the rules, all of one revision.
@@ -58,6 +69,7 @@ pub async fn load(store: &Store) -> Result<Rules, StoreError> {
         member_roles,
         roles: model_roles::all(&mut tx).await?,
         prices: models::load(&mut tx).await?,
+        quarantined: model_sightings::quarantined(&mut tx).await?,
         keys: keys::all_live(&mut tx).await?,
         upstreams: upstreams::all(&mut tx).await?,
     };

@@ -52,7 +52,7 @@ pub async fn run(
     if let Caller::User(..) = caller {
         must_belong(control, context, &rules, &key).await?;
     }
-    let catalogue = Catalogue::new(rules.prices.models.iter().map(|entry| entry.model.clone()).collect());
+    let catalogue = rules.catalogue();
     let (chain, missing_role) = chain(&rules, &key)?;
     let price = price(&rules, &catalogue, ask.model, context);
     let calls = if ask.tools.is_empty() { 0 } else { control.max_tool_calls };

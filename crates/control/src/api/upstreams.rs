@@ -14,6 +14,7 @@ use crate::reply;
 use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
+use louver_domain::health::Standing;
 use louver_domain::id::{UpstreamId, WorkspaceId};
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
@@ -27,7 +28,8 @@ pub(crate) fn routes() -> Routes {
         .get("/v1/gateway/upstreams", Action::ReadUpstreams, list)
         .named("list_upstreams", "Upstream credentials, without their keys")
         .query(PAGE)
-        .answers::<Page<Shown>>()
+        .saying("With how each stands on the node that answers.")
+        .answers::<Page<Listed>>()
         .post("/v1/gateway/upstreams", Action::CreateUpstream, create)
         .named("create_upstream", "Store an upstream credential")
         .saying("Its key is sealed and never shown again.")
@@ -61,6 +63,33 @@ pub(crate) struct Shown {
     enabled: bool,
     #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
+}
+
+/// An upstream credential, with how it stands on the node that answers.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ListedUpstream")]
+pub(crate) struct Listed {
+    #[serde(flatten)]
+    upstream: Shown,
+    /// `closed` (in use), `resting` (in use where no other one is), `open` (not in use) or `half_open` (on trial).
+    state: Option<&'static str>,
+    #[schemars(with = "Option<shapes::Time>")]
+    resting_until: Option<Timestamp>,
+    #[schemars(with = "Option<shapes::Time>")]
+    last_error_at: Option<Timestamp>,
+    in_flight: Option<u64>,
+}
+
+impl Listed {
+    fn of(upstream: &Upstream, standing: Option<Standing>) -> Self {
+        Self {
+            upstream: Shown::of(upstream),
+            state: standing.map(|standing| standing.state.as_str()),
+            resting_until: standing.and_then(|standing| standing.resting_until),
+            last_error_at: standing.and_then(|standing| standing.last_error_at),
+            in_flight: standing.map(|standing| standing.in_flight),
+        }
+    }
 }
 
 impl Shown {
@@ -123,7 +152,9 @@ async fn list(State(control): Shared, context: Context, mut params: Params) -> A
     params.done()?;
     let all = actions::list(&control, &context).await?;
     let page = Page::cut(all, &asked, |upstream, after| UpstreamId::parse(after) == Some(upstream.id))?;
-    Ok(reply::ok(&page.map(|upstream| Shown::of(&upstream))))
+    let watch = control.upstreams.as_deref();
+    let standing = |id| watch.and_then(|watch| watch.of(id));
+    Ok(reply::ok(&page.map(|upstream| Listed::of(&upstream, standing(upstream.id)))))
 }
 
 async fn create(

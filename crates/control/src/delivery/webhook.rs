@@ -95,6 +95,7 @@ const fn event(kind: AlertKind) -> &'static str {
         AlertKind::LimitReached => "budget.limit_reached",
         AlertKind::Overrun => "budget.overrun",
         AlertKind::UpstreamCredentialRejected => "upstream.credential_rejected",
+        AlertKind::ModelMoved => "model.moved",
         AlertKind::Test => "alert_channel.test",
     }
 }

@@ -77,7 +77,7 @@ macro_rules! words {
 words! {
     Endpoint "Endpoint" "What a call asks for." EndpointKind::ALL;
     Tool "Tool" "A type of tools that the provider runs." TOOLS;
-    Tier "ServiceTier" "A tier of service beside the standard one." [ServiceTier::Priority];
+    Tier "AllowedServiceTier" "A tier of service beside the standard one." [ServiceTier::Priority];
     RegionOfCalls "Region" "Where the provider answers calls." [Region::Eu, Region::Us];
     CreationOfKeys "KeyCreation" "Who may create keys in a workspace." [KeyCreation::Admins, KeyCreation::Members];
     LimitMode "LimitMode" "Calls beyond a limit are refused, or only counted." [Mode::Enforce, Mode::Shadow];

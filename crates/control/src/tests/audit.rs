@@ -307,6 +307,7 @@ fn with_settings(house: House, settings: Settings) -> House {
         master: Arc::clone(master),
         applied: applied.clone(),
         in_hand: None,
+        upstreams: None,
         outbound: Arc::default(),
         max_active_workspaces: 500,
         servers: Vec::new(),

@@ -394,6 +394,7 @@ async fn an_allowance_that_was_taken_back_holds_at_the_next_attempt() {
     // The same database under other settings: the stored address is judged anew.
     let strict = Arc::new(crate::Control {
         in_hand: None,
+        upstreams: None,
         store: house.control.store.clone(),
         clock: Arc::clone(&house.control.clock),
         entropy: Arc::clone(&house.control.entropy),

@@ -24,6 +24,13 @@ impl Message {
                     "Upstream rejects the credential {name}. Calls that depend on it fail until it is replaced."
                 ),
             },
+            (AlertKind::ModelMoved, _) => Self {
+                subject: format!("the model name {name} moved upstream"),
+                text: format!(
+                    "Upstream gives the name {name} to another model, or bills it as another one. Calls that name it by \
+                     this alias are refused until somebody has looked and dismissed it."
+                ),
+            },
             (AlertKind::Test, _) => Self {
                 subject: format!("test of the alert channel {name}"),
                 text: format!("This is a test: the alert channel {name} works."),
@@ -51,7 +58,10 @@ fn of_budget(alert: &Alert, who: &str, budget: &BudgetState) -> Message {
             format!("{who}: {its} is overrun"),
             format!("A call of {who} cost more than was reserved for it: {its} is overrun and blocked."),
         ),
-        AlertKind::Threshold | AlertKind::UpstreamCredentialRejected | AlertKind::Test => {
+        AlertKind::Threshold
+        | AlertKind::UpstreamCredentialRejected
+        | AlertKind::ModelMoved
+        | AlertKind::Test => {
             (format!("{who}: {per_cent} % of {its}"), format!("{who} has spent {per_cent} % of {its}."))
         }
     };

@@ -1,7 +1,9 @@
 //! What the poller asks upstream: objects in JSON, and files line by line.
 
+use crate::credentials::InUse;
 use crate::objects::{self, whole};
 use crate::pipeline::Gateway;
+use crate::redact::redact;
 use crate::upstream::{AnswerBody, Payload, Pool};
 use http::{Method, Response, StatusCode};
 use louver_domain::id::UpstreamId;
@@ -43,9 +45,12 @@ pub(crate) enum Silence {
 impl Asker<'_> {
     /// An object.
     pub(crate) async fn json(&self, target: String) -> Result<Answer<Value>, Silence> {
-        let Answer::There(response) = self.get(target).await? else { return Ok(Answer::Absent) };
+        let Answer::There((response, credential)) = self.get(target).await? else {
+            return Ok(Answer::Absent);
+        };
         let bytes = timeout(self.gateway.settings().timeouts.total, whole(response.into_body())).await;
         let bytes = bytes.map_err(|_| Silence::Unusable)?.map_err(|_| Silence::Unusable)?;
+        let bytes = redact(bytes, credential.credential());
         serde_json::from_slice(&bytes).map(Answer::There).map_err(|_| Silence::Unusable)
     }
 
@@ -55,7 +60,7 @@ impl Asker<'_> {
         id: &str,
         mut each: impl FnMut(Option<&[u8]>),
     ) -> Result<Answer<()>, Silence> {
-        let Answer::There(response) = self.get(format!("/v1/files/{id}/content")).await? else {
+        let Answer::There((response, _in_use)) = self.get(format!("/v1/files/{id}/content")).await? else {
             return Ok(Answer::Absent);
         };
         let mut body = response.into_body();
@@ -75,15 +80,19 @@ impl Asker<'_> {
         Ok(Answer::There(()))
     }
 
-    async fn get(&self, target: String) -> Result<Answer<Response<AnswerBody>>, Silence> {
+    async fn get(&self, target: String) -> Result<Answer<(Response<AnswerBody>, InUse)>, Silence> {
         let snapshot = self.gateway.snapshot();
         let credential = snapshot.credential(self.credential).ok_or(Silence::NoCredential)?;
-        let call = objects::call(self.gateway, &credential, (Method::GET, target, Payload::default()));
+        let call = objects::call(&credential, (Method::GET, target, Payload::default()));
         let response = self.pool.send(call).await.map_err(|_| Silence::Unusable)?;
         let status = response.status();
         if status == StatusCode::NOT_FOUND {
             return Ok(Answer::Absent);
         }
-        if status.is_success() { Ok(Answer::There(response)) } else { Err(Silence::Status(status.as_u16())) }
+        if status.is_success() {
+            Ok(Answer::There((response, credential)))
+        } else {
+            Err(Silence::Status(status.as_u16()))
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Files: listed from the registry, shown, downloaded, signed and deleted upstream.
 
 use super::{Deed, whole};
+use crate::redact::redact;
 use crate::references::shelf;
 use crate::reply::{self, Body, Failure};
 use http::{Method, Response, StatusCode};
@@ -123,7 +124,7 @@ pub(super) async fn download(deed: &Deed<'_>) -> Result<Response<Body>, Failure>
         StatusCode::NOT_FOUND => Err(Failure::NoSuchObject),
         status if status.is_success() => Ok(reply::download(response, deed.allowance)),
         status => {
-            let body = whole(response.into_body()).await?;
+            let body = redact(whole(response.into_body()).await?, credential.credential());
             let value: Value = serde_json::from_slice(&body).map_err(|_| Failure::UpstreamBroken)?;
             Ok(deed.reply(status, &value))
         }

@@ -43,7 +43,7 @@ impl Making {
         objects::intend(self.gateway.store(), &object).await.map_err(Failure::store)?;
         let asked = (Method::POST, self.target.clone(), self.payload.clone());
         let said = match send(&self.gateway, &self.pool, &self.key, &self.credential, asked).await {
-            Ok(response) => read(response, &self.key).await,
+            Ok(response) => read(response, &self.key, &self.credential).await,
             Err(failure) => Err(failure),
         };
         match said {

@@ -2,6 +2,7 @@
 
 use crate::authn::Caller;
 use crate::objects::scrub;
+use crate::redact::redact;
 use crate::settle::Ticket;
 use louver_domain::models::Catalogue;
 use louver_mistral::json;
@@ -96,9 +97,8 @@ impl Judge<'_> {
             other => other.and_then(Value::as_str),
         };
         let message = message.unwrap_or("Upstream reports an error.");
-        let secret = self.ticket.credential.credential().authorization.to_str().unwrap_or_default();
-        let secret = secret.split_once(' ').map_or(secret, |(_, token)| token);
-        let message = if secret.is_empty() { message.to_owned() } else { message.replace(secret, "***") };
+        let message = redact(message.to_owned().into(), self.ticket.credential.credential());
+        let message = String::from_utf8_lossy(&message);
         let code = error.get("code").and_then(Value::as_u64).unwrap_or(502);
         json!({"type": "error", "error": {"message": message, "code": code}})
     }

@@ -83,7 +83,10 @@ impl Meter {
                 settle(used.ticket, used.seconds, false);
             }
             let least = needed.saturating_sub(self.reserved()).min(SLICE);
-            let continues = self.ticket().map(|ticket| ticket.credential.credential().id);
+            let continues = self.ticket().map(|ticket| {
+                let credential = ticket.credential.credential();
+                (credential.id, credential.server)
+            });
             let mut slice = Want { least, continues, ..want }.reserve().await?;
             // From here on any of it may have gone upstream.
             slice.ticket.sent = true;

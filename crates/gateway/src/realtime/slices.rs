@@ -2,10 +2,11 @@
 //! it goes upstream.
 
 use crate::authn::Caller;
-use crate::credentials::{self, InUse};
+use crate::credentials::{self, Choice, InUse, Missing};
 use crate::ledger::{Demand, Shortage, Taken, Verdict, room, take};
 use crate::pipeline::{Gateway, Visitor};
 use crate::reply::Failure;
+use crate::servers;
 use crate::settle::Ticket;
 use louver_domain::admission::{self, BudgetRefusal, Grant, Refusal};
 use louver_domain::budgets::Unit;
@@ -42,8 +43,8 @@ pub(super) struct Want<'a> {
     pub(super) model: &'a str,
     /// Seconds without which the slice is of no use.
     pub(super) least: u64,
-    /// Of a slice that continues a session: the credential that it began with.
-    pub(super) continues: Option<Option<UpstreamId>>,
+    /// Of a slice that continues a session: the credential that it began with, and its server.
+    pub(super) continues: Option<(Option<UpstreamId>, usize)>,
 }
 
 impl<'a> Want<'a> {
@@ -76,8 +77,12 @@ impl<'a> Want<'a> {
             return Err(Failure::Refused(Refusal::UnboundedCost));
         }
         let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
-        let credential = self.credential(now_micros).ok_or(Failure::NoCredential)?;
-        let (taken, seconds) = self.take(price).await?;
+        let servers =
+            servers::of_call(&gateway.settings().servers, &caller.key.rules, grant.model, ENDPOINT, false)?;
+        let credential = self.credential(&servers, now_micros)?;
+        let regional = servers::is_dearer(&gateway.settings().servers, credential.credential().server);
+        let cost = Cost { price, regional };
+        let (taken, seconds) = self.take(cost).await?;
         let mut ticket = Ticket {
             place: Some(place),
             ledger: Arc::clone(gateway.ledger()),
@@ -93,7 +98,7 @@ impl<'a> Want<'a> {
             estimated_input: 0,
             credential,
             billing: Billing::AudioSeconds,
-            bound: bound(seconds, price),
+            bound: cost.bound(seconds),
             guards: None,
             turn: None,
             tools: Vec::new(),
@@ -118,16 +123,17 @@ impl<'a> Want<'a> {
     }
 
     /// Any that does not rest; a session goes on with the one it began with.
-    fn credential(&self, now_micros: i64) -> Option<InUse> {
+    fn credential(&self, servers: &[usize], now_micros: i64) -> Result<InUse, Failure> {
         let credentials = &self.caller.key.credentials;
-        match self.continues {
-            None => credentials::choose(credentials, now_micros),
-            Some(begun_with) => credentials::exactly(credentials, begun_with),
-        }
+        let chosen = match self.continues {
+            None => Choice { credentials, servers, tried: &[], again: false }.take(now_micros),
+            Some(begun_with) => credentials::again(credentials, begun_with).ok_or(Missing::None),
+        };
+        chosen.map_err(|missing| Failure::missing(missing, now_micros))
     }
 
     /// Takes a slice of all budgets, or the part that is left where it is of use; a session's first is a request, too.
-    async fn take(&self, price: Option<&Price>) -> Result<(Taken, u64), Failure> {
+    async fn take(&self, cost: Cost<'_>) -> Result<(Taken, u64), Failure> {
         let (ledger, key) = (self.gateway.ledger(), &self.caller.key);
         let mut seconds = SLICE.max(self.least);
         for _ in 0..ROUNDS {
@@ -135,7 +141,7 @@ impl<'a> Want<'a> {
             if key.budgeted && !ledger.is_fresh(now_micros) && !ledger.ask_for_word().await {
                 return Err(Failure::AccountingUnavailable);
             }
-            let bound = bound(seconds, price);
+            let bound = cost.bound(seconds);
             let rates = self.continues.is_none();
             match take(&key.levels, Demand { bound, now_micros, budgets: true, rates }) {
                 Verdict::Taken(taken, low) => {
@@ -147,7 +153,7 @@ impl<'a> Want<'a> {
                 Verdict::Short(shortages) => self.refill(shortages).await?,
                 Verdict::Limited(limited) => return Err(Failure::Refused(Refusal::RateLimited(limited))),
                 Verdict::Refused(refusal) => {
-                    let left = self.shorter(seconds, price, &refusal);
+                    let left = self.shorter(seconds, cost, &refusal);
                     seconds = left.ok_or(Failure::Refused(Refusal::Budget(refusal)))?;
                 }
             }
@@ -163,29 +169,40 @@ impl<'a> Want<'a> {
     }
 
     /// The most seconds, fewer than `seconds`, that what is left of the budget pays for.
-    fn shorter(&self, seconds: u64, price: Option<&Price>, refusal: &BudgetRefusal) -> Option<u64> {
+    fn shorter(&self, seconds: u64, cost: Cost<'_>, refusal: &BudgetRefusal) -> Option<u64> {
         let unit = refusal.kind.unit();
         let left = room(&self.caller.key.levels, &refusal.scope, refusal.kind);
         let fits = |seconds: &u64| {
-            unit == Unit::Usd && u64::try_from(bound(*seconds, price).of(unit)).is_ok_and(|cost| cost <= left)
+            unit == Unit::Usd && u64::try_from(cost.bound(*seconds).of(unit)).is_ok_and(|cost| cost <= left)
         };
         (self.least.max(1)..seconds).rev().find(fits)
     }
 }
 
-/// What so many seconds cost. Tokens are not counted: what is billed by the second has none.
-fn bound(seconds: u64, price: Option<&Price>) -> Bound {
-    let units = Units { audio_seconds: seconds, ..Units::default() };
-    let reach = Reach {
-        input: 0,
-        output: 0,
-        choices: 1,
-        units,
-        terms: Terms::default(),
-        tools: Money::ZERO,
-        price,
-        context: 0,
-        open: false,
-    };
-    reach.bound(0)
+/// What seconds cost.
+#[derive(Clone, Copy)]
+struct Cost<'a> {
+    price: Option<&'a Price>,
+    /// Whether the server costs what regions cost more.
+    regional: bool,
+}
+
+impl Cost<'_> {
+    /// What so many seconds cost. Tokens are not counted: what is billed by the second has none.
+    fn bound(self, seconds: u64) -> Bound {
+        let Self { price, regional } = self;
+        let units = Units { audio_seconds: seconds, ..Units::default() };
+        let reach = Reach {
+            input: 0,
+            output: 0,
+            choices: 1,
+            units,
+            terms: Terms { regional, ..Terms::default() },
+            tools: Money::ZERO,
+            price,
+            context: 0,
+            open: false,
+        };
+        reach.bound(0)
+    }
 }

@@ -1,10 +1,10 @@
 //! Transcriptions: calls to a model whose body is a form, billed by the second.
 
 use super::{Filled, read};
-use crate::admit::{admit, may_begin};
+use crate::admit::may_begin;
+use crate::attempts;
 use crate::authn::Caller;
 use crate::edge;
-use crate::forward::forward;
 use crate::intake::{Ask, Flow, Given};
 use crate::pipeline::{Gateway, Visitor};
 use crate::references;
@@ -52,9 +52,8 @@ pub(super) async fn answer(
     request.quantities.audio_seconds = seconds(gateway, &filled).await?;
     let ask = Ask { request, body: Given::Form(filled) };
     let resolved = references::resolve(gateway, &caller, asked, &ask).await?;
-    let admitted = admit(gateway, &visitor, &caller, ask, resolved).await?;
-    let answered = forward(gateway, pool, admitted).await?;
-    Ok(reply::relay(answered, &gateway.settings().timeouts))
+    let heard = attempts::run(gateway, pool, &visitor, &caller, ask, &resolved).await?;
+    Ok(reply::heard(heard, &gateway.settings().timeouts))
 }
 
 /// Whether the form is of the kind that can have no file.

@@ -88,9 +88,13 @@ impl Connection {
     }
 
     /// Sends a call and reads the head of its answer.
-    pub(super) async fn send(mut self, call: &Call) -> Result<Response<Body>, SendError> {
+    pub(super) async fn send(
+        mut self,
+        call: &Call,
+        authority: &HeaderValue,
+    ) -> Result<Response<Body>, SendError> {
         let broken = |error: io::Error| SendError::Broken(error.to_string());
-        let head = head(call);
+        let head = head(call, authority);
         let whole = match call.body.whole() {
             Some(body) => self.write(&head, body).await.map(|()| true),
             None => self.write_pieces(head.into(), call.body.pieces()).await,
@@ -223,12 +227,14 @@ fn invalid(message: &'static str) -> io::Error {
 }
 
 /// The head of a call: our own headers and nothing else.
-fn head(call: &Call) -> Vec<u8> {
+fn head(call: &Call, authority: &HeaderValue) -> Vec<u8> {
     let mut head = Vec::with_capacity(512);
     let mut push = |parts: &[&[u8]]| parts.iter().for_each(|part| head.extend_from_slice(part));
     push(&[call.method.as_str().as_bytes(), b" ", call.target.as_bytes()]);
-    push(&[b" HTTP/1.1\r\nhost: ", call.authority.as_bytes()]);
-    push(&[b"\r\nauthorization: ", call.authorization.as_bytes()]);
+    push(&[b" HTTP/1.1\r\nhost: ", authority.as_bytes()]);
+    if let Some(authorization) = &call.to.authorization {
+        push(&[b"\r\nauthorization: ", authorization.as_bytes()]);
+    }
     push(&[b"\r\naccept: ", call.accept.as_bytes(), b"\r\nuser-agent: ", super::USER_AGENT.as_bytes()]);
     if let Some(content_type) = call.body.content_type() {
         push(&[b"\r\ncontent-type: ", content_type.as_bytes()]);

@@ -1,6 +1,7 @@
 //! Opens a WebSocket to upstream: a connection of its own, HTTP/1.1 only, with a head of ours.
 
-use super::{Pool, SendError, USER_AGENT};
+use super::{Pool, SendError, Server, USER_AGENT};
+use crate::credentials::Credential;
 use crate::settings::UpstreamTarget;
 use bytes::Bytes;
 use http::header::{
@@ -31,19 +32,23 @@ impl Pool {
     pub(crate) async fn open_socket(
         &self,
         target: &str,
-        authorization: HeaderValue,
+        to: &Arc<Credential>,
         config: WebSocketConfig,
     ) -> Result<Result<Socket, StatusCode>, SendError> {
-        let opened = timeout(self.timeouts.connect, stream(&self.target)).await;
+        let Some(Server { target: server, timeouts, .. }) = self.servers.get(to.server) else {
+            return Err(SendError::NotSent("the credential is for no server of this node".into()));
+        };
+        let authorization = to.authorization.clone();
+        let opened = timeout(timeouts.connect, stream(server)).await;
         let stream = opened.map_err(|_| SendError::NotSent("no connection in time".into()))?;
         let shaken = match stream.map_err(SendError::NotSent)? {
             Stream::Plain(stream) => {
-                let shake = shake(TokioIo::new(stream), &self.target, target, authorization);
-                timeout(self.timeouts.first_byte, shake).await
+                let shake = shake(TokioIo::new(stream), server, target, authorization);
+                timeout(timeouts.first_byte, shake).await
             }
             Stream::Tls(stream) => {
-                let shake = shake(TokioIo::new(*stream), &self.target, target, authorization);
-                timeout(self.timeouts.first_byte, shake).await
+                let shake = shake(TokioIo::new(*stream), server, target, authorization);
+                timeout(timeouts.first_byte, shake).await
             }
         };
         let upgraded = match shaken.map_err(|_| SendError::TimedOut)? {
@@ -77,7 +82,7 @@ async fn shake<S>(
     stream: S,
     target: &UpstreamTarget,
     path: &str,
-    authorization: HeaderValue,
+    authorization: Option<HeaderValue>,
 ) -> Result<Result<Upgraded, StatusCode>, String>
 where
     S: Read + Write + Send + Unpin + 'static,
@@ -103,15 +108,16 @@ where
 }
 
 /// The head as upstream sees it: our address, our credential, nothing of the client's.
-fn head(target: &UpstreamTarget, key: &str, authorization: HeaderValue) -> Result<HeaderMap, String> {
+fn head(target: &UpstreamTarget, key: &str, authorization: Option<HeaderValue>) -> Result<HeaderMap, String> {
     let key = HeaderValue::from_str(key).map_err(|e| e.to_string())?;
-    Ok(HeaderMap::from_iter([
+    let mut head = HeaderMap::from_iter([
         (HOST, target.authority.clone()),
-        (AUTHORIZATION, authorization),
         (AGENT, HeaderValue::from_static(USER_AGENT)),
         (CONNECTION, HeaderValue::from_static("upgrade")),
         (UPGRADE, HeaderValue::from_static("websocket")),
         (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
         (SEC_WEBSOCKET_KEY, key),
-    ]))
+    ]);
+    head.extend(authorization.map(|value| (AUTHORIZATION, value)));
+    Ok(head)
 }

@@ -174,7 +174,13 @@ mod tests {
             let body: Map<String, Value> = fields.keys().map(|field| (field.clone(), Value::Null)).collect();
             assert_eq!(unknown(endpoint, &body.into()), Vec::<String>::new(), "{name}");
             assert_eq!(unknown(endpoint, &json!({"zzz": 1})), ["zzz"]);
-            let Err(RequestError::Shape(details)) = read(endpoint, b"{}") else { panic!("{name}") };
+            // A conversation needs a model or an agent, which no list of required fields can say.
+            let least = if endpoint == Endpoint::StartConversation { r#"{"agent_id":"a"}"# } else { "{}" };
+            let details = match read(endpoint, least.as_bytes()) {
+                Ok(_) => vec![],
+                Err(RequestError::Shape(details)) => details,
+                Err(error) => panic!("{name}: {error}"),
+            };
             let mut missing: Vec<&str> = details.iter().map(|d| d.loc[1].as_str()).collect();
             let mut required: Vec<&str> =
                 all[name]["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();

@@ -83,7 +83,7 @@ fn rule(endpoint: Endpoint, name: &str) -> Option<Rule> {
 /// The field beside the model that an endpoint cannot do without.
 pub(super) const fn required(endpoint: Endpoint) -> Option<&'static str> {
     match endpoint {
-        Endpoint::ChatCompletions => Some("messages"),
+        Endpoint::ChatCompletions | Endpoint::AgentsCompletions => Some("messages"),
         Endpoint::FimCompletions => Some("prompt"),
         Endpoint::Ocr => Some("document"),
         Endpoint::Embeddings

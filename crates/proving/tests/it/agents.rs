@@ -360,7 +360,7 @@ async fn b11_tools_of_an_agent_are_allowed_priced_and_charged_by_the_call() {
     let place = Place::budgeted().await;
     for (tools, verdict) in [
         (json!([{"type": "web_search_premium"}]), (403, "tool_not_allowed")),
-        (json!([{"type": "new_tool"}]), (403, "tool_not_allowed")),
+        (json!([{"type": "new_tool"}]), (422, "invalid_request")),
         (
             json!([{"type": "connector", "connector_id": "c", "authorization": {"a": 1}}]),
             (422, "invalid_request"),

@@ -1,8 +1,10 @@
 //! Two workspaces with one of everything in each, and the ids that stand for them in paths and bodies.
 
 use super::super::{House, house};
+use crate::actions::model_sightings;
 use louver_domain::id::{KeyId, UserId, WorkspaceId};
 use louver_domain::limits::KeyCreation;
+use louver_domain::model_sightings::Listed;
 use louver_domain::roles::{MEMBER, WORKSPACE_CONTRIBUTOR};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -85,7 +87,7 @@ impl Estate {
         let names = match at {
             At::Here | At::Own => &self.objects_here,
             At::There => &self.objects_there,
-            At::Nowhere if matches!(kind, "model_role" | "model") => return NO_NAME.to_owned(),
+            At::Nowhere if matches!(kind, "model_role" | "model" | "sighting") => return NO_NAME.to_owned(),
             At::Nowhere => return NOTHING.to_owned(),
         };
         let own = own.get(kind).filter(|_| at == At::Own);
@@ -111,6 +113,7 @@ pub(crate) fn kind(path: &str, parameter: &str) -> &'static str {
         "child" => "child",
         "account" => "account",
         "role" => "custom_role",
+        "name" if of("/v1/gateway/models/sightings") => "sighting",
         "name" => "model_role",
         "invite_uuid" => "invitation",
         "key" | "key_id" => "key",
@@ -138,6 +141,8 @@ async fn shared(house: &House) -> Names {
     let channel = house.make("/v1/gateway/alert-channels", &channel.to_string()).await;
     let upstream = json!({"name": "first", "key": "mistral-key-0123456789"});
     let upstream = house.make("/v1/gateway/upstreams", &upstream.to_string()).await;
+    let seen = Listed { name: "mistral-huge-9".into(), aliases: vec![], billing_name: None };
+    model_sightings::take_in(&house.control, "", true, &[seen]).await.unwrap();
     let object = json!({"kind": "file", "upstream_id": "kept", "workspace_id": house.workspace});
     let object = house.make("/v1/gateway/objects", &object.to_string()).await;
     let names = [
@@ -148,6 +153,7 @@ async fn shared(house: &House) -> Names {
         ("invitation", text(&invitations["data"][0], "id")),
         ("alert_channel", text(&channel, "id")),
         ("upstream", text(&upstream, "id")),
+        ("sighting", "mistral-huge-9".to_owned()),
         ("object", text(&object, "id")),
         ("run", NOTHING.to_owned()),
     ];

@@ -111,11 +111,12 @@ const BODIES: [(&str, &str, &str); 47] = [
 ];
 
 /// Routes that write and read no body.
-const BODILESS: [(&str, &str); 5] = [
+const BODILESS: [(&str, &str); 6] = [
     ("POST", "/v1/api-keys/{id}/disable"),
     ("POST", "/v1/api-keys/{id}/enable"),
     ("POST", "/v1/gateway/alert-channels/{id}/test"),
     ("POST", "/v1/gateway/budgets/{id}/unblock"),
+    ("POST", "/v1/gateway/models/sightings/{name}/dismiss"),
     ("POST", "/v1/gateway/roles/{name}/restore"),
 ];
 

@@ -2,11 +2,14 @@
 
 use crate::admit::kind;
 use crate::batches::{Billed, Worst};
+use crate::credentials::FIRST_SERVER;
 use crate::judge::{Guards, may_be_filled};
 use crate::objects::Deed;
 use crate::reply::Failure;
+use crate::servers;
 use louver_domain::admission::{self, Refusal};
 use louver_domain::endpoints::{Billing, EndpointKind};
+use louver_domain::models::Model;
 use louver_domain::money::Money;
 use louver_domain::prices::{Price, Terms};
 use louver_domain::settlement::Bound;
@@ -76,6 +79,10 @@ impl Reach {
         if !grant.model.serves(EndpointKind::BatchJobs) {
             return Err(Failure::Refused(Refusal::ModelNotAllowed));
         }
+        let guards = class.nested_models.iter().filter_map(|name| snapshot.catalogue.find(name));
+        for model in guards.map(|(_, model)| model).chain([grant.model]) {
+            may_serve(deed, model, !class.tools.is_empty())?;
+        }
         may_be_filled(rules, class.fills_context, context)?;
         let traits = (class.annotated, class.nested_models.clone());
         if *self.alike.get_or_insert_with(|| traits.clone()) != traits {
@@ -139,6 +146,14 @@ impl Reach {
         bound.plausible = bound.plausible.max(plausible);
         self.worst.raise(&priced.worst());
     }
+}
+
+/// What the provider keeps is at the first server: a job runs there, or nowhere.
+fn may_serve(deed: &Deed<'_>, model: &Model, tools: bool) -> Result<(), Failure> {
+    let (known, rules) = (&deed.gateway.settings().servers, &deed.caller.key.rules);
+    let places = servers::of_call(known, rules, model, EndpointKind::BatchJobs, tools)?;
+    let there = places.contains(&FIRST_SERVER);
+    if there { Ok(()) } else { Err(Failure::NoServer { region: rules.region }) }
 }
 
 impl Priced<'_> {

@@ -8,6 +8,7 @@ use crate::edge;
 use crate::forward::judge_status;
 use crate::objects::{self as frame, Deed, FileKnown, unanswered, whole};
 use crate::pipeline::Gateway;
+use crate::redact::redact;
 use crate::references;
 use crate::reply::{self, Body, Failure};
 use crate::reserve::Plan;
@@ -223,7 +224,7 @@ impl Making {
         self.ticket.sent = true;
         let body = Payload::json(std::mem::take(&mut self.body));
         let path = Endpoint::CreateBatchJob.path().to_owned();
-        let call = frame::call(&gateway, &self.ticket.credential, (Method::POST, path, body));
+        let call = frame::call(&self.ticket.credential, (Method::POST, path, body));
         let response = match pool.send(call).await {
             Ok(response) => response,
             Err(error @ SendError::NotSent(_)) => return Err(self.never(&gateway, unanswered(error)).await),
@@ -237,7 +238,7 @@ impl Making {
             return Err(self.never(&gateway, failure).await);
         }
         let bytes = match whole(response.into_body()).await {
-            Ok(bytes) => bytes,
+            Ok(bytes) => redact(bytes, self.ticket.credential.credential()),
             Err(failure) => return Err(self.unknown(failure)),
         };
         let said: Option<Value> = serde_json::from_slice(&bytes).ok();
