@@ -2,6 +2,7 @@
 
 mod agents;
 mod answers;
+mod batch;
 mod forms;
 mod requests;
 

@@ -384,7 +384,7 @@ async fn whatever_becomes_of_a_batch_it_is_charged_what_ran() {
         if fault == BatchFault::NoOutput {
             // Files of upstream come a little later than their jobs; a while is waited for one.
             eventually(async || {
-                system.clock.advance(30);
+                system.clock.advance(1);
                 let known = &objects::unsettled(&system.store, ObjectKind::BatchJob).await.unwrap()[0];
                 known.attributes.contains("SUCCESS").then_some(())
             })

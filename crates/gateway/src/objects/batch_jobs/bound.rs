@@ -39,9 +39,8 @@ struct Priced<'a> {
     guards: Guards,
     terms: Terms,
     context: u64,
+    billing: Billing,
     generates: bool,
-    /// Whether tokens are billed.
-    by_tokens: bool,
     /// Pages of a document that is not seen, at most.
     unseen_pages: u64,
     /// Calls of tools of one line at most, and the price of the dearest.
@@ -52,45 +51,14 @@ struct Priced<'a> {
 impl Reach {
     /// Judges a class by all rules, as of today, and adds what it could cost. `model` is the job's, pinned.
     pub(super) fn add(&mut self, deed: &Deed<'_>, class: &Class, model: Option<&str>) -> Result<(), Failure> {
-        let endpoint = kind(class.endpoint);
-        let name = match (&class.model, model) {
-            (Some(own), Some(of_job)) if own != of_job => return Err(Failure::BatchModel),
-            (Some(own), _) => own.as_str(),
-            (None, Some(of_job)) => of_job,
-            (None, None) => return Err(Failure::BatchModel),
-        };
-        let (rules, snapshot) = (&deed.caller.key.rules, &deed.caller.snapshot);
-        let context = snapshot.catalogue.find(name).map_or(0, |(_, model)| model.context);
-        // Nothing can be put into a file that is upstream already: an answer left open may be as long as the context.
-        let longest = if class.open { context } else { class.peaks.max_tokens };
-        let question = admission::Ask {
-            endpoint,
-            model: Some(name),
-            nested_models: &class.nested_models,
-            tools: &class.tools,
-            priority: class.priority,
-            input_tokens: class.peaks.estimated,
-            max_tokens: Some(longest),
-            choices: class.peaks.choices,
-        };
-        let address = deed.visitor.address;
-        let grant =
-            admission::admit(rules, &snapshot.catalogue, address, question).map_err(Failure::Refused)?;
-        if !grant.model.serves(EndpointKind::BatchJobs) {
-            return Err(Failure::Refused(Refusal::ModelNotAllowed));
-        }
-        let guards = class.nested_models.iter().filter_map(|name| snapshot.catalogue.find(name));
-        for model in guards.map(|(_, model)| model).chain([grant.model]) {
-            may_serve(deed, model, !class.tools.is_empty())?;
-        }
-        may_be_filled(rules, class.fills_context, context)?;
+        let model = judge(deed, class, model)?;
         let traits = (class.annotated, class.nested_models.clone());
         if *self.alike.get_or_insert_with(|| traits.clone()) != traits {
             return Err(Failure::BatchMixed);
         }
-        let now = deed.visitor.now;
+        let (snapshot, now) = (&deed.caller.snapshot, deed.visitor.now);
         let (version, price) = snapshot
-            .model(&grant.model.id)
+            .model(&model.id)
             .and_then(|model| model.prices.at(now))
             .map_or((0, None), |(version, price)| (version, Some(price)));
         let tools: Vec<(String, Money)> = class
@@ -98,31 +66,16 @@ impl Reach {
             .iter()
             .filter_map(|tool| Some((tool.clone(), snapshot.tool_price(tool, now)?)))
             .collect();
-        let dearest = tools.iter().map(|(_, price)| *price).max_by_key(|price| price.nanos());
-        let bounds = deed.gateway.settings().bounds;
-        let billing = endpoint.billing();
-        let priced = Priced {
-            class,
-            price,
-            guards: Guards::of(&class.nested_models, snapshot, now),
-            terms: Terms { priority: class.priority, batch: true, regional: false },
-            context,
-            generates: endpoint.generates(),
-            by_tokens: matches!(billing, Billing::Tokens | Billing::InputTokens),
-            unseen_pages: bounds.document_pages,
-            calls: if class.tools.is_empty() { 0 } else { bounds.tool_calls },
-            dearest: dearest.unwrap_or(Money::ZERO),
-        };
-        let covered = price.is_some_and(|price| price.covers(billing, &priced.all().1));
-        let covered = (covered || billing == Billing::Free) && priced.guards.priced;
-        if deed.caller.key.needs_price && !(covered && tools.len() == class.tools.len()) {
+        let priced = Priced::new(deed, class, model, price, &tools);
+        let covered = priced.is_covered() && tools.len() == class.tools.len();
+        if deed.caller.key.needs_price && !covered {
             return Err(Failure::Refused(Refusal::UnboundedCost));
         }
         if self.models.is_empty() {
             self.price_version = version;
         }
-        if !self.models.iter().any(|billed| billed.model == grant.model.id) {
-            self.models.push(Billed { model: grant.model.id.clone(), price: price.cloned() });
+        if !self.models.iter().any(|billed| billed.model == model.id) {
+            self.models.push(Billed { model: model.id.clone(), price: price.cloned() });
         }
         self.tools.extend(tools.into_iter().filter(|tool| !self.tools.contains(tool)).collect::<Vec<_>>());
         self.guards = self.guards.take().or_else(|| priced.guards.price.clone());
@@ -148,12 +101,80 @@ impl Reach {
     }
 }
 
+/// Judges a class as a call of its own, and answers its model.
+fn judge<'a>(deed: &'a Deed<'_>, class: &Class, of_job: Option<&str>) -> Result<&'a Model, Failure> {
+    let name = match (class.model.as_deref(), of_job) {
+        (Some(own), Some(of_job)) if own != of_job => return Err(Failure::BatchModel),
+        (Some(own), _) => own,
+        (None, Some(of_job)) => of_job,
+        (None, None) => return Err(Failure::BatchModel),
+    };
+    let (rules, catalogue) = (&deed.caller.key.rules, &deed.caller.snapshot.catalogue);
+    let context = catalogue.find(name).map_or(0, |(_, model)| model.context);
+    // Nothing can be put into a file that is upstream already: an answer left open may be as long as the context.
+    let longest = if class.open { context } else { class.peaks.max_tokens };
+    let question = admission::Ask {
+        endpoint: kind(class.endpoint),
+        model: Some(name),
+        nested_models: &class.nested_models,
+        tools: &class.tools,
+        priority: class.priority,
+        input_tokens: class.peaks.estimated,
+        max_tokens: Some(longest),
+        choices: class.peaks.choices,
+    };
+    let grant =
+        admission::admit(rules, catalogue, deed.visitor.address, question).map_err(Failure::Refused)?;
+    // What the lines say upstream is an id; since they were read it may have become another model's name.
+    if grant.model.id != name || !grant.model.serves(EndpointKind::BatchJobs) {
+        return Err(Failure::Refused(Refusal::ModelNotAllowed));
+    }
+    let guards = class.nested_models.iter().filter_map(|name| catalogue.find(name));
+    for model in guards.map(|(_, model)| model).chain([grant.model]) {
+        may_serve(deed, model, !class.tools.is_empty())?;
+    }
+    may_be_filled(rules, class.fills_context, context)?;
+    Ok(grant.model)
+}
+
 /// What the provider keeps is at the first server: a job runs there, or nowhere.
 fn may_serve(deed: &Deed<'_>, model: &Model, tools: bool) -> Result<(), Failure> {
     let (known, rules) = (&deed.gateway.settings().servers, &deed.caller.key.rules);
     let places = servers::of_call(known, rules, model, EndpointKind::BatchJobs, tools)?;
     let there = places.contains(&FIRST_SERVER);
     if there { Ok(()) } else { Err(Failure::NoServer { region: rules.region }) }
+}
+
+impl<'a> Priced<'a> {
+    fn new(
+        deed: &Deed<'_>,
+        class: &'a Class,
+        model: &Model,
+        price: Option<&'a Price>,
+        tools: &[(String, Money)],
+    ) -> Self {
+        let endpoint = kind(class.endpoint);
+        let bounds = deed.gateway.settings().bounds;
+        let dearest = tools.iter().map(|(_, price)| *price).max_by_key(|price| price.nanos());
+        Self {
+            class,
+            price,
+            guards: Guards::of(&class.nested_models, &deed.caller.snapshot, deed.visitor.now),
+            terms: Terms { priority: class.priority, batch: true, regional: false },
+            context: model.context,
+            billing: endpoint.billing(),
+            generates: endpoint.generates(),
+            unseen_pages: bounds.document_pages,
+            calls: if class.tools.is_empty() { 0 } else { bounds.tool_calls },
+            dearest: dearest.unwrap_or(Money::ZERO),
+        }
+    }
+
+    /// Whether all that its lines can be billed has a price, but for tools.
+    fn is_covered(&self) -> bool {
+        let covered = self.price.is_some_and(|price| price.covers(self.billing, &self.all().1));
+        (covered || self.billing == Billing::Free) && self.guards.priced
+    }
 }
 
 impl Priced<'_> {
@@ -192,7 +213,7 @@ impl Priced<'_> {
 
     /// Each call of a tool is another turn, in which the model reads up to its whole context.
     fn tokens(&self, input: u64, lines: u64, output: u64) -> Tokens {
-        if !self.by_tokens {
+        if !matches!(self.billing, Billing::Tokens | Billing::InputTokens) {
             return Tokens::default();
         }
         let contexts = lines.saturating_mul(self.context);
