@@ -122,30 +122,36 @@ async fn a_batch_of_ten_thousand_lines_goes_through_in_constant_memory() {
         tokio::time::timeout(Duration::from_secs(240), runs).await.expect("it runs");
         spent(&installation, &program, billed(&installation)).await;
     };
-    // What any batch takes that does not fit into one piece is taken before the first look at the scales.
-    by_file(&text(500, 1000)).await;
-    settled(1).await;
-    let (before, _) = program.weight().unwrap();
-    let text = text(10_000, 1000);
-    let mut most = 0;
-    tokio::select! {
-        () = async {
-            by_file(&text).await;
-            settled(2).await;
-        } => {}
-        () = async {
-            let mut pause = tokio::time::interval(Duration::from_millis(5));
-            loop {
-                pause.tick().await;
-                most = most.max(program.weight().unwrap().0);
-            }
-        } => {}
-    }
+    let weighed = async |text: &str, jobs: usize| {
+        let mut most = 0;
+        tokio::select! {
+            () = async {
+                by_file(text).await;
+                settled(jobs).await;
+            } => {}
+            () = async {
+                let mut pause = tokio::time::interval(Duration::from_millis(5));
+                loop {
+                    pause.tick().await;
+                    most = most.max(program.weight().unwrap().0);
+                }
+            } => {}
+        }
+        most
+    };
+    let quarter = weighed(&text(2_500, 4000), 1).await;
+    let text = text(10_000, 4000);
+    let whole = weighed(&text, 2).await;
     let output = installation.simulator.batches()[1].object["output_file"].as_str().unwrap().to_owned();
     let bytes = installation.simulator.file_content(&output).unwrap().len();
-    println!("{} MB in, {} MB out: {before} kB before, {most} kB at most", text.len() >> 20, bytes >> 20);
-    assert!(text.len() > 18 << 20 && bytes > 15 << 20, "{} {bytes}", text.len());
-    assert!(most < before + 8 * 1024, "{before} kB, then {most} kB");
+    println!(
+        "{} MB in, {} MB out: {whole} kB at most; {quarter} kB for a quarter",
+        text.len() >> 20,
+        bytes >> 20
+    );
+    assert!(text.len() > 75 << 20 && bytes > 15 << 20, "{} {bytes}", text.len());
+    // The threads keep some of what they were done with, and not always as much. One copy of the rest has 57 MB.
+    assert!(whole < quarter + 40 * 1024, "{quarter} kB for a quarter of it, then {whole} kB");
     program.stop().await.unwrap();
 }
 
