@@ -1,6 +1,9 @@
 //! The one place that turns a refusal or a failure into HTTP, and dresses every answer.
 
+mod batches;
 mod limits;
+
+pub(crate) use batches::BatchRefusal;
 
 use crate::authn::Unauthorized;
 use crate::credentials::Missing;
@@ -19,7 +22,6 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use louver_domain::admission::Refusal;
 use louver_domain::limits::Region;
-use louver_mistral::batch::BatchError;
 use louver_mistral::error::{self, ErrorBody};
 use louver_mistral::multipart::MultipartError;
 use louver_mistral::query::QueryError;
@@ -107,12 +109,7 @@ pub(crate) enum Failure {
     NoSuchModel,
     NoSuchObject,
     ObjectsApart,
-    Batch(BatchError),
-    BatchModel,
-    BatchEndpoint,
-    BatchFile,
-    BatchLines { most: u64 },
-    BatchMixed,
+    Batch(BatchRefusal),
     OwnAddress,
     Refused(Refusal),
     NoCredential,
@@ -294,30 +291,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             "invalid_request",
             "The objects that the request names were made with different upstream credentials; one call has one.".into(),
         ),
-        Failure::Batch(BatchError::Request { line, error }) => batch_line(&id, line, error),
-        Failure::Batch(BatchError::Model { line }) => batch_model(&id, line),
-        Failure::Batch(error) => plain(422, "invalid_request", format!("The batch is refused: {error}.")),
-        Failure::BatchModel => plain(
-            422,
-            "invalid_request",
-            "Every line needs a model, of its own or of the job, and where both name one it must be the same.".into(),
-        ),
-        Failure::BatchEndpoint => plain(
-            422,
-            "invalid_request",
-            "The file has lines that cannot be requests to the endpoint of the job.".into(),
-        ),
-        Failure::BatchMixed => plain(
-            422,
-            "invalid_request",
-            "The lines of a job must all have the same guardrails, and all or none have annotations.".into(),
-        ),
-        Failure::BatchFile => plain(422, "invalid_request", "The file was not uploaded for a batch.".into()),
-        Failure::BatchLines { most } => plain(
-            429,
-            "batch_lines_exceeded",
-            format!("The batches of the workspace that are not settled would have more than {most} lines."),
-        ),
+        Failure::Batch(refusal) => batches::batch(&id, refusal),
         Failure::OwnAddress => plain(422, "invalid_request", "An address in the request is this gateway's own.".into()),
         Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),
@@ -373,31 +347,6 @@ fn request_error(id: &str, error: RequestError) -> Response<Body> {
         }
         RequestError::Shape(details) => shape(id, details),
     }
-}
-
-/// A line of a batch that is no request: what is wrong with it, and on which line.
-fn batch_line(id: &str, line: u64, error: RequestError) -> Response<Body> {
-    match error {
-        RequestError::Json(error) => {
-            let message = format!("Line {line} is not valid: {} (column {})", error.message, error.column);
-            answer(&ErrorBody::new(422, error.kind.as_str(), message, id))
-        }
-        RequestError::Shape(mut details) => {
-            for detail in &mut details {
-                detail.loc.insert(1.min(detail.loc.len()), line.to_string());
-            }
-            shape(id, details)
-        }
-    }
-}
-
-/// A line of a batch whose model is unknown or not allowed: as of a call of its own.
-fn batch_model(id: &str, line: u64) -> Response<Body> {
-    let refusal = Refusal::ModelNotAllowed;
-    let message = format!("Line {line}: {}", refusal.message());
-    let mut body = ErrorBody::new(refusal.status(), refusal.kind(), message, id);
-    body.param = refusal.param();
-    answer(&body)
 }
 
 fn form_error(id: &str, error: MultipartError) -> Response<Body> {

@@ -2,7 +2,7 @@
 
 use crate::authn::Caller;
 use crate::pipeline::Gateway;
-use crate::reply::Failure;
+use crate::reply::{BatchRefusal, Failure};
 use crate::spool::{Spool, Writer};
 use crate::uploads::unkept;
 use bytes::Bytes;
@@ -68,7 +68,7 @@ pub(crate) async fn check(
             tracing::error!(%error, "a file that was set aside cannot be read");
             Failure::NoRoom
         })?;
-        let Step { more, written } = step.map_err(Failure::Batch)?;
+        let Step { more, written } = step.map_err(|error| Failure::Batch(BatchRefusal::Unread(error)))?;
         writer.write(written).await.map_err(unkept)?;
         match more {
             More::Lines(rest) => lines = *rest,

@@ -5,7 +5,7 @@ use crate::batches::{Billed, Worst};
 use crate::credentials::FIRST_SERVER;
 use crate::judge::{Guards, may_be_filled};
 use crate::objects::Deed;
-use crate::reply::Failure;
+use crate::reply::{BatchRefusal, Failure};
 use crate::servers;
 use louver_domain::admission::{self, Refusal};
 use louver_domain::endpoints::{Billing, EndpointKind};
@@ -54,7 +54,7 @@ impl Reach {
         let model = judge(deed, class, model)?;
         let traits = (class.annotated, class.nested_models.clone());
         if *self.alike.get_or_insert_with(|| traits.clone()) != traits {
-            return Err(Failure::BatchMixed);
+            return Err(Failure::Batch(BatchRefusal::Mixed));
         }
         let (snapshot, now) = (&deed.caller.snapshot, deed.visitor.now);
         let (version, price) = snapshot
@@ -104,10 +104,10 @@ impl Reach {
 /// Judges a class as a call of its own, and answers its model.
 fn judge<'a>(deed: &'a Deed<'_>, class: &Class, of_job: Option<&str>) -> Result<&'a Model, Failure> {
     let name = match (class.model.as_deref(), of_job) {
-        (Some(own), Some(of_job)) if own != of_job => return Err(Failure::BatchModel),
+        (Some(own), Some(of_job)) if own != of_job => return Err(Failure::Batch(BatchRefusal::Model)),
         (Some(own), _) => own,
         (None, Some(of_job)) => of_job,
-        (None, None) => return Err(Failure::BatchModel),
+        (None, None) => return Err(Failure::Batch(BatchRefusal::Model)),
     };
     let (rules, catalogue) = (&deed.caller.key.rules, &deed.caller.snapshot.catalogue);
     let context = catalogue.find(name).map_or(0, |(_, model)| model.context);

@@ -10,7 +10,7 @@ use crate::objects::{self as frame, Deed, FileKnown, unanswered, whole};
 use crate::pipeline::Gateway;
 use crate::redact::redact;
 use crate::references;
-use crate::reply::{self, Body, Failure};
+use crate::reply::{self, BatchRefusal, Body, Failure};
 use crate::reserve::Plan;
 use crate::settle::{Outcome, Ticket};
 use crate::uploads::content::KeyNames;
@@ -47,7 +47,7 @@ pub(in crate::objects) async fn create(deed: &Deed<'_>) -> Result<Response<Body>
     for id in &job.input_files {
         let file = references::find(deed.gateway, &caller.key, ObjectKind::File, "", id).await?;
         same_credential(&mut made_with, &file)?;
-        let summary = lines_of(&file).ok_or(Failure::BatchFile)?;
+        let summary = lines_of(&file).ok_or(Failure::Batch(BatchRefusal::File))?;
         judge(deed, &job, &summary, model.as_deref(), &mut reach, &mut made_with).await?;
     }
     let credential = match made_with {
@@ -67,7 +67,7 @@ pub(in crate::objects) async fn create(deed: &Deed<'_>) -> Result<Response<Body>
 fn refused(error: BatchError) -> Failure {
     match error {
         BatchError::Request { line: 0, error } => Failure::Request(error),
-        other => Failure::Batch(other),
+        other => Failure::Batch(BatchRefusal::Unread(other)),
     }
 }
 
@@ -87,7 +87,7 @@ async fn judge(
 ) -> Result<(), Failure> {
     let public = deed.gateway.settings().public_host.as_deref();
     edge::not_ourselves(&summary.hosts, &deed.head.uri, &deed.head.headers, public)?;
-    let classes = summary.of(job.endpoint).ok_or(Failure::BatchEndpoint)?;
+    let classes = summary.of(job.endpoint).ok_or(Failure::Batch(BatchRefusal::Endpoint))?;
     for class in classes {
         reach.add(deed, class, model)?;
     }
@@ -219,7 +219,7 @@ impl Making {
         }
         let intended = objects::intend_within(gateway.store(), &self.object, self.most_lines).await;
         if !intended.map_err(Failure::store)? {
-            return Err(Failure::BatchLines { most: self.most_lines });
+            return Err(Failure::Batch(BatchRefusal::Lines { most: self.most_lines }));
         }
         self.ticket.sent = true;
         let body = Payload::json(std::mem::take(&mut self.body));
