@@ -255,20 +255,9 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
 }
 
 fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Config {
-    let required = |value: Option<String>, name: &str, errors: &mut Vec<String>| {
-        value.unwrap_or_else(|| {
-            errors.push(format!("{name} is not set"));
-            String::new()
-        })
-    };
     let timeouts = timeouts(&file.timeouts, errors);
     let bounds = call_bounds(&file);
-    let database_url = required(file.database_url, "database_url (LOUVER_DATABASE_URL)", errors);
-    if !database_url.is_empty()
-        && !["sqlite:", "postgres://", "postgresql://"].iter().any(|p| database_url.starts_with(p))
-    {
-        errors.push("database_url must start with sqlite: or postgres://".into());
-    }
+    let database_url = database_url(file.database_url, errors);
     let journal_dir = journal_dir(file.journal_dir, &database_url);
     let upstream_url = file.upstream_url.unwrap_or_else(|| "https://api.mistral.ai".into());
     if let Err(error) = crate::upstream::Address::parse(&upstream_url) {
@@ -334,6 +323,17 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         tls,
         timeouts,
     }
+}
+
+fn database_url(given: Option<String>, errors: &mut Vec<String>) -> String {
+    let Some(url) = given else {
+        errors.push("database_url (LOUVER_DATABASE_URL) is not set".into());
+        return String::new();
+    };
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        errors.push("database_url must start with sqlite: or postgres://".into());
+    }
+    url
 }
 
 fn call_bounds(file: &File) -> CallBounds {

@@ -93,10 +93,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let Parts { store, master, clock, entropy, boot, last_used_interval } = parts;
     let journal = open_journal(config, &store, &*clock, &*entropy, boot).await?;
     let (ledger, refiller) = Ledger::new(journal, store.clone(), Arc::clone(&clock));
-    let counted = settings.exact_input.as_ref().map_or_else(Vec::new, |exact| exact.models.clone());
-    let source =
-        Source::new(Arc::clone(&master), Arc::clone(&ledger), Arc::clone(&settings.servers), settings.health);
-    let source = Arc::new(source.counting_exactly(counted));
+    let source = source(&settings, &master, &ledger);
     let rules = snapshot::load(&store).await.map_err(|e| e.to_string())?;
     let (applied, seen) = watch::channel(rules.revision);
     let pepper = Arc::new(master.pepper());
@@ -156,22 +153,26 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         stop_refiller,
         ledger,
     };
-    let plane = if config.admin_listen.is_some() { Plane::Data } else { Plane::Both };
-    node.address = node.listen(&config.listen, plane, &settings).await?;
-    if let Some(address) = &config.admin_listen {
-        node.admin_address = Some(node.listen(address, Plane::Admin, &settings).await?);
-    }
+    node.open(config, &settings).await?;
     outbound.reached_at(public_url(config, node.admin_address.unwrap_or(node.address)));
     Ok(node)
 }
 
-/// Where people reach the admin side: where the settings say, or else its listener.
+/// What the rules of a snapshot are made from.
+fn source(settings: &Settings, master: &Arc<MasterKey>, ledger: &Arc<Ledger>) -> Arc<Source> {
+    let counted = settings.exact_input.as_ref().map_or_else(Vec::new, |exact| exact.models.clone());
+    let servers = Arc::clone(&settings.servers);
+    let source = Source::new(Arc::clone(master), Arc::clone(ledger), servers, settings.health);
+    Arc::new(source.counting_exactly(counted))
+}
+
 /// The host of the address that was set.
 fn public_host(config: &Config) -> Option<String> {
     let uri: http::Uri = config.public_url.as_deref()?.parse().ok()?;
     uri.host().map(str::to_owned)
 }
 
+/// Where people reach the admin side: where the settings say, or else its listener.
 fn public_url(config: &Config, admin_side: SocketAddr) -> String {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{admin_side}"))
@@ -266,6 +267,16 @@ async fn run_writer(writer: UsageWriter, mut stopped: watch::Receiver<bool>) {
 }
 
 impl Node {
+    /// Listens where the settings say.
+    async fn open(&mut self, config: &Config, settings: &Settings) -> Result<(), String> {
+        let plane = if config.admin_listen.is_some() { Plane::Data } else { Plane::Both };
+        self.address = self.listen(&config.listen, plane, settings).await?;
+        if let Some(address) = &config.admin_listen {
+            self.admin_address = Some(self.listen(address, Plane::Admin, settings).await?);
+        }
+        Ok(())
+    }
+
     async fn listen(
         &mut self,
         address: &str,

@@ -215,6 +215,33 @@ fn only_the_clock_file_reads_the_clock() {
     }
 }
 
+/// The rows of `docs/ways-around.md`, by chapter: how many there are.
+const WAYS: [(char, usize); 6] = [('A', 14), ('B', 18), ('C', 19), ('D', 12), ('E', 9), ('F', 9)];
+
+/// Each known way around has its row, and each row tests that exist.
+#[test]
+fn every_way_around_has_its_tests() {
+    let code: String = sources().iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let table = std::fs::read_to_string(root().join("docs/ways-around.md")).unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| Row") && !line.starts_with("| -"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let named: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    let all: Vec<String> = WAYS
+        .iter()
+        .flat_map(|(chapter, count)| (1..=*count).map(move |row| format!("{chapter}{row}")))
+        .collect();
+    assert_eq!(named, all);
+    for row in rows {
+        let tests: Vec<&str> = row.last().unwrap().split(", ").map(|test| test.trim_matches('`')).collect();
+        for test in tests {
+            assert!(code.contains(&format!("fn {test}(")), "{}: there is no test {test}", row[0]);
+        }
+    }
+}
+
 /// `docs/MAP.md` is made from the first line of each file. `MAP=write cargo test --test tidy` writes it anew.
 #[test]
 fn the_map_is_fresh() {

@@ -147,7 +147,7 @@ impl Choice<'_> {
     /// upstream's to refuse then. One whose circuit is open is not taken.
     pub(crate) fn take(&self, now_micros: i64) -> Result<InUse, Missing> {
         let mut until = None;
-        let mut best: Option<((bool, bool, usize), &Arc<Credential>)> = None;
+        let mut best = None;
         for credential in self.credentials.iter().filter(|c| self.servers.contains(&c.server)) {
             let was_tried = self.tried.iter().any(|other| Arc::ptr_eq(other, credential));
             if was_tried && !self.again {

@@ -44,6 +44,10 @@ pub(crate) struct Refused {
 }
 
 /// What upstream said to a call.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an answer is the rule, and a box of it an allocation per call"
+)]
 pub(crate) enum Heard {
     Answered(Answered),
     Refused(Refused),

@@ -300,14 +300,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             "region_not_available",
             format!("Calls of this key are answered in the region {} only, which does not have this.", region.as_str()),
         ),
-        Failure::NoServer { region: Some(region) } => plain(
-            502,
-            "upstream_error",
-            format!("No upstream in the region {} is set up for this model; nothing was sent.", region.as_str()),
-        ),
-        Failure::NoServer { region: None } => {
-            plain(502, "upstream_error", "The upstream that serves this model is not set up; nothing was sent.".into())
-        }
+        Failure::NoServer { region } => plain(502, "upstream_error", no_server(region)),
         Failure::UpstreamResting { seconds } => {
             let message = "Upstream failed too often; for a moment nothing is sent to it.";
             let mut response = plain(503, "upstream_error", message.into());
@@ -328,6 +321,18 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             "upstream_credential_rejected",
             "Upstream rejected the credential that Louver holds; its administrators were told.".into(),
         ),
+    }
+}
+
+fn no_server(region: Option<Region>) -> String {
+    match region {
+        Some(region) => {
+            format!(
+                "No upstream in the region {} is set up for this model; nothing was sent.",
+                region.as_str()
+            )
+        }
+        None => "The upstream that serves this model is not set up; nothing was sent.".to_owned(),
     }
 }
 

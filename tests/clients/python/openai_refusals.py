@@ -52,7 +52,7 @@ async def wrong_shape():
     for field, arguments in (
         ("messages", {**CHAT, "messages": []}),
         ("temperature", {**CHAT, "temperature": "warm"}),
-        ("logprobs", {**CHAT, "logprobs": True}),
+        ("functions", {**CHAT, "functions": [{"name": "f"}]}),
     ):
         for name, call in calls_of(gateway.DEV_KEY, **arguments).items():
             error = await refused(openai.UnprocessableEntityError, call)

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// The events of each writing route, in order. `+`: only what is there after; `~`: before and after; `-`: only what was
 /// there before; `!`: neither, since nothing changes. Whoever adds a route that writes says here what it leaves.
-const EVENTS: [(&str, &str, &[&str]); 55] = [
+const EVENTS: [(&str, &str, &[&str]); 56] = [
     ("POST", "/v1/admin/api-keys", &["+ api_key.create"]),
     ("DELETE", "/v1/admin/api-keys/{key_id}", &["~ api_key.delete"]),
     ("POST", "/v1/admin/spend-limit", &["~ billing.monthly_limit.updated"]),
@@ -66,6 +66,7 @@ const EVENTS: [(&str, &str, &[&str]); 55] = [
     ("DELETE", "/v1/gateway/custom-roles/{role}", &["- role.delete"]),
     ("PATCH", "/v1/gateway/keys/{id}/limits", &["~ api_key.update"]),
     ("PUT", "/v1/gateway/models", &["~ model.update"]),
+    ("POST", "/v1/gateway/models/sightings/{name}/dismiss", &["~ model.sighting.dismiss"]),
     ("POST", "/v1/gateway/objects", &["+ object.adopt"]),
     ("DELETE", "/v1/gateway/objects/{id}", &["- object.release"]),
     ("POST", "/v1/gateway/adjustments", &["+ usage.adjust"]),

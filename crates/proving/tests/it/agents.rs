@@ -363,7 +363,7 @@ async fn b11_tools_of_an_agent_are_allowed_priced_and_charged_by_the_call() {
         (json!([{"type": "new_tool"}]), (422, "invalid_request")),
         (
             json!([{"type": "connector", "connector_id": "c", "authorization": {"a": 1}}]),
-            (422, "invalid_request"),
+            (403, "tool_not_allowed"),
         ),
         (json!([{"type": "connector", "connector_id": "c"}]), (403, "tool_not_allowed")),
         (json!([{"type": "web_search", "library_ids": ["x"]}]), (422, "invalid_request")),

@@ -10,6 +10,7 @@ use louver_simulator::Simulator;
 use louver_store::{Store, model_sightings, revision, snapshot};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::sync::oneshot::Sender;
 
 contract! {
     sightings_are_taken_in_found_and_dismissed
@@ -78,23 +79,22 @@ async fn sightings_are_taken_in_found_and_dismissed(store: Store) {
 
 const ALIAS: &str = "mistral-small-latest";
 
-/// A system that looks at once and again and again, at an upstream whose models a test has changed.
+/// A system with a further node that looks at once and again and again, at an upstream whose models a test has changed. That one serves
+/// for as long as the sender is kept.
 async fn looking(
     change: impl FnOnce(&mut louver_simulator::Config),
-) -> (System, louver::serve::Node, String) {
+) -> (System, louver::serve::Node, String, Sender<()>) {
     let system = System::with(Setup::default()).await;
     let key = system.key(json!({})).await.0;
     let mut simulated = louver::example::simulated(3).unwrap();
     change(&mut simulated);
     let simulator = Simulator::new(simulated);
     let (address, stop) = serve_simulator(&simulator).await;
-    // Kept for as long as the test's runtime.
-    std::mem::forget(stop);
     let mut config = system.config.clone();
     config.upstream_url = format!("http://{address}");
     config.care.catalogue_sync = Some(Duration::from_millis(20));
     let node = system.second_node_with(&config).await;
-    (system, node, key)
+    (system, node, key, stop)
 }
 
 async fn sightings(system: &System) -> Vec<Value> {
@@ -108,7 +108,7 @@ fn of<'a>(all: &'a [Value], name: &str) -> Option<&'a Value> {
 
 #[tokio::test]
 async fn a4_a_new_name_is_shown_and_stays_refused() {
-    let (system, node, key) = looking(|simulated| {
+    let (system, node, key, _upstream) = looking(|simulated| {
         let model =
             louver_simulator::Model::new("mistral-huge-2699", 1000, &[louver_simulator::Endpoint::Chat]);
         simulated.models.push(model.alias("mistral-huge-latest"));
@@ -131,7 +131,7 @@ async fn a4_a_new_name_is_shown_and_stays_refused() {
 
 #[tokio::test]
 async fn a4_an_alias_that_moved_is_refused_until_somebody_has_looked() {
-    let (system, node, key) = looking(|simulated| {
+    let (system, node, key, _upstream) = looking(|simulated| {
         let small =
             simulated.models.iter_mut().find(|m| m.aliases.iter().any(|alias| alias == ALIAS)).unwrap();
         small.aliases.retain(|alias| alias != ALIAS);

@@ -70,6 +70,8 @@ async fn conversations_begin_go_on_and_begin_again_at_the_simulators_price() {
     let messages = place.ours("GET", &format!("{path}/messages"), Value::Null).await.json();
     assert_eq!(messages["messages"].as_array().unwrap().len(), 4);
     let from = history["entries"][1]["id"].as_str().unwrap();
+    // Lists are in the order of time.
+    place.system.clock.advance(1);
     let again =
         place.ours("POST", &format!("{path}/restart"), json!({"from_entry_id": from, "inputs": "No."})).await;
     let second = again.json()["conversation_id"].as_str().unwrap_or_default().to_owned();

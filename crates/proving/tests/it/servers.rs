@@ -125,7 +125,7 @@ async fn a_named_server_serves_its_own_models_with_its_own_credentials() {
     bad["upstream"] = json!("nowhere");
     let catalogue = json!({"models": [small, bad]});
     assert_eq!(system.admin("PUT", "/v1/gateway/models", Some(catalogue)).await.status, 422);
-    system.deed("PUT", "/v1/gateway/models", json!({"models": [small, model]})).await;
+    system.deed("PUT", "/v1/gateway/models?force=true", json!({"models": [small, model]})).await;
     let key = system.key(json!({})).await.0;
     assert_eq!(system.chat(&key, SMALL).await.status, 200);
     assert_eq!((system.simulator.calls(), second.calls()), (1, 0));

@@ -58,16 +58,36 @@ async fn usage_that_upstream_tells_is_charged_to_the_nano_dollar() {
     assert!((spent - billed).abs() < 1e-12 && billed > 0.0, "{spent} {billed}");
 }
 
+/// What a call could cost in dollars, as its refusal says.
+async fn bound(body: &Value) -> f64 {
+    let system = System::start().await;
+    let (key, _) = system.key(json!({"monthly_budget_usd": 0})).await;
+    let refused = system.post(&key, PATH, body).await.json();
+    let message = refused["message"].as_str().unwrap().to_owned();
+    message.split("could use ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn c4_choices_multiply_what_is_reserved() {
+    let mut body = chat(json!({"tokens": 20}));
+    let one = bound(&body).await;
+    body["n"] = json!(4);
+    let four = bound(&body).await;
+    // Three more of 50 tokens each, at 600 nano-dollars a token.
+    assert!((four - one - 0.00009).abs() < 1e-12, "{one} {four}");
+    let (system, key) = budgeted(None).await;
+    let path = format!("/v1/gateway/workspaces/{}/limits", system.workspace);
+    system.deed("PATCH", &path, json!({"monthly_budget_usd": one})).await;
+    let refused = system.post(&key, PATH, &body).await;
+    assert_eq!(refused.verdict(), (429, "budget_exhausted".to_owned()), "{}", refused.text());
+    assert_eq!(system.simulator.calls(), 0);
+    body["n"] = json!(1);
+    assert_eq!(system.post(&key, PATH, &body).await.status, 200);
+}
+
 #[tokio::test]
 async fn what_nobody_tells_is_charged_at_the_bound() {
-    // What a refusal says a call could cost is its bound.
-    let bound = {
-        let system = System::start().await;
-        let (key, _) = system.key(json!({"monthly_budget_usd": 0})).await;
-        let refused = system.post(&key, PATH, &chat(json!({"tokens": 20}))).await.json();
-        let message = refused["message"].as_str().unwrap().to_owned();
-        message.split("could use ").nth(1).unwrap().split(' ').next().unwrap().parse::<f64>().unwrap()
-    };
+    let bound = bound(&chat(json!({"tokens": 20}))).await;
     for (name, fault) in [
         ("no usage", json!({"fault": "no_usage"})),
         ("two usages", json!({"fault": "two_usages"})),
