@@ -272,7 +272,7 @@ async fn b15_what_a_line_names_must_be_the_workspaces_own() {
     assert_eq!(absent, (404, "not_found".to_owned()));
     for (endpoint, lines) in [(OCR, read(&foreign)), (CHAT, chunk(unknown)), (CHAT, chunk(&foreign))] {
         assert_eq!(
-            system.post(&key, JOBS, &job(endpoint, &[lines.clone()])).await.verdict(),
+            system.post(&key, JOBS, &job(endpoint, std::slice::from_ref(&lines))).await.verdict(),
             absent,
             "{lines}"
         );

@@ -144,11 +144,6 @@ async fn a_batch_of_ten_thousand_lines_goes_through_in_constant_memory() {
     let whole = weighed(&text, 2).await;
     let output = installation.simulator.batches()[1].object["output_file"].as_str().unwrap().to_owned();
     let bytes = installation.simulator.file_content(&output).unwrap().len();
-    println!(
-        "{} MB in, {} MB out: {whole} kB at most; {quarter} kB for a quarter",
-        text.len() >> 20,
-        bytes >> 20
-    );
     assert!(text.len() > 75 << 20 && bytes > 15 << 20, "{} {bytes}", text.len());
     // The threads keep some of what they were done with, and not always as much. One copy of the rest has 57 MB.
     assert!(whole < quarter + 40 * 1024, "{quarter} kB for a quarter of it, then {whole} kB");
