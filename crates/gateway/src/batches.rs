@@ -31,10 +31,12 @@ pub(crate) use files::own_files;
 pub(crate) use known::{Billed, Known, Worst};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
-/// For how long a job is this node's; longer than the output of the largest one takes to read.
-const CLAIM_MICROS: i64 = 15 * 60 * MICROS_PER_SECOND;
+/// For how long a job is this node's, if it dies over it.
+const CLAIM_MICROS: i64 = 30 * MICROS_PER_SECOND;
+/// How often a job is claimed anew while it is looked at.
+const RENEWAL: Duration = Duration::from_secs(10);
 /// Jobs of one round.
-const AT_ONCE: u64 = 100;
+const AT_ONCE: usize = 100;
 /// After an upstream that gives no answer.
 const LATER_MICROS: i64 = 60 * MICROS_PER_SECOND;
 /// How long files and jobs that upstream itself named may be missing there before that is believed.
@@ -60,6 +62,17 @@ enum Next {
 enum Trouble {
     Store(StoreError),
     Upstream(Silence),
+}
+
+impl Trouble {
+    fn tell(&self, job: &Object) {
+        match self {
+            Self::Store(error) => tracing::error!(%error, job = %job.id, "a batch cannot be settled now"),
+            Self::Upstream(silence) => {
+                tracing::warn!(job = %job.id, %silence, "upstream says nothing of a batch");
+            }
+        }
+    }
 }
 
 impl From<StoreError> for Trouble {
@@ -98,31 +111,42 @@ impl Batches {
     }
 
     async fn round(&self) {
-        let now = self.gateway.clock().now();
-        let until = plus(now, CLAIM_MICROS);
         let store = self.gateway.store();
-        let claimed = match objects::claim(store, ObjectKind::BatchJob, now, until, AT_ONCE).await {
-            Ok(claimed) => claimed,
-            Err(error) => return tracing::error!(%error, "batches cannot be looked through"),
-        };
-        for job in claimed {
-            let next = match self.look(&job).await {
-                Ok(next) => next,
-                Err(Trouble::Store(error)) => {
-                    tracing::error!(%error, job = %job.id, "a batch cannot be settled now");
-                    Next::At(plus(now, LATER_MICROS))
-                }
-                Err(Trouble::Upstream(silence)) => {
-                    tracing::warn!(job = %job.id, %silence, "upstream says nothing of a batch");
-                    Next::At(plus(now, LATER_MICROS))
-                }
+        // One at a time: what this node has not come to yet, another one may take.
+        for _ in 0..AT_ONCE {
+            let now = self.gateway.clock().now();
+            let until = plus(now, CLAIM_MICROS);
+            let claimed = match objects::claim(store, ObjectKind::BatchJob, now, until, 1).await {
+                Ok(claimed) => claimed,
+                Err(error) => return tracing::error!(%error, "batches cannot be looked through"),
             };
-            let next = match next {
-                Next::Done => None,
-                Next::At(time) => Some(time),
+            let Some(job) = claimed.first() else { return };
+            let next = match self.look_for_long(job).await {
+                Ok(Next::Done) => None,
+                Ok(Next::At(time)) => Some(time),
+                Err(trouble) => {
+                    trouble.tell(job);
+                    Some(plus(now, LATER_MICROS))
+                }
             };
             if let Err(error) = objects::put_back(store, job.id, next).await {
                 tracing::error!(%error, job = %job.id, "a batch stays claimed for a while");
+            }
+        }
+    }
+
+    /// Looks at a job, and claims it anew as long as that takes.
+    async fn look_for_long(&self, job: &Object) -> Result<Next, Trouble> {
+        let mut look = std::pin::pin!(self.look(job));
+        loop {
+            tokio::select! {
+                next = &mut look => return next,
+                () = tokio::time::sleep(RENEWAL) => {}
+            }
+            let until = plus(self.gateway.clock().now(), CLAIM_MICROS);
+            tokio::select! {
+                next = &mut look => return next,
+                renewed = objects::put_back(self.gateway.store(), job.id, Some(until)) => renewed?,
             }
         }
     }
