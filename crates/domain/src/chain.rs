@@ -189,14 +189,16 @@ impl<'a> Chain<'a> {
     }
 
     fn allows_priority(&self) -> bool {
-        let mut lists = self.limits().filter_map(|limits| limits.allowed_service_tiers.as_ref());
+        let of_limits = self.limits().filter_map(|limits| limits.allowed_service_tiers.as_ref());
+        let of_roles = self.roles.iter().filter_map(|role| role.allowed_service_tiers.as_ref());
         self.organization.limits.allowed_service_tiers.is_some()
-            && lists.all(|tiers| tiers.contains(&ServiceTier::Priority))
+            && of_limits.chain(of_roles).all(|tiers| tiers.contains(&ServiceTier::Priority))
     }
 
     fn signed_url_hours(&self) -> u32 {
         let most = self.organization.limits.max_signed_url_hours.unwrap_or(0);
-        self.limits().filter_map(|limits| limits.max_signed_url_hours).fold(most, u32::min)
+        let of_roles = self.roles.iter().filter_map(|role| role.max_signed_url_hours);
+        self.limits().filter_map(|limits| limits.max_signed_url_hours).chain(of_roles).fold(most, u32::min)
     }
 
     /// The levels, from the organization down to the key; on some nothing may stand.

@@ -1,6 +1,7 @@
 //! Model roles: which models, how many tokens a call and how many a day, by what a person does.
 
 use crate::endpoints::EndpointKind;
+use crate::limits::ServiceTier;
 use crate::models::MATCH_ALL;
 
 /// A model role.
@@ -14,6 +15,10 @@ pub struct ModelRole {
     pub allowed_endpoints: Option<Vec<EndpointKind>>,
     /// Types of tools that the provider runs which may be offered; `None` is what stands above.
     pub allowed_tools: Option<Vec<String>>,
+    /// Service tiers that may be asked for beside the standard one; `None` is what stands above.
+    pub allowed_service_tiers: Option<Vec<ServiceTier>>,
+    /// Hours that a signed URL may live at most; `None` is what stands above.
+    pub max_signed_url_hours: Option<u32>,
     /// Estimated input and allowed output of one call, in tokens; `None` is no limit.
     pub max_tokens_per_request: Option<u64>,
     /// Tokens a day for each person who has it; `None` is no limit.
@@ -29,6 +34,8 @@ pub fn builtin() -> Vec<ModelRole> {
         allowed_models: models.iter().map(|m| (*m).to_owned()).collect(),
         allowed_endpoints: None,
         allowed_tools: None,
+        allowed_service_tiers: None,
+        max_signed_url_hours: None,
         max_tokens_per_request: Some(per_request),
         daily_token_budget: daily,
         builtin: true,

@@ -9,16 +9,12 @@ use louver::serve::{self, Node, Parts};
 use louver_control::Control;
 use louver_control::actions::{models, setup};
 use louver_control::context::Context;
-use louver_domain::access::{Action, Actor, decide};
-use louver_domain::audit::{AuditEvent, Outcome};
-use louver_domain::id::EventId;
-use louver_domain::limits::Limits;
 use louver_domain::secret::Secret;
 use louver_domain::time::Clock;
 use louver_simulator::{Model, Simulator};
+use louver_store::Store;
 use louver_store::models::PricedModel;
 use louver_store::seal::MasterKey;
-use louver_store::{Store, organizations};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -149,32 +145,6 @@ impl System {
         let node = node(&self.config, &self.store, &self.clock, 3).await;
         self.address = node.address;
         self.node = Some(node);
-    }
-
-    /// Changes the limits of the organization behind the back of the admin API; the next admin deed takes it over.
-    pub async fn change_limits(&self, change: impl FnOnce(&mut Limits)) {
-        let organization = organizations::list(&self.store).await.unwrap()[0].id;
-        let permit = decide(&Actor::system(organization), Action::UpdateOrganization, organization).unwrap();
-        let seed = self.nodes.fetch_add(1, Ordering::SeqCst).try_into().unwrap();
-        let mut tx = self.store.begin().await.unwrap();
-        let mut changed = organizations::load(&mut tx, organization).await.unwrap().unwrap();
-        change(&mut changed.limits);
-        organizations::save(&mut tx, &permit, &changed).await.unwrap();
-        let event = AuditEvent {
-            id: EventId::new(self.clock.now(), &SeededEntropy::new(seed)),
-            at: self.clock.now(),
-            actor: Actor::system(organization),
-            permit,
-            outcome: Outcome::Done,
-            workspace_id: None,
-            target_id: String::new(),
-            target_name: String::new(),
-            before: None,
-            after: None,
-            request_id: None,
-            address: None,
-        };
-        tx.commit(&event).await.unwrap();
     }
 
     /// An admin request.

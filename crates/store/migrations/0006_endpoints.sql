@@ -51,6 +51,8 @@ ALTER TABLE api_keys DROP COLUMN allowed_endpoints;
 
 ALTER TABLE model_roles ADD COLUMN allowed_endpoints TEXT;
 ALTER TABLE model_roles ADD COLUMN allowed_tools TEXT;
+ALTER TABLE model_roles ADD COLUMN allowed_service_tiers TEXT;
+ALTER TABLE model_roles ADD COLUMN max_signed_url_hours {int};
 
 -- The named upstream that a credential is for; without a name, the first one.
 ALTER TABLE upstreams ADD COLUMN server TEXT;

@@ -11,7 +11,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT organization_id, name, allowed_models, max_tokens_per_request, daily_token_budget, builtin, ",
-            "allowed_endpoints, allowed_tools FROM model_roles ",
+            "allowed_endpoints, allowed_tools, allowed_service_tiers, max_signed_url_hours FROM model_roles ",
             $rest
         )
     };
@@ -42,10 +42,12 @@ pub async fn load(
 pub async fn save(tx: &mut Tx, permit: &Permit, role: &ModelRole) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO model_roles (organization_id, name, allowed_models, max_tokens_per_request, daily_token_budget, \
-         builtin, allowed_endpoints, allowed_tools) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (organization_id, name) DO UPDATE SET \
+         builtin, allowed_endpoints, allowed_tools, allowed_service_tiers, max_signed_url_hours) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (organization_id, name) DO UPDATE SET \
          allowed_models = excluded.allowed_models, max_tokens_per_request = excluded.max_tokens_per_request, \
          daily_token_budget = excluded.daily_token_budget, allowed_endpoints = excluded.allowed_endpoints, \
-         allowed_tools = excluded.allowed_tools",
+         allowed_tools = excluded.allowed_tools, allowed_service_tiers = excluded.allowed_service_tiers, \
+         max_signed_url_hours = excluded.max_signed_url_hours",
         vec![
             permit.organization_id().bytes().into(),
             role.name.clone().into(),
@@ -55,6 +57,8 @@ pub async fn save(tx: &mut Tx, permit: &Permit, role: &ModelRole) -> Result<(), 
             role.builtin.into(),
             role.allowed_endpoints.as_ref().map(write_json).transpose()?.into(),
             role.allowed_tools.as_ref().map(write_json).transpose()?.into(),
+            role.allowed_service_tiers.as_ref().map(write_json).transpose()?.into(),
+            role.max_signed_url_hours.map(u64::from).into(),
         ],
     )
     .await?;
@@ -97,5 +101,7 @@ fn read(row: &Row) -> Result<ModelRole, StoreError> {
         builtin: row.int(5)? != 0,
         allowed_endpoints: row.opt_text(6)?.map(|text| read_json(&text)).transpose()?,
         allowed_tools: row.opt_text(7)?.map(|text| read_json(&text)).transpose()?,
+        allowed_service_tiers: row.opt_text(8)?.map(|text| read_json(&text)).transpose()?,
+        max_signed_url_hours: row.opt_count(9)?.map(|hours| u32::try_from(hours).unwrap_or(u32::MAX)),
     })
 }

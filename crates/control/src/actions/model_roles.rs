@@ -11,6 +11,7 @@ use crate::openapi::shapes;
 use louver_domain::access::{Action, Denied, Identity, Permit, decide};
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::UserId;
+use louver_domain::limits::ServiceTier;
 use louver_domain::model_roles::{ModelRole, builtin};
 use louver_store::{Tx, grants, groups, keys, ledger, model_roles as store, service_accounts, users};
 use schemars::JsonSchema;
@@ -33,6 +34,11 @@ pub struct NewModelRole {
     /// Types of tools that the provider runs which may be offered; absent is what stands above.
     #[schemars(with = "Option<Vec<shapes::Tool>>")]
     pub allowed_tools: Option<Vec<String>>,
+    /// Service tiers that may be asked for beside the standard one; absent is what stands above.
+    #[schemars(with = "Option<Vec<shapes::Tier>>")]
+    pub allowed_service_tiers: Option<Vec<ServiceTier>>,
+    /// Hours that a signed URL may live at most, 0 to 168; absent is what stands above.
+    pub max_signed_url_hours: Option<u32>,
     /// Tokens of one call.
     pub max_tokens_per_request: Option<u64>,
     /// Tokens a day for each person who has it.
@@ -55,6 +61,14 @@ pub struct ModelRolePatch {
     #[serde(deserialize_with = "given")]
     #[schemars(with = "Option<Vec<shapes::Tool>>")]
     pub allowed_tools: Option<Option<Vec<String>>>,
+    /// Service tiers that may be asked for beside the standard one; `null` is what stands above.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<shapes::Tier>>")]
+    pub allowed_service_tiers: Option<Option<Vec<ServiceTier>>>,
+    /// Hours that a signed URL may live at most, 0 to 168; `null` is what stands above.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u32>")]
+    pub max_signed_url_hours: Option<Option<u32>>,
     /// Tokens of one call; `null` takes the limit away.
     #[serde(deserialize_with = "given")]
     #[schemars(with = "Option<u64>")]
@@ -73,6 +87,8 @@ impl ModelRolePatch {
         }
         set(&mut role.allowed_endpoints, self.allowed_endpoints);
         set(&mut role.allowed_tools, self.allowed_tools);
+        set(&mut role.allowed_service_tiers, self.allowed_service_tiers);
+        set(&mut role.max_signed_url_hours, self.max_signed_url_hours);
         set(&mut role.max_tokens_per_request, self.max_tokens_per_request);
         set(&mut role.daily_token_budget, self.daily_token_budget);
         role
@@ -107,6 +123,8 @@ pub async fn create(
         allowed_models: new.allowed_models,
         allowed_endpoints: new.allowed_endpoints,
         allowed_tools: new.allowed_tools,
+        allowed_service_tiers: new.allowed_service_tiers,
+        max_signed_url_hours: new.max_signed_url_hours,
         max_tokens_per_request: new.max_tokens_per_request,
         daily_token_budget: new.daily_token_budget,
         builtin: false,
@@ -251,6 +269,8 @@ async fn check(tx: &mut Tx, role: &ModelRole) -> Result<(), ControlError> {
 pub(super) fn check_values(role: &ModelRole, naming: &dyn Fn(&str) -> String) -> Result<(), ControlError> {
     permissions::check_endpoints(role.allowed_endpoints.as_deref(), naming)?;
     permissions::check_tools(role.allowed_tools.as_deref(), naming)?;
+    permissions::check_tiers(role.allowed_service_tiers.as_deref(), naming)?;
+    permissions::check_url_hours(role.max_signed_url_hours, naming)?;
     let counts = [
         ("max_tokens_per_request", role.max_tokens_per_request),
         ("daily_token_budget", role.daily_token_budget),

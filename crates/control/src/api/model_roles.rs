@@ -13,6 +13,7 @@ use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::endpoints::EndpointKind;
+use louver_domain::limits::ServiceTier;
 use louver_domain::model_roles::ModelRole;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -65,6 +66,9 @@ pub(crate) struct Shown {
     allowed_endpoints: Option<Vec<EndpointKind>>,
     #[schemars(with = "Option<Vec<shapes::Tool>>")]
     allowed_tools: Option<Vec<String>>,
+    #[schemars(with = "Option<Vec<shapes::Tier>>")]
+    allowed_service_tiers: Option<Vec<ServiceTier>>,
+    max_signed_url_hours: Option<u32>,
     max_tokens_per_request: Option<u64>,
     daily_token_budget: Option<u64>,
     builtin: bool,
@@ -78,6 +82,8 @@ impl Shown {
             allowed_models: role.allowed_models.clone(),
             allowed_endpoints: role.allowed_endpoints.clone(),
             allowed_tools: role.allowed_tools.clone(),
+            allowed_service_tiers: role.allowed_service_tiers.clone(),
+            max_signed_url_hours: role.max_signed_url_hours,
             max_tokens_per_request: role.max_tokens_per_request,
             daily_token_budget: role.daily_token_budget,
             builtin: role.builtin,

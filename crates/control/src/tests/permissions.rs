@@ -101,14 +101,23 @@ async fn model_roles_permit_endpoints_and_tools() {
     for (body, param) in [
         (r#"{"allowed_endpoints":["ocr","ocr"]}"#, "allowed_endpoints"),
         (r#"{"allowed_tools":["shell"]}"#, "allowed_tools"),
+        (r#"{"allowed_service_tiers":["priority","priority"]}"#, "allowed_service_tiers"),
+        (r#"{"max_signed_url_hours":169}"#, "max_signed_url_hours"),
     ] {
         assert_eq!(house.call("PATCH", path, body).await.refused(), (422, param.into()), "{body}");
     }
     let changed = house.call("PATCH", path, r#"{"allowed_endpoints":null,"allowed_tools":[]}"#).await.json();
     assert_eq!((&changed["allowed_endpoints"], &changed["allowed_tools"]), (&json!(null), &json!([])));
-    house.call("PATCH", "/v1/gateway/roles/analyst", r#"{"allowed_endpoints":["ocr"]}"#).await;
+    let narrow = r#"{"allowed_endpoints":["ocr"],"allowed_service_tiers":[],"max_signed_url_hours":0}"#;
+    let narrowed = house.call("PATCH", "/v1/gateway/roles/analyst", narrow).await.json();
+    assert_eq!(
+        (&narrowed["allowed_service_tiers"], &narrowed["max_signed_url_hours"]),
+        (&json!([]), &json!(0))
+    );
     let restored = house.call("POST", "/v1/gateway/roles/analyst/restore", "").await.json();
-    assert_eq!(restored["allowed_endpoints"], json!(null));
+    for field in ["allowed_endpoints", "allowed_service_tiers", "max_signed_url_hours"] {
+        assert_eq!(restored[field], json!(null), "{field}");
+    }
 }
 
 /// F6: a price list with an error changes nothing and says where.

@@ -113,6 +113,8 @@ impl World {
                 allowed_models: vec!["small".into(), "embed".into()],
                 allowed_endpoints: None,
                 allowed_tools: None,
+                allowed_service_tiers: None,
+                max_signed_url_hours: None,
                 max_tokens_per_request: Some(500),
                 daily_token_budget: None,
                 builtin: false,

@@ -68,6 +68,8 @@ fn role(change: impl Fn(&mut ModelRole)) -> ModelRole {
         allowed_models: vec!["*".into()],
         allowed_endpoints: None,
         allowed_tools: None,
+        allowed_service_tiers: None,
+        max_signed_url_hours: None,
         max_tokens_per_request: None,
         daily_token_budget: None,
         builtin: true,

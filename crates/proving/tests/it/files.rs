@@ -3,15 +3,10 @@
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use louver_domain::access::{Action, Actor, decide};
-use louver_domain::audit::{AuditEvent, Outcome};
-use louver_domain::id::EventId;
-use louver_domain::time::Clock;
 use louver_proving::client::{Answer, raw, request, send};
 use louver_proving::form::{BOUNDARY, Form, body};
 use louver_proving::system::{System, UPSTREAM_KEY, eventually};
 use louver_simulator::Fault;
-use louver_store::organizations;
 use serde_json::{Value, json};
 use sqlx::{Connection, Row, SqliteConnection};
 use tokio::io::AsyncWriteExt;
@@ -251,31 +246,6 @@ async fn the_key_and_its_rules_are_asked_before_the_body() {
     assert_eq!(system.simulator.calls(), 0);
 }
 
-/// Lets the organization sign addresses for so long.
-async fn allow_signed_urls(system: &System, hours: u32) {
-    let mut organization = organizations::list(&system.store).await.unwrap().remove(0);
-    let actor = Actor::system(organization.id);
-    let permit = decide(&actor, Action::UpdateOrganization, organization.id).unwrap();
-    organization.limits.max_signed_url_hours = Some(hours);
-    let mut tx = system.store.begin().await.unwrap();
-    organizations::save(&mut tx, &permit, &organization).await.unwrap();
-    let event = AuditEvent {
-        id: EventId::from_bytes([9; 16]),
-        at: system.clock.now(),
-        actor,
-        permit,
-        outcome: Outcome::Done,
-        workspace_id: None,
-        target_id: "t".into(),
-        target_name: "n".into(),
-        before: None,
-        after: Some("{}".into()),
-        request_id: None,
-        address: None,
-    };
-    tx.commit(&event).await.unwrap();
-}
-
 #[tokio::test]
 async fn b16_signed_addresses_are_refused_by_default_and_cut_to_what_is_allowed() {
     let system = System::start().await;
@@ -285,14 +255,20 @@ async fn b16_signed_addresses_are_refused_by_default_and_cut_to_what_is_allowed(
     let refused = system.get(&ours, &path).await;
     assert_eq!(refused.status, 403, "{}", refused.text());
     assert_eq!(system.simulator.calls(), 1, "nothing but the upload");
-    allow_signed_urls(&system, 2).await;
-    let signed = eventually(async || {
-        let answer = system.get(&ours, &path).await;
-        (answer.status == 200).then_some(answer)
-    });
-    assert!(signed.await.json()["url"].is_string());
+    let limits = json!({"limits": {"max_signed_url_hours": 2}});
+    system.deed("PATCH", "/v1/gateway/organization", limits).await;
+    assert!(system.get(&ours, &path).await.json()["url"].is_string());
     assert_eq!(system.simulator.ledger().pop().unwrap().target, format!("{PATH}/{id}/url?expiry=2"));
     assert_eq!(system.get(&theirs, &path).await.status, 404);
+    // A model role narrows it, to nothing if it likes.
+    for (hours, status) in [(1, 200), (0, 403)] {
+        let name = format!("signs-{hours}");
+        let role = json!({"name": name, "allowed_models": ["*"], "max_signed_url_hours": hours});
+        system.deed("POST", "/v1/gateway/roles", role).await;
+        let (key, _) = system.key(json!({"role": name})).await;
+        assert_eq!(system.get(&key, &path).await.status, status);
+    }
+    assert_eq!(system.simulator.ledger().pop().unwrap().target, format!("{PATH}/{id}/url?expiry=1"));
 }
 
 #[tokio::test]

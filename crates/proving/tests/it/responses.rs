@@ -132,6 +132,16 @@ async fn c9_priority_is_a_permission_and_everybody_else_says_standard() {
         assert!(sent["service_tier"] == "standard_only" && !entry.billed.priority, "{sent}");
     }
     assert_eq!(spent(&system).await, cost(&system));
+    let limits = json!({"limits": {"allowed_service_tiers": ["priority"]}});
+    system.deed("PATCH", "/v1/gateway/organization", limits).await;
+    body["service_tier"] = json!("auto");
+    assert_eq!(system.post(&key, CHAT, &body).await.status, 200);
+    assert!(system.simulator.ledger().pop().unwrap().billed.priority);
+    assert_eq!(spent(&system).await, cost(&system), "at its price");
+    let role = json!({"name": "patient", "allowed_models": ["*"], "allowed_service_tiers": []});
+    system.deed("POST", "/v1/gateway/roles", role).await;
+    let (patient, _) = system.key(json!({"role": "patient"})).await;
+    assert_eq!(system.post(&patient, CHAT, &body).await.verdict(), (403, "service_tier_not_allowed".into()));
 }
 
 #[tokio::test]

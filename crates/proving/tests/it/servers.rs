@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 const SMALL: &str = "mistral-small-latest";
+const ORGANIZATION: &str = "/v1/gateway/organization";
 const SECOND_KEY: &str = "upstream-canary-of-the-second";
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -39,7 +40,7 @@ async fn two(name: &str, kind: ServerKind, region: Option<Region>, change: Optio
 
 async fn held_to_eu() -> (Two, String) {
     let two = two("eu", ServerKind::Mistral, Some(Region::Eu), None).await;
-    two.system.change_limits(|limits| limits.region = Some(Region::Eu)).await;
+    two.system.deed("PATCH", ORGANIZATION, json!({"limits": {"region": "eu"}})).await;
     let key = two.system.key(json!({})).await.0;
     (two, key)
 }
@@ -93,7 +94,7 @@ async fn e9_a_region_that_fails_or_is_missing_never_falls_back_to_the_world() {
     let (Two { system, second, _stop }, key) = held_to_eu().await;
     second.script(status(503, None));
     assert_eq!(system.chat(&key, SMALL).await.status, 503);
-    system.change_limits(|limits| limits.region = Some(Region::Us)).await;
+    system.deed("PATCH", ORGANIZATION, json!({"limits": {"region": "us"}})).await;
     let key = system.key(json!({})).await.0;
     budget(&system, 10.0).await;
     assert_eq!(system.chat(&key, SMALL).await.verdict(), (502, "upstream_error".into()));
@@ -158,14 +159,14 @@ async fn a_server_may_want_no_key() {
         keyless: true,
     };
     let system = System::with(Setup { upstreams: vec![server.clone()], ..Setup::default() }).await;
-    system.change_limits(|limits| limits.region = Some(Region::Eu)).await;
+    system.deed("PATCH", ORGANIZATION, json!({"limits": {"region": "eu"}})).await;
     let key = system.key(json!({})).await.0;
     system.chat(&key, SMALL).await;
     let sent = simulator.ledger();
     assert!(sent[0].headers.iter().all(|(name, _)| name != "authorization"), "{:?}", sent[0].headers);
     let strict = Server { keyless: false, ..server };
     let system = System::with(Setup { upstreams: vec![strict], ..Setup::default() }).await;
-    system.change_limits(|limits| limits.region = Some(Region::Eu)).await;
+    system.deed("PATCH", ORGANIZATION, json!({"limits": {"region": "eu"}})).await;
     let key = system.key(json!({})).await.0;
     assert_eq!(system.chat(&key, SMALL).await.verdict(), (502, "upstream_error".into()));
     assert_eq!((simulator.calls(), system.simulator.calls()), (1, 0));
@@ -249,15 +250,11 @@ async fn c8_each_attempt_needs_its_own_reservation() {
 #[tokio::test]
 async fn a_stand_in_answers_when_it_is_allowed_itself_and_says_so() {
     let system = System::start().await;
-    system
-        .change_limits(|limits| {
-            let names =
-                ["mistral-nothing", "codestral-embed-2505", "mistral-large-latest", "ministral-3b-latest"];
-            limits.fallback_models = Some(names.map(str::to_owned).to_vec());
-            limits.allowed_models =
-                Some(vec!["mistral-small".into(), "codestral*".into(), "ministral-*".into()]);
-        })
-        .await;
+    let limits = json!({
+        "fallback_models": ["codestral-embed-2505", "mistral-large-latest", "ministral-3b-latest"],
+        "allowed_models": ["mistral-small", "codestral*", "ministral-*"],
+    });
+    system.deed("PATCH", ORGANIZATION, json!({"limits": limits})).await;
     budget(&system, 10.0).await;
     let key = system.key(json!({})).await.0;
     system.simulator.script(status(503, None));

@@ -10,8 +10,15 @@ type Answer<T> = Result<T, ClientError>;
 pub(in crate::cli) type Body = Map<String, Value>;
 
 /// The fields of a model role beside its name.
-pub(in crate::cli) const MODEL_ROLE_FIELDS: [&str; 5] =
-    ["allowed_models", "allowed_endpoints", "allowed_tools", "max_tokens_per_request", "daily_token_budget"];
+pub(in crate::cli) const MODEL_ROLE_FIELDS: [&str; 7] = [
+    "allowed_models",
+    "allowed_endpoints",
+    "allowed_tools",
+    "allowed_service_tiers",
+    "max_signed_url_hours",
+    "max_tokens_per_request",
+    "daily_token_budget",
+];
 
 /// The admin API, one method for each deed; ids are Louver's.
 pub(in crate::cli) struct Api {

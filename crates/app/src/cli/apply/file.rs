@@ -111,6 +111,8 @@ section! {
     null {
         allowed_endpoints: Vec<EndpointKind>,
         allowed_tools: Vec<String>,
+        allowed_service_tiers: Vec<ServiceTier>,
+        max_signed_url_hours: u32,
         max_tokens_per_request: u64,
         daily_token_budget: u64,
     }

@@ -14,13 +14,30 @@ const MOST_FALLBACKS: usize = 8;
 pub(crate) fn check_values(limits: &Limits, naming: &dyn Fn(&str) -> String) -> Result<(), ControlError> {
     check_endpoints(limits.allowed_endpoints.as_deref(), naming)?;
     check_tools(limits.allowed_tools.as_deref(), naming)?;
-    if limits.allowed_service_tiers.as_ref().is_some_and(|tiers| tiers.len() > 1) {
-        return Err(ControlError::field(&naming("allowed_service_tiers"), "names a tier twice"));
+    check_tiers(limits.allowed_service_tiers.as_deref(), naming)?;
+    check_url_hours(limits.max_signed_url_hours, naming)
+}
+
+/// Service tiers, each once.
+pub(crate) fn check_tiers(
+    list: Option<&[ServiceTier]>,
+    naming: &dyn Fn(&str) -> String,
+) -> Result<(), ControlError> {
+    match list.and_then(repeated) {
+        Some(_) => Err(ControlError::field(&naming("allowed_service_tiers"), "names a tier twice")),
+        None => Ok(()),
     }
-    if limits.max_signed_url_hours.is_some_and(|hours| hours > LONGEST_SIGNED_URL_HOURS) {
-        return Err(ControlError::field(&naming("max_signed_url_hours"), "must be at most 168"));
+}
+
+/// Hours that the provider signs for.
+pub(crate) fn check_url_hours(
+    hours: Option<u32>,
+    naming: &dyn Fn(&str) -> String,
+) -> Result<(), ControlError> {
+    match hours.filter(|hours| *hours > LONGEST_SIGNED_URL_HOURS) {
+        Some(_) => Err(ControlError::field(&naming("max_signed_url_hours"), "must be at most 168")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Endpoints, each once.
