@@ -53,6 +53,8 @@ pub struct File {
     document_poll_seconds: Option<u64>,
     max_audio_seconds: Option<u64>,
     max_tool_calls: Option<u64>,
+    max_pending_batch_lines: Option<u64>,
+    batch_poll_seconds: Option<u64>,
     max_spool_bytes: Option<u64>,
     spool_dir: Option<PathBuf>,
     journal_dir: Option<PathBuf>,
@@ -138,6 +140,8 @@ pub struct Config {
     pub bounds: CallBounds,
     /// How often documents are looked for whose reading is not settled.
     pub document_poll: Duration,
+    /// How often a batch that is not over is looked at.
+    pub batch_poll: Duration,
     /// Where files are set aside on their way.
     pub spool_dir: PathBuf,
     /// Where the journal of calls is kept.
@@ -310,6 +314,7 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         usage_queue: at_least_one(file.usage_queue, 65_536, "usage_queue", errors),
         bounds,
         document_poll: Duration::from_secs(file.document_poll_seconds.unwrap_or(10).max(1)),
+        batch_poll: Duration::from_secs(file.batch_poll_seconds.unwrap_or(30).max(1)),
         spool_dir: file.spool_dir.unwrap_or_else(|| spool_dir(journal_dir.as_deref())),
         journal_dir,
         durability: durability(file.durability.as_deref(), errors),
@@ -344,6 +349,7 @@ fn call_bounds(file: &File) -> CallBounds {
         document_tokens: file.max_document_tokens.unwrap_or(1_000_000),
         audio_seconds: file.max_audio_seconds.unwrap_or(3 * 60 * 60),
         tool_calls: file.max_tool_calls.unwrap_or(16),
+        batch_lines: file.max_pending_batch_lines.unwrap_or(1_000_000),
     }
 }
 

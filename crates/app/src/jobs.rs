@@ -4,7 +4,7 @@ use louver_control::actions::model_sightings;
 use louver_control::{Control, alerting};
 use louver_domain::calendar::Window;
 use louver_domain::time::{Clock, Timestamp};
-use louver_gateway::{Documents, Gateway, Ledger, Lookout, Source};
+use louver_gateway::{Batches, Documents, Gateway, Ledger, Lookout, Source};
 use louver_store::ledger::storage;
 use louver_store::{Store, StoreError, keys, revision, snapshot};
 use std::sync::Arc;
@@ -71,6 +71,11 @@ pub async fn tell_rejections(gateway: Arc<Gateway>, control: Arc<Control>, mut s
             }
         }
     }
+}
+
+/// Settles batches that are over, until `stop`.
+pub async fn settle_batches(gateway: Arc<Gateway>, interval: Duration, mut stop: watch::Receiver<bool>) {
+    Batches::new(gateway, interval).run(async move { drop(stop.wait_for(|stop| *stop).await) }).await;
 }
 
 /// After a start the lists are looked at soon, but not while everything else begins.

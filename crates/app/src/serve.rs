@@ -134,6 +134,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         ledger: Arc::clone(&ledger),
         clock,
         last_used_interval,
+        batch_poll: config.batch_poll,
         catalogue_sync: config.care.catalogue_sync,
         document_poll: config.document_poll,
     };
@@ -185,6 +186,7 @@ struct Beside {
     ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     last_used_interval: Duration,
+    batch_poll: Duration,
     catalogue_sync: Option<Duration>,
     document_poll: Duration,
 }
@@ -199,7 +201,16 @@ impl Beside {
         stopped: &watch::Receiver<bool>,
         writer_stopped: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<()>> {
-        let Self { store, source, ledger, clock, last_used_interval, catalogue_sync, document_poll } = self;
+        let Self {
+            store,
+            source,
+            ledger,
+            clock,
+            last_used_interval,
+            batch_poll,
+            catalogue_sync,
+            document_poll,
+        } = self;
         let (gateway, control) = (Arc::clone(gateway), Arc::clone(control));
         let compare = catalogue_sync.map(|interval| {
             let lookout = Lookout::new(&gateway, &source);
@@ -224,6 +235,7 @@ impl Beside {
                 last_used_interval,
                 stopped.clone(),
             )),
+            tokio::spawn(jobs::settle_batches(Arc::clone(&gateway), batch_poll, stopped.clone())),
             tokio::spawn(jobs::tell_rejections(gateway, control, stopped.clone())),
             tokio::spawn(follow),
             tokio::spawn(jobs::write_last_used(

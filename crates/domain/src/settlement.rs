@@ -31,6 +31,11 @@ impl Bound {
         }
     }
 
+    /// What it takes of the tokens a minute: a batch is worked on whenever upstream has time, and takes none.
+    pub const fn rate_tokens(&self) -> u64 {
+        if self.terms.batch { 0 } else { self.tokens() }
+    }
+
     /// All its tokens.
     pub const fn tokens(&self) -> u64 {
         self.input.saturating_add(self.output)

@@ -7,11 +7,9 @@
 mod known;
 mod reading;
 
-use crate::forward;
-use crate::objects::whole;
+use crate::asker::{Answer, Asker};
 use crate::pipeline::Gateway;
-use crate::upstream::{Call, Payload, Pool};
-use http::{Method, StatusCode};
+use crate::upstream::Pool;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::AdjustmentId;
 use louver_domain::objects::{ObjectKind, ObjectState};
@@ -23,10 +21,8 @@ use louver_store::objects::{self, Object, Shelf};
 use louver_store::usage::charged::{self, Charged};
 use louver_store::{Store, StoreError};
 use serde_json::Value;
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
 
 pub(crate) use known::{Due, Known, Told, told};
 pub(crate) use reading::{Reading, may_be_read};
@@ -46,15 +42,6 @@ pub struct Documents {
     /// Connections of its own: those of the workers belong to their threads.
     pool: Pool,
     interval: Duration,
-}
-
-/// What upstream says of a document.
-enum Answer {
-    There(Value),
-    /// It knows nothing of it.
-    Absent,
-    /// It says nothing that can be used.
-    Silence,
 }
 
 impl Documents {
@@ -117,22 +104,27 @@ impl Documents {
             return Ok((!settled).then_some(later));
         }
         let target = format!("/v1/libraries/{}/documents/{id}", document.parent);
-        match self.ask(document, target).await {
-            Answer::There(shown) => {
+        let (gateway, pool, organization) = (&self.gateway, &self.pool, document.owner.organization_id);
+        let asker = Asker { gateway, pool, organization, credential: document.credential_id };
+        match asker.json(target).await {
+            Ok(Answer::There(shown)) => {
                 let settled = settle(self.gateway.store(), document, known, &shown, now).await?;
                 Ok((!settled).then_some(later))
             }
             // It was deleted when what it took was known, or is charged as it was read before.
-            Answer::Absent if told(&known.shown).is_some() => {
+            Ok(Answer::Absent) if told(&known.shown).is_some() => {
                 let shown = known.shown.clone();
                 let settled = settle(self.gateway.store(), document, known, &shown, now).await?;
                 Ok((!settled).then_some(later))
             }
-            Answer::Absent => {
+            Ok(Answer::Absent) => {
                 tracing::warn!(document = %document.id, "a document is gone before it was settled; it stays charged");
                 Ok(None)
             }
-            Answer::Silence => Ok(Some(later)),
+            Err(error) => {
+                tracing::warn!(%error, document = %document.id, "upstream says nothing of a document");
+                Ok(Some(later))
+            }
         }
     }
 
@@ -157,38 +149,6 @@ impl Documents {
                 objects::put_back(store, document.id, Some(now)).await
             }
             _ => Ok(()),
-        }
-    }
-
-    async fn ask(&self, document: &Object, target: String) -> Answer {
-        let settings = self.gateway.settings();
-        let Some(credential) = self.gateway.snapshot().credential(document.credential_id) else {
-            tracing::warn!(document = %document.id, "the credential of a document is not in use any more");
-            return Answer::Silence;
-        };
-        let call = Call {
-            method: Method::GET,
-            target: Cow::Owned(target),
-            to: Arc::clone(credential.credential()),
-            accept: "*/*",
-            body: Payload::default(),
-        };
-        let Ok(response) = self.pool.send(call).await else { return Answer::Silence };
-        let status = response.status();
-        let organization = document.owner.organization_id;
-        if forward::judge_status(&self.gateway, organization, credential.credential(), status).is_err() {
-            return Answer::Silence;
-        }
-        match status {
-            StatusCode::NOT_FOUND => Answer::Absent,
-            status if status.is_success() => {
-                let read = timeout(settings.timeouts.total, whole(response.into_body())).await;
-                let shown = read.ok().and_then(Result::ok);
-                shown
-                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-                    .map_or(Answer::Silence, Answer::There)
-            }
-            _ => Answer::Silence,
         }
     }
 }

@@ -90,7 +90,7 @@ pub(crate) fn judge(
     let (bounds, billing) = (gateway.settings().bounds, billing(request.endpoint));
     let units = units(request, bounds);
     let tools = ToolBound::of(request, &caller.snapshot, bounds.tool_calls, visitor.now);
-    let guards = Guards::of(request, &caller.snapshot, visitor.now);
+    let guards = Guards::of(&request.nested_models, &caller.snapshot, visitor.now);
     let speaker = |id: &str| Speaker::of(&caller.snapshot, id, visitor.now);
     let dearest = speaker(&grant.model.id);
     let others: Vec<Speaker> =
@@ -175,7 +175,8 @@ impl Judged {
         let reach = self.reach(request, is_turn, &self.dearest);
         let exact = self.others.is_empty()
             && caller.snapshot.model(&self.pinned).is_some_and(|model| model.counted_exactly);
-        Plan { key: &caller.key, reach, exact, request, body }.take(gateway).await
+        let ask = Some((request, body));
+        Plan { key: &caller.key, reach, exact, ask }.take(gateway).await
     }
 }
 
@@ -207,8 +208,13 @@ fn units(request: &Request, bounds: CallBounds) -> Units {
 
 /// Where a role limits the tokens of a request, what may fill the model's context must fit the limit whole.
 fn may_fill_context(rules: &CallRules, request: &Request, context: u64) -> Result<(), Failure> {
+    may_be_filled(rules, request.fills_context, context)
+}
+
+/// The same, for whoever only knows whether it may.
+pub(crate) fn may_be_filled(rules: &CallRules, fills: bool, context: u64) -> Result<(), Failure> {
     match &rules.tokens_per_request {
-        Some((limit, role)) if request.fills_context && context > *limit => {
+        Some((limit, role)) if fills && context > *limit => {
             let (limit, asked, role) = (*limit, context, Arc::clone(role));
             Err(Failure::Refused(Refusal::TokensPerRequestExceeded { limit, asked, role }))
         }
@@ -227,25 +233,26 @@ pub(crate) struct Guards {
     /// All their prices in one; `None` where there are none.
     pub(crate) price: Option<Price>,
     /// Whether each has one.
-    priced: bool,
+    pub(crate) priced: bool,
 }
 
 impl Guards {
-    fn of(request: &Request, snapshot: &Snapshot, now: Timestamp) -> Self {
-        if request.nested_models.is_empty() {
+    /// Of the guardrails that name those models.
+    pub(crate) fn of(models: &[String], snapshot: &Snapshot, now: Timestamp) -> Self {
+        if models.is_empty() {
             return Self { price: None, priced: true };
         }
         let input = |name: &String| {
             let (_, model) = snapshot.catalogue.find(name)?;
             snapshot.model(&model.id)?.prices.at(now)?.1.input_usd_per_mtok
         };
-        let prices: Vec<Money> = request.nested_models.iter().filter_map(input).collect();
+        let prices: Vec<Money> = models.iter().filter_map(input).collect();
         let sum = prices.iter().try_fold(Money::ZERO, |sum, price| sum.checked_add(*price));
         let price = Price { input_usd_per_mtok: sum, ..Price::none(now) };
-        Self { price: Some(price), priced: sum.is_some() && prices.len() == request.nested_models.len() }
+        Self { price: Some(price), priced: sum.is_some() && prices.len() == models.len() }
     }
 
-    fn cost(&self, input: u64) -> Money {
+    pub(crate) fn cost(&self, input: u64) -> Money {
         self.price.as_ref().map_or(Money::ZERO, |price| guarded(price, input))
     }
 }

@@ -4,8 +4,10 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod admit;
+mod asker;
 mod attempts;
 mod authn;
+mod batches;
 mod connection;
 mod credentials;
 mod documents;
@@ -37,6 +39,7 @@ mod uploads;
 mod upstream;
 mod worker;
 
+pub use batches::Batches;
 pub use documents::Documents;
 pub use ledger::{Ledger, Refiller};
 pub use model_sightings::{Lookout, Shelf};

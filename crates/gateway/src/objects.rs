@@ -5,6 +5,7 @@
 //! upstream's own organization (`scrub.rs`).
 
 pub(crate) mod agents;
+mod batch_jobs;
 pub(crate) mod conversations;
 mod documents;
 mod files;
@@ -12,6 +13,9 @@ pub(crate) mod fine_tuned;
 mod libraries;
 mod making;
 pub(crate) mod scrub;
+
+pub(crate) use files::Known as FileKnown;
+pub(crate) use scrub::scrub_for;
 
 use crate::admit::{admit_free, kind};
 use crate::authn::{Caller, authenticate};
@@ -24,10 +28,12 @@ use crate::references;
 use crate::reply::{self, Body, Failure};
 use crate::snapshot::KeyEntry;
 use crate::upstream::{AnswerBody, Call, Payload, Pool, SendError};
-use crate::{edge, intake};
+use crate::{edge, intake, servers};
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use louver_domain::admission;
 use louver_domain::id::UpstreamId;
 use louver_domain::objects::ObjectKind;
 use louver_mistral::endpoints::{Asked, Endpoint};
@@ -52,6 +58,8 @@ pub(crate) struct Deed<'a> {
     pub(crate) caller: Caller,
     pub(crate) allowance: Allowance,
     pub(crate) asked: &'a Asked<'a>,
+    /// Its address and its headers.
+    pub(crate) head: Parts,
     pub(crate) query: Query,
     /// Strictly read JSON; empty where the request has no body.
     pub(crate) body: Bytes,
@@ -74,7 +82,16 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = request.into_parts();
     let caller = authenticate(gateway, &head.headers, visitor.now)?;
-    let allowance = admit_free(gateway, &visitor, &caller, kind(asked.endpoint))?;
+    let allowance = match asked.endpoint {
+        // It meets the rates together with the budgets, once.
+        Endpoint::CreateBatchJob => {
+            let (rules, endpoint) = (&caller.key.rules, kind(asked.endpoint));
+            admission::may_call(rules, visitor.address, endpoint).map_err(Failure::Refused)?;
+            servers::may_ask(rules, endpoint)?;
+            Allowance::default()
+        }
+        other => admit_free(gateway, &visitor, &caller, kind(other))?,
+    };
     let query = query::read(head.uri.query(), parameters(asked.endpoint)).map_err(Failure::Query)?;
     let body = if matches!(*head.method.as_str().as_bytes(), [b'G' | b'D', ..]) || is_bodiless(asked.endpoint)
     {
@@ -83,13 +100,17 @@ pub(crate) async fn answer(
     } else {
         intake::json(gateway.settings(), &head.headers, body).await?
     };
-    let deed = Deed { gateway, pool, visitor, caller, allowance, asked, query, body };
+    let deed = Deed { gateway, pool, visitor, caller, allowance, asked, head, query, body };
     match asked.endpoint {
         Endpoint::ListFiles => files::list(&deed).await,
         Endpoint::GetFile => files::get(&deed).await,
         Endpoint::DeleteFile => files::delete(&deed).await,
         Endpoint::DownloadFile => files::download(&deed).await,
         Endpoint::SignFileUrl => files::sign(&deed).await,
+        Endpoint::CreateBatchJob => batch_jobs::create(&deed).await,
+        Endpoint::ListBatchJobs => batch_jobs::list(&deed).await,
+        Endpoint::GetBatchJob => batch_jobs::get(&deed).await,
+        Endpoint::CancelBatchJob => batch_jobs::cancel(&deed).await,
         Endpoint::CreateAgent => agents::create(&deed).await,
         Endpoint::ListAgents => agents::list(&deed).await,
         Endpoint::GetAgent => agents::get(&deed).await,
@@ -133,6 +154,8 @@ const fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
     match endpoint {
         Endpoint::ListFiles => files::PARAMETERS,
         Endpoint::SignFileUrl => &["expiry"],
+        Endpoint::ListBatchJobs => batch_jobs::PARAMETERS,
+        Endpoint::GetBatchJob => &["inline"],
         Endpoint::ListAgents => agents::PARAMETERS,
         Endpoint::ListAgentVersions | Endpoint::ListConversations => agents::PAGES,
         Endpoint::GetAgent => &["agent_version"],
@@ -153,6 +176,7 @@ const fn is_bodiless(endpoint: Endpoint) -> bool {
             | Endpoint::SetAgentAlias
             | Endpoint::ReprocessDocument
             | Endpoint::ArchiveFineTunedModel
+            | Endpoint::CancelBatchJob
     )
 }
 
@@ -245,22 +269,20 @@ pub(crate) fn reply(status: StatusCode, value: &Value, allowance: Allowance) -> 
     response
 }
 
+/// A request about an object, as it goes upstream with a credential.
+pub(crate) fn call(credential: &InUse, (method, target, body): (Method, String, Payload)) -> Call {
+    Call { method, target: Cow::Owned(target), to: Arc::clone(credential.credential()), accept: "*/*", body }
+}
+
 /// Sends a request, and answers as soon as the head of the answer is there.
 async fn send(
     gateway: &Gateway,
     pool: &Pool,
     key: &KeyEntry,
     credential: &InUse,
-    (method, target, body): (Method, String, Payload),
+    asked: (Method, String, Payload),
 ) -> Result<Response<AnswerBody>, Failure> {
-    let call = Call {
-        method,
-        target: Cow::Owned(target),
-        to: Arc::clone(credential.credential()),
-        accept: "*/*",
-        body,
-    };
-    let response = pool.send(call).await.map_err(unanswered)?;
+    let response = pool.send(call(credential, asked)).await.map_err(unanswered)?;
     forward::judge_status(gateway, key.organization_id, credential.credential(), response.status())?;
     Ok(response)
 }
@@ -277,7 +299,7 @@ async fn read(response: Response<AnswerBody>, key: &KeyEntry, credential: &InUse
     Ok(Said { status, value })
 }
 
-fn unanswered(error: SendError) -> Failure {
+pub(crate) fn unanswered(error: SendError) -> Failure {
     match error {
         SendError::NotSent(error) => {
             tracing::warn!(error, "upstream cannot be reached");

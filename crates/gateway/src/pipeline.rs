@@ -181,7 +181,7 @@ impl Gateway {
         &self.spools
     }
 
-    pub(crate) fn pepper(&self) -> &Pepper {
+    pub(crate) const fn pepper(&self) -> &Arc<Pepper> {
         &self.pepper
     }
 

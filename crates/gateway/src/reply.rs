@@ -1,6 +1,9 @@
 //! The one place that turns a refusal or a failure into HTTP, and dresses every answer.
 
+mod batches;
 mod limits;
+
+pub(crate) use batches::BatchRefusal;
 
 use crate::authn::Unauthorized;
 use crate::credentials::Missing;
@@ -106,6 +109,7 @@ pub(crate) enum Failure {
     NoSuchModel,
     NoSuchObject,
     ObjectsApart,
+    Batch(BatchRefusal),
     OwnAddress,
     Refused(Refusal),
     NoCredential,
@@ -287,6 +291,7 @@ pub(crate) fn refuse(visitor: &Visitor, settings: &Settings, failure: Failure) -
             "invalid_request",
             "The objects that the request names were made with different upstream credentials; one call has one.".into(),
         ),
+        Failure::Batch(refusal) => batches::batch(&id, refusal),
         Failure::OwnAddress => plain(422, "invalid_request", "An address in the request is this gateway's own.".into()),
         Failure::Refused(refusal) => refused(visitor, settings, &id, refusal),
         Failure::NoCredential => plain(502, "upstream_error", "No upstream credential is set up for this workspace.".into()),

@@ -20,9 +20,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) reach: Reach<'a>,
     /// Whether the model reads with the operator's vocabulary.
     pub(crate) exact: bool,
-    /// What was asked, for counting its input exactly when the bound does not fit.
-    pub(crate) request: &'a Request,
-    pub(crate) body: &'a Given,
+    /// What was asked, for counting its input exactly when the bound does not fit; a batch is not there any more.
+    pub(crate) ask: Option<(&'a Request, &'a Given)>,
 }
 
 impl Plan<'_> {
@@ -83,7 +82,8 @@ impl Plan<'_> {
     /// The exact input, when the operator gave a vocabulary that the model reads with.
     fn count(&self, gateway: &Gateway) -> Option<u64> {
         let exact = gateway.settings().exact_input.as_ref().filter(|_| self.exact)?;
-        let Given::Json(body) = self.body else { return None };
-        exact.tokenizer.count(self.request, body)
+        let (request, body) = self.ask?;
+        let Given::Json(body) = body else { return None };
+        exact.tokenizer.count(request, body)
     }
 }

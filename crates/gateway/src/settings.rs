@@ -87,6 +87,8 @@ pub struct CallBounds {
     pub audio_seconds: u64,
     /// Calls of tools that upstream makes by itself.
     pub tool_calls: u64,
+    /// Lines of the batches of a workspace that are not settled.
+    pub batch_lines: u64,
 }
 
 /// The data plane's settings.

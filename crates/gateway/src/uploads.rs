@@ -1,6 +1,6 @@
 //! Forms with files: read strictly as they come, the file set aside, and everything decided before anything is sent.
 
-mod content;
+pub(crate) mod content;
 mod documents;
 mod files;
 mod transcriptions;

@@ -206,7 +206,6 @@ mod tests {
         "/v1/chat",
         "/v1/completions",
         "/v1/messages",
-        "/v1/batch/jobs",
         "/v1/client/sessions",
         "/v1/embeddings/",
         "/v1/fim/completions/",

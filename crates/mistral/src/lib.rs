@@ -13,6 +13,7 @@
 pub mod address;
 pub mod admin;
 pub mod audio;
+pub mod batch;
 pub mod conversations;
 pub mod endpoints;
 pub mod error;

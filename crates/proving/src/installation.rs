@@ -41,7 +41,7 @@ pub struct Installation {
 }
 
 /// Upstream is quick here, so that a second is long; the rest of the settings are at their defaults.
-const SETTINGS: &str = "credential_rest_seconds = 0\n\
+const SETTINGS: &str = "credential_rest_seconds = 0\nbatch_poll_seconds = 1\n\
                         [timeouts]\nfirst_byte = 1\nidle = 1\nclient_left = 1\nconnect = 5\ndrain = 5\n";
 
 impl Installation {

@@ -56,10 +56,10 @@ pub struct Setup {
     pub postgres: bool,
     /// Changes of the settings before the start.
     pub change: Option<fn(&mut Config)>,
-    /// Further upstreams.
-    pub upstreams: Vec<config::Server>,
     /// Changes of the upstream's settings before the start.
     pub upstream: Option<fn(&mut louver_simulator::Config)>,
+    /// Further upstreams.
+    pub upstreams: Vec<config::Server>,
     /// Models beside those of the built-in catalogue, as the simulator serves them and as the catalogue has them.
     pub models: Vec<(Model, PricedModel)>,
 }

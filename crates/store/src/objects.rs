@@ -44,7 +44,7 @@ pub struct Object {
     pub state: ObjectState,
     /// What must be known of it, as JSON; its shape is its kind's.
     pub attributes: String,
-    /// Tokens that a model reads of it at most: what a conversation has grown to.
+    /// Tokens that a model reads of it at most: what a conversation has grown to. Of a batch job, its lines.
     pub tokens: u64,
     /// When it was written down.
     pub created_at: Timestamp,
@@ -92,6 +92,29 @@ pub async fn intend(store: &Store, object: &Object) -> Result<(), StoreError> {
     let mut tx = store.begin().await?;
     insert(&mut tx, object).await?;
     tx.commit_plain().await
+}
+
+/// Writes down a batch job that is to be made, if the jobs of its workspace that are not done have no more than `most`
+/// lines with it; the lines of a job stand where other objects have tokens. False: they would have more.
+pub async fn intend_within(store: &Store, job: &Object, most: u64) -> Result<bool, StoreError> {
+    let workspace = job.owner.workspace_id.bytes();
+    let mut tx = store.begin().await?;
+    // Jobs that are made at the same time wait for each other here; SQLite has one writer anyway.
+    let lock = tx.dialect().pick(
+        "SELECT id FROM workspaces WHERE id = $1",
+        "SELECT id FROM workspaces WHERE id = $1 FOR UPDATE",
+    );
+    tx.fetch(lock, vec![workspace.into()]).await?;
+    insert(&mut tx, job).await?;
+    let sql = "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT) FROM objects WHERE workspace_id = $1 AND kind = $2 \
+               AND claimed_until < $3";
+    let values: Vec<Value> = vec![workspace.into(), job.kind.as_str().into(), DONE.into()];
+    let pending = tx.fetch(sql, values).await?.first().map_or(Ok(0), |row| row.count(0))?;
+    if pending > most {
+        return Ok(false);
+    }
+    tx.commit_plain().await?;
+    Ok(true)
 }
 
 async fn insert(tx: &mut Tx, object: &Object) -> Result<(), StoreError> {
@@ -255,6 +278,12 @@ pub async fn claim(
         }
     }
     Ok(claimed)
+}
+
+/// The objects of a kind, in any state, whose job is not done.
+pub async fn unsettled(store: &Store, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+    let sql = select!("WHERE kind = $1 AND claimed_until < $2 ORDER BY id");
+    store.fetch(sql, vec![kind.as_str().into(), DONE.into()]).await?.iter().map(read).collect()
 }
 
 /// Says when a claimed object is to be looked at again; `None` is never: its job is done.

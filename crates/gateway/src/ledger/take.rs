@@ -153,7 +153,7 @@ fn ask_rates(
     demand: Demand,
     taken: &mut Taken,
 ) -> Result<(), RateLimited> {
-    let (now, tokens) = (demand.now_micros, demand.bound.tokens());
+    let (now, tokens) = (demand.now_micros, demand.bound.rate_tokens());
     for kind in RateKind::ALL {
         let Some(limit) = level.rates.of(kind) else { continue };
         let ask = match kind {
@@ -225,14 +225,14 @@ fn count_rates(level: &LevelEntry, state: &mut State, demand: Demand, taken: &mu
         state.minute.get_or_insert_default().count(now, 1);
     }
     if level.rates.tokens_per_minute.is_some() {
-        taken.bucket = state.tokens.get_or_insert_default().count(now, demand.bound.tokens());
+        taken.bucket = state.tokens.get_or_insert_default().count(now, demand.bound.rate_tokens());
     }
 }
 
 /// Settles what a call took: the charge stays, the rest goes back to where it came from.
 pub(super) fn settle(levels: &[Arc<LevelEntry>], taken: &Taken, charge: &Charge) {
     let used = charge.tokens.input.saturating_add(charge.tokens.output);
-    let unused = taken.bound.tokens().saturating_sub(used);
+    let unused = taken.bound.rate_tokens().saturating_sub(used);
     each(levels, taken, |book, hold| {
         let unit = hold.kind.unit();
         if let Some(held) = book.held(hold.lease) {
@@ -252,7 +252,7 @@ pub(super) fn undo(levels: &[Arc<LevelEntry>], taken: &Taken) {
             held.slice.settle(taken.bound.of(hold.kind.unit()), 0);
         }
     });
-    release_rates(levels, taken, taken.bound.tokens());
+    release_rates(levels, taken, taken.bound.rate_tokens());
 }
 
 fn each(levels: &[Arc<LevelEntry>], taken: &Taken, mut act: impl FnMut(&mut Book, &Hold)) {

@@ -3,6 +3,7 @@
 use super::{Enclosed, Filled, content, read};
 use crate::admit::admit_free;
 use crate::authn::Caller;
+use crate::edge;
 use crate::objects::{self, Known, Making, any_credential};
 use crate::pipeline::{Gateway, Visitor};
 use crate::reply::{Body, Failure};
@@ -12,6 +13,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::objects::ObjectKind;
+use louver_mistral::batch::Summary;
 use louver_mistral::endpoints::Endpoint;
 use louver_mistral::forms::{FILE_UPLOAD, FileUpload};
 use std::sync::Arc;
@@ -28,15 +30,18 @@ pub(super) async fn answer(
     let allowance = admit_free(gateway, &visitor, &caller, EndpointKind::Files)?;
     let Filled { fields, file } = read(gateway, &FILE_UPLOAD, &head.headers, body).await?;
     let upload = FileUpload::read(&fields, file.is_some()).map_err(Failure::Request)?;
-    let Some(Enclosed { head, spool }) = file else { return Err(Failure::NoSuchObject) };
-    let checked = content::check(spool, upload.purpose.as_deref()).await?;
+    let Some(file) = file else { return Err(Failure::NoSuchObject) };
+    let public = gateway.settings().public_host.as_deref();
+    let elsewhere = |lines: &Summary| edge::not_ourselves(&lines.hosts, &head.uri, &head.headers, public);
+    let checked = content::check(gateway, &caller, file.spool, upload.purpose.as_deref(), elsewhere).await?;
     let known = Known {
         sha256: checked.spool.sha256().to_owned(),
         bytes: checked.spool.length(),
         content: checked.content,
         ..Known::default()
     };
-    let form = Filled { fields: upload.fields, file: Some(Enclosed { head, spool: checked.spool }) };
+    let file = Enclosed { head: file.head, spool: checked.spool };
+    let form = Filled { fields: upload.fields, file: Some(file) };
     let making = Making {
         gateway: Arc::clone(gateway),
         pool: pool.clone(),

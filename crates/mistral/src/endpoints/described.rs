@@ -2,6 +2,7 @@
 
 mod agents;
 mod answers;
+mod batch;
 mod forms;
 mod libraries;
 mod requests;
@@ -20,6 +21,7 @@ pub const CHAPTERS: &[(&str, &str)] = &[
     ("responses", "Responses, of which upstream keeps nothing."),
     ("models", "The models that the key may use."),
     ("files", "Files of the workspace, which are kept upstream."),
+    ("batch", "Many requests in one job, at the price of a batch."),
     ("agents", "Agents of the workspace, with their versions."),
     ("conversations", "Conversations of the workspace, with a model or an agent."),
     ("libraries", "Libraries of the workspace, and the documents in them."),
@@ -155,8 +157,37 @@ const fn meaning(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{RequestError, read};
+    use crate::batch::{BatchError, Names, read_job};
+    use crate::request::{self, RequestError};
     use serde_json::to_value;
+
+    /// A key without models.
+    struct Nobody;
+
+    impl Names for Nobody {
+        fn pinned(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn cache(&self, given: &str) -> String {
+            given.to_owned()
+        }
+    }
+
+    fn read(endpoint: Endpoint, body: &[u8]) -> Result<(), RequestError> {
+        if endpoint != Endpoint::CreateBatchJob {
+            return request::read(endpoint, body).map(drop);
+        }
+        match read_job(body, Nobody) {
+            Ok(_) => Ok(()),
+            Err(BatchError::Request { error: RequestError::Shape(mut details), .. }) => {
+                // A job needs files or requests, which no list of required fields can say.
+                details.retain(|detail| detail.msg != "Give either input_files or requests");
+                Err(RequestError::Shape(details))
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
 
     /// The names of the fields that a body is refused for.
     fn unknown(endpoint: Endpoint, body: &Value) -> Vec<String> {

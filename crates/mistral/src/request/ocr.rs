@@ -67,6 +67,8 @@ impl Reader {
     }
 
     fn document_file(&mut self, cursor: &mut Cursor<'_>, path: &Path<'_>) -> Result<(), Fault> {
+        // Its pages cannot be seen from here.
+        self.document_mut();
         let id = self.needed_string(cursor, path)?;
         self.request.references.extend(id.map(|id| Reference { kind: ReferenceKind::File, id }));
         Ok(())

@@ -46,15 +46,15 @@ async fn fresh(url: &str) -> Desk {
 const KIND: BudgetKind = BudgetKind::DailyUsd;
 
 /// An organization with a daily budget, at 02:31:58 of a day.
-struct Desk {
-    store: Store,
-    clock: Arc<ManualClock>,
-    f: Fixture,
+pub(crate) struct Desk {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) f: Fixture,
     events: AtomicU8,
 }
 
 impl Desk {
-    async fn open(url: &str) -> Self {
+    pub(crate) async fn open(url: &str) -> Self {
         let clock = Arc::new(ManualClock::at("2026-11-21T02:31:58Z"));
         let store = Store::open(url, clock.clone()).await.unwrap().by_clock(clock.clone());
         store.migrate().await.unwrap();
@@ -63,12 +63,12 @@ impl Desk {
     }
 
     /// Sets the organization's daily budget in nano-dollars.
-    async fn limit(&self, nanos: Option<i64>) {
+    pub(crate) async fn limit(&self, nanos: Option<i64>) {
         let limits = self.f.organization.limits.clone();
         self.save_limits(Limits { daily_budget_usd: nanos.map(Money::from_nanos), ..limits }).await;
     }
 
-    async fn save_limits(&self, limits: Limits) {
+    pub(crate) async fn save_limits(&self, limits: Limits) {
         let mut tx = self.store.begin().await.unwrap();
         let organization = organizations::load(&mut tx, self.f.organization.id).await.unwrap().unwrap();
         ledger::reopen(&mut tx, &self.scope(), &organization.limits, &limits).await.unwrap();
@@ -89,7 +89,7 @@ impl Desk {
         Arc::new(budgets.into_iter().next().unwrap())
     }
 
-    fn ask(&self, number: u32, need: i64) -> Ask {
+    pub(crate) fn ask(&self, number: u32, need: i64) -> Ask {
         self.ask_of(EPOCH, number, need)
     }
 
@@ -108,7 +108,7 @@ impl Desk {
         }
     }
 
-    async fn grow(&self, ask: &Ask) -> Reply {
+    pub(crate) async fn grow(&self, ask: &Ask) -> Reply {
         self.grow_of(EPOCH, ask).await
     }
 
@@ -124,20 +124,20 @@ impl Desk {
         ledger::shrink(&self.store, &[given]).await.unwrap();
     }
 
-    async fn close(&self, lease: u32) {
+    pub(crate) async fn close(&self, lease: u32) {
         let lease = (self.budget_in("UTC").id, LeaseId::of(EPOCH, lease));
         ledger::close(&self.store, &[lease]).await.unwrap();
     }
 
     /// The daily budget in the newest of the periods that have not ended.
-    async fn standing(&self) -> Standing {
+    pub(crate) async fn standing(&self) -> Standing {
         let all = standings::running(&self.store, self.clock.now()).await.unwrap();
         let daily = self.budget_in("UTC").id;
         *all.iter().rfind(|standing| standing.budget == daily).unwrap()
     }
 
     /// The entry of a call at this moment that cost so much, on leases of the process.
-    fn entry(&self, number: u32, nanos: i64, leases: &[u32]) -> Entry {
+    pub(crate) fn entry(&self, number: u32, nanos: i64, leases: &[u32]) -> Entry {
         let at = self.clock.now();
         let mut id = RequestId::first_of(at).bytes();
         id[12..].copy_from_slice(&number.to_be_bytes());
@@ -148,11 +148,11 @@ impl Desk {
         Entry { record, epoch: EPOCH, holds }
     }
 
-    async fn insert(&self, entries: &[Entry]) {
+    pub(crate) async fn insert(&self, entries: &[Entry]) {
         entries::insert(&self.store, entries).await.unwrap();
     }
 
-    async fn verified(&self) {
+    pub(crate) async fn verified(&self) {
         assert_eq!(verify(&self.store).await.unwrap(), []);
     }
 }

@@ -10,12 +10,16 @@
 #[macro_use]
 mod contract;
 
+mod adjustments;
 mod agents;
 mod alerts;
 mod apply;
 mod attacks;
 mod audit;
 mod audit_chain;
+mod batch_lines;
+mod batch_program;
+mod batches;
 mod budgets;
 mod calls;
 mod catalogue_sync;
@@ -39,6 +43,7 @@ mod people;
 mod program;
 mod rates;
 mod realtime;
+mod reconcile;
 mod responses;
 mod secrets;
 mod servers;

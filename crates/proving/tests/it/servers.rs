@@ -107,6 +107,7 @@ async fn e9_what_a_region_does_not_have_is_refused_there() {
     let (Two { system, second, _stop }, key) = held_to_eu().await;
     let refused = (403, "region_not_available".to_owned());
     assert_eq!(system.get(&key, "/v1/files").await.verdict(), refused);
+    assert_eq!(system.post(&key, "/v1/batch/jobs", &json!({})).await.verdict(), refused);
     assert_eq!(system.get(&key, "/v1/models").await.status, 200);
     assert_eq!((system.simulator.calls(), second.calls()), (0, 0));
 }

@@ -112,8 +112,14 @@ pub struct Adjustment {
 
 /// Posts an adjustment: entry, hourly sums and budgets, in one transaction. False: it was posted before.
 pub async fn post(store: &Store, adjustment: &Adjustment) -> Result<bool, StoreError> {
+    post_together(store, std::slice::from_ref(adjustment)).await
+}
+
+/// Posts adjustments of one call together: what it was charged for may have been of several models. They differ in
+/// endpoint, model and amount only. Budgets change by their sum, so that nothing is given out in between.
+pub async fn post_together(store: &Store, adjustments: &[Adjustment]) -> Result<bool, StoreError> {
     let mut tx = store.begin().await?;
-    if !enter(&mut tx, adjustment).await? {
+    if !enter(&mut tx, adjustments).await? {
         return Ok(false);
     }
     tx.commit_plain().await?;
@@ -122,17 +128,20 @@ pub async fn post(store: &Store, adjustment: &Adjustment) -> Result<bool, StoreE
 
 /// Posts an adjustment that a person asked for, inside the transaction of that deed. False: it was posted before.
 pub async fn post_in(tx: &mut Tx, _permit: &Permit, adjustment: &Adjustment) -> Result<bool, StoreError> {
-    enter(tx, adjustment).await
+    enter(tx, std::slice::from_ref(adjustment)).await
 }
 
-async fn enter(tx: &mut Tx, adjustment: &Adjustment) -> Result<bool, StoreError> {
-    if !insert(tx, adjustment).await? {
-        return Ok(false);
+async fn enter(tx: &mut Tx, adjustments: &[Adjustment]) -> Result<bool, StoreError> {
+    let Some(first) = adjustments.first() else { return Ok(false) };
+    for adjustment in adjustments {
+        if !insert(tx, adjustment).await? {
+            return Ok(false);
+        }
+        usage::adjust_hour(tx, adjustment).await?;
     }
-    usage::adjust_hour(tx, adjustment).await?;
-    for (budget, starts, kind) in budgets(tx, adjustment).await? {
+    for (budget, starts, kind) in budgets(tx, first).await? {
         let mut account = accounts::load(tx, budget, starts).await?;
-        let by = adjustment.difference.of(kind.unit());
+        let by = adjustments.iter().map(|one| one.difference.of(kind.unit())).fold(0, i64::saturating_add);
         account.account.allocated = account.account.allocated.saturating_add(by).max(0);
         accounts::save(tx, &account).await?;
         let sql = "UPDATE budget_periods SET carried = carried + $1, overrun = overrun + $2 \

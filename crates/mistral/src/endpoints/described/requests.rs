@@ -2,7 +2,7 @@
 
 mod calls;
 
-use super::{Endpoint, agents};
+use super::{Endpoint, agents, batch};
 use serde_json::{Map, Value, json};
 
 /// The name of an endpoint's body.
@@ -18,6 +18,7 @@ pub(super) const fn name(endpoint: Endpoint) -> Option<&'static str> {
         Endpoint::Speech => Some("SpeechRequest"),
         Endpoint::Responses => Some("ResponseRequest"),
         Endpoint::CountResponseTokens => Some("ResponseInputTokensRequest"),
+        Endpoint::CreateBatchJob => Some("BatchJobRequest"),
         other => agents::name(other),
     }
 }
@@ -34,6 +35,7 @@ pub(super) fn schemas() -> Vec<(String, Value)> {
         ("SpeechRequest", body(calls::speech(), &["model", "input"])),
         ("ResponseRequest", body(calls::response(), &["model", "input"])),
         ("ResponseInputTokensRequest", body(calls::counted(), &["model", "input"])),
+        ("BatchJobRequest", body(batch::job(), &["endpoint"])),
     ];
     let of_agents = agents::bodies().into_iter().map(|(name, fields, needed)| (name, body(fields, needed)));
     bodies.into_iter().chain(of_agents).map(|(name, schema)| (name.to_owned(), schema)).collect()
