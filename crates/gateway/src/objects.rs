@@ -7,6 +7,7 @@
 pub(crate) mod agents;
 pub(crate) mod conversations;
 mod files;
+mod lists;
 mod making;
 pub(crate) mod scrub;
 
@@ -72,7 +73,8 @@ pub(crate) async fn answer(
     let (head, body) = request.into_parts();
     let caller = authenticate(gateway, &head.headers, visitor.now)?;
     let allowance = admit_free(gateway, &visitor, &caller, kind(asked.endpoint))?;
-    let query = query::read(head.uri.query(), parameters(asked.endpoint)).map_err(Failure::Query)?;
+    let query = query::read_lists(head.uri.query(), parameters(asked.endpoint), repeatable(asked.endpoint));
+    let query = query.map_err(Failure::Query)?;
     let body = if matches!(*head.method.as_str().as_bytes(), [b'G' | b'D', ..]) || is_bodiless(asked.endpoint)
     {
         edge::no_body(&head.headers)?;
@@ -88,7 +90,8 @@ pub(crate) async fn answer(
         Endpoint::DownloadFile => files::download(&deed).await,
         Endpoint::SignFileUrl => files::sign(&deed).await,
         Endpoint::CreateAgent => agents::create(&deed).await,
-        Endpoint::ListAgents => agents::list(&deed).await,
+        Endpoint::ListAgents => agents::listed::list(&deed).await,
+        Endpoint::ListAgentPages => agents::listed::follow(&deed).await,
         Endpoint::GetAgent => agents::get(&deed).await,
         Endpoint::UpdateAgent => agents::update(&deed).await,
         Endpoint::DeleteAgent => agents::delete(&deed).await,
@@ -112,12 +115,23 @@ const fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
     match endpoint {
         Endpoint::ListFiles => files::PARAMETERS,
         Endpoint::SignFileUrl => &["expiry"],
-        Endpoint::ListAgents => agents::PARAMETERS,
-        Endpoint::ListAgentVersions | Endpoint::ListConversations => agents::PAGES,
+        Endpoint::ListAgents => agents::listed::PARAMETERS,
+        Endpoint::ListAgentPages => agents::listed::FOLLOWING,
+        Endpoint::ListAgentVersions => agents::PAGES,
+        Endpoint::ListConversations => conversations::PARAMETERS,
         Endpoint::GetAgent => &["agent_version"],
         Endpoint::SwitchAgentVersion => &["version"],
         Endpoint::SetAgentAlias => agents::ALIAS,
         Endpoint::DeleteAgentAlias => &["alias"],
+        _ => &[],
+    }
+}
+
+/// Of these, the parameters that may stand there several times.
+const fn repeatable(endpoint: Endpoint) -> &'static [&'static str] {
+    match endpoint {
+        Endpoint::ListFiles => files::LISTS,
+        Endpoint::ListAgents | Endpoint::ListAgentPages => agents::listed::LISTS,
         _ => &[],
     }
 }

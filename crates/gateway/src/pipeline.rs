@@ -19,6 +19,7 @@ use louver_domain::id::{OrganizationId, RequestId, RequestIds, UpstreamId};
 use louver_domain::keys::Pepper;
 use louver_domain::time::{Clock, Timestamp};
 use louver_mistral::endpoints::{Asked, Class, Endpoint, Route, route};
+use louver_mistral::query;
 use louver_store::Store;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -253,7 +254,8 @@ impl Gateway {
         edge::no_body(request.headers())?;
         let allowance = admit_free(self, &visitor, &caller, EndpointKind::Models)?;
         if asked.endpoint == Endpoint::ListModels {
-            return Ok(reply::json(listing::all(&caller), allowance));
+            let asked = query::read(request.uri().query(), listing::PARAMETERS).map_err(Failure::Query)?;
+            return Ok(reply::json(listing::all(&caller, &asked), allowance));
         }
         let card = listing::one(&caller, asked.id());
         card.map(|card| reply::json(card, allowance)).ok_or(Failure::NoSuchModel)

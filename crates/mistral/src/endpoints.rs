@@ -79,7 +79,9 @@ pub fn route<'p>(method: &str, raw_path: &'p str) -> Route<'p> {
         if method == endpoint.method() {
             return Route::Asked(Asked { endpoint, ids });
         }
-        allowed.push(endpoint.method());
+        if !allowed.contains(&endpoint.method()) {
+            allowed.push(endpoint.method());
+        }
     }
     if allowed.is_empty() { Route::NotFound } else { Route::MethodNotAllowed(allowed.join(", ")) }
 }
@@ -164,6 +166,13 @@ mod tests {
                 assert!(allowed.split(", ").any(|allowed| allowed == "GET"), "{method} {path}");
             }
         }
+    }
+
+    #[test]
+    fn words_in_a_path_come_before_ids() {
+        let Route::Asked(asked) = route("GET", "/v1/agents/pages") else { panic!() };
+        assert_eq!((asked.endpoint, asked.id()), (Endpoint::ListAgentPages, ""));
+        assert_eq!(route("PUT", "/v1/agents/pages"), Route::MethodNotAllowed("GET, PATCH, DELETE".into()));
     }
 
     const TRICKS: &[&str] = &[

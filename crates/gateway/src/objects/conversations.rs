@@ -1,6 +1,6 @@
 //! Conversations: listed from the registry, shown and deleted upstream.
 
-use super::{Deed, agents};
+use super::{Deed, lists};
 use crate::references::shelf;
 use crate::reply::{Body, Failure};
 use http::{Method, Response, StatusCode};
@@ -8,6 +8,11 @@ use louver_domain::objects::ObjectKind;
 use louver_store::objects::{self, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+/// What lists may be asked by.
+pub(super) const PARAMETERS: &[&str] = &["page", "page_size", "metadata"];
+/// Conversations of one page, if the request does not say.
+const PAGE: u64 = 100;
 
 /// What is known of a conversation: with what it was begun, and goes on.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -41,12 +46,21 @@ impl Known {
 
 /// The conversations of the workspace, newest first.
 pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
-    let (skip, size) = agents::page(deed)?;
-    let place = shelf(&deed.caller.key, ObjectKind::Conversation, "");
-    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    let found = objects::list(deed.gateway.store(), place, wide(skip), wide(size)).await;
-    let shown = found.map_err(Failure::store)?.objects.iter().map(shown).collect();
-    Ok(deed.reply(StatusCode::OK, &shown))
+    let (skip, size) = lists::page(deed, PAGE)?;
+    let wanted = lists::metadata(deed)?;
+    let place = || shelf(&deed.caller.key, ObjectKind::Conversation, "");
+    let mut gathered: Vec<Value> = Vec::new();
+    let mut seen = 0_u64;
+    loop {
+        let found = objects::list(deed.gateway.store(), place(), seen, lists::CHUNK).await;
+        let found = found.map_err(Failure::store)?;
+        gathered.extend(found.objects.iter().map(shown).filter(|shown| lists::has(shown, &wanted)));
+        seen = seen.saturating_add(lists::CHUNK);
+        if seen >= found.total || gathered.len() >= skip.saturating_add(size) {
+            break;
+        }
+    }
+    Ok(deed.reply(StatusCode::OK, &gathered.into_iter().skip(skip).take(size).collect()))
 }
 
 fn shown(object: &Object) -> Value {

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 pub(super) const PARAMETERS: &[&str] =
     &["page", "page_size", "include_total", "sample_type", "source", "search", "purpose", "mimetypes"];
 
+/// Of these, what may be asked by several at once.
+pub(super) const LISTS: &[&str] = &["sample_type", "source", "mimetypes"];
+
 /// Objects of one query, while a filtered list is gathered.
 const CHUNK: u64 = 500;
 const LARGEST_PAGE: u64 = 1000;
@@ -83,15 +86,11 @@ pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
 
 /// Whether a file is one of those that were asked for.
 fn fits(deed: &Deed<'_>, file: &Value) -> bool {
-    let is = |name: &str| {
-        let wanted = deed.query.get(name);
-        wanted.is_none_or(|wanted| file.get(name).and_then(Value::as_str) == Some(wanted))
-    };
-    let of_type = |wanted: &str| file.get("mimetype").and_then(Value::as_str) == Some(wanted);
+    let is = |name: &str| deed.query.wants(name, file.get(name).and_then(Value::as_str));
     let named =
         |part: &str| file.get("filename").and_then(Value::as_str).is_some_and(|name| name.contains(part));
     ["purpose", "sample_type", "source"].into_iter().all(is)
-        && deed.query.get("mimetypes").is_none_or(of_type)
+        && deed.query.wants("mimetypes", file.get("mimetype").and_then(Value::as_str))
         && deed.query.get("search").is_none_or(named)
 }
 

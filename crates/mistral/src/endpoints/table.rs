@@ -96,6 +96,8 @@ endpoints! {
         "agents_api_v1_agents_create" "agents" "Make an agent";
     ListAgents "GET" "/v1/agents" Object "agents"
         "agents_api_v1_agents_list" "agents" "The agents of the workspace";
+    ListAgentPages "GET" "/v1/agents/pages" Object "agents"
+        "agents_api_v1_agents_list_pages" "agents" "The agents of the workspace, page after page";
     GetAgent "GET" "/v1/agents/{agent_id}" Object "agents"
         "agents_api_v1_agents_get" "agents" "One agent";
     UpdateAgent "PATCH" "/v1/agents/{agent_id}" Object "agents"
@@ -158,6 +160,8 @@ endpoints! {
         "libraries_get_v1" "libraries" "One library";
     UpdateLibrary "PUT" "/v1/libraries/{library_id}" Object "libraries"
         "libraries_update_v1" "libraries" "Change a library";
+    PatchLibrary "PATCH" "/v1/libraries/{library_id}" Object "libraries"
+        "libraries_patch_v1" "libraries" "Change parts of a library";
     DeleteLibrary "DELETE" "/v1/libraries/{library_id}" Object "libraries"
         "libraries_delete_v1" "libraries" "Delete a library with its documents";
     UploadDocument "POST" "/v1/libraries/{library_id}/documents" Upload "libraries"
@@ -168,6 +172,8 @@ endpoints! {
         "libraries_documents_get_v1" "libraries" "One document";
     UpdateDocument "PUT" "/v1/libraries/{library_id}/documents/{document_id}" Object "libraries"
         "libraries_documents_update_v1" "libraries" "Change what is known of a document";
+    PatchDocument "PATCH" "/v1/libraries/{library_id}/documents/{document_id}" Object "libraries"
+        "libraries_documents_patch_v1" "libraries" "Change parts of what is known of a document";
     DeleteDocument "DELETE" "/v1/libraries/{library_id}/documents/{document_id}" Object "libraries"
         "libraries_documents_delete_v1" "libraries" "Delete a document";
     DocumentText "GET" "/v1/libraries/{library_id}/documents/{document_id}/text_content" Object "libraries"
@@ -209,6 +215,7 @@ impl Endpoint {
         Self::AgentsCompletions,
         Self::CreateAgent,
         Self::ListAgents,
+        Self::ListAgentPages,
         Self::GetAgent,
         Self::UpdateAgent,
         Self::DeleteAgent,

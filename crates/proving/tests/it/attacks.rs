@@ -323,11 +323,6 @@ async fn d4_paths_are_matched_as_they_stand() {
         "/v1/%2e%2e/v1/chat/completions",
         "/v1/models/../api-keys",
         "/v1/models/%2e%2e",
-        "/v1/voices",
-        "/v1/agents/pages",
-        "/v1/client/sessions",
-        "/v1/completions",
-        "/v1/messages",
         "/",
     ] {
         let answer = send(system.address, request("POST", path, &key, Some(body.as_bytes()))).await;
