@@ -18,7 +18,7 @@ use louver_domain::entropy::Entropy;
 use louver_domain::id::{OrganizationId, RequestId, RequestIds, UpstreamId};
 use louver_domain::keys::Pepper;
 use louver_domain::time::{Clock, Timestamp};
-use louver_mistral::endpoints::{Asked, Class, Endpoint, Route, route};
+use louver_mistral::endpoints::{Asked, Class, Endpoint, Route, route, with_colons};
 use louver_mistral::query;
 use louver_store::Store;
 use std::collections::BTreeSet;
@@ -230,7 +230,8 @@ impl Gateway {
             return Ok((self.fallback)(visitor, plane, request).await);
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        match route(method.as_str(), uri.path()) {
+        let path = with_colons(uri.path());
+        match route(method.as_str(), &path) {
             Route::Asked(asked) => match asked.endpoint.row().class {
                 Class::Models => self.models(visitor, &asked, &request),
                 Class::Call => self.call(pool, visitor, &asked, request).await,
