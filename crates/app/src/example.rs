@@ -14,13 +14,31 @@ use louver_domain::roles::{
 };
 use louver_domain::time::Clock;
 use louver_domain::users::User;
-use louver_simulator::{Config, Endpoint, Model, Simulator};
+use louver_simulator::{Config, Endpoint, Model, Simulator, Tuned};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-/// A simulator that knows the models of the built-in catalogue. `record` keeps a ledger of what it was asked.
+/// A model that was fine-tuned to classify, which the simulator has; the catalogue does not until somebody writes it in.
+pub const CLASSIFIER: &str = "ft:classifier:ministral-3b-2512:example";
+/// The model that the simulator's other fine-tuned models are made of.
+const TUNED: &str = "mistral-small-2603";
+/// How many these are; their ids end in their numbers.
+const HOW_MANY_TUNED: usize = 4;
+
+/// A simulator that knows the models of the built-in catalogue, and some that were fine-tuned. `record` keeps a ledger
+/// of what it was asked.
 pub fn simulator(seed: u64, record: bool) -> Result<Simulator, String> {
-    Ok(Simulator::new(Config { record, ..simulated(seed)? }))
+    let mut config = Config { record, ..simulated(seed)? };
+    let serves = [Endpoint::Classifications, Endpoint::ChatClassifications];
+    config.models.push(Model::new(CLASSIFIER, 32_768, &serves));
+    let id = |number: usize| format!("ft:{TUNED}:example-{number}");
+    config.tuned = (1..=HOW_MANY_TUNED)
+        .map(|number| Tuned { id: id(number), root: TUNED.into(), bearer: None })
+        .collect();
+    // Long enough to see a batch wait, and to cancel it.
+    config.batch_delay = Duration::from_secs(1);
+    Ok(Simulator::new(config))
 }
 
 /// The settings of such a simulator.

@@ -20,7 +20,7 @@ fn document(operations: &[Operation], access: Access) -> Value {
     for (name, description) in described::CHAPTERS.iter().copied() {
         document.chapter(name, description);
     }
-    for endpoint in Endpoint::SERVED.iter().copied() {
+    for endpoint in Endpoint::ALL.iter().copied() {
         document.add(endpoint.method(), endpoint.path(), described::operation(endpoint));
     }
     document.share(described::schemas());

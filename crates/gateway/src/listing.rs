@@ -5,14 +5,19 @@ use crate::snapshot::visible;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::models::{Catalogue, Model};
 use louver_mistral::models::{Capabilities, ModelCard, list};
+use louver_mistral::query::Query;
 
-/// The whole list.
-pub(crate) fn all(caller: &Caller) -> Vec<u8> {
+/// What the list may be asked by.
+pub(crate) const PARAMETERS: &[&str] = &["provider", "model"];
+
+/// The whole list, or what has that name or owner.
+pub(crate) fn all(caller: &Caller, asked: &Query) -> Vec<u8> {
     let catalogue = &caller.snapshot.catalogue;
     let models =
         visible(&caller.snapshot, &caller.key).map(|(_, model)| model).filter(|model| model.is_called());
     let cards: Vec<ModelCard<'_>> = models
         .flat_map(|model| names(catalogue, model).map(move |name| card(catalogue, model, name)))
+        .filter(|card| asked.wants("model", Some(&card.id)) && asked.wants("provider", Some(&card.owned_by)))
         .collect();
     list(&cards)
 }

@@ -11,6 +11,7 @@ mod documents;
 mod files;
 pub(crate) mod fine_tuned;
 mod libraries;
+mod lists;
 mod making;
 pub(crate) mod scrub;
 
@@ -92,7 +93,8 @@ pub(crate) async fn answer(
         }
         other => admit_free(gateway, &visitor, &caller, kind(other))?,
     };
-    let query = query::read(head.uri.query(), parameters(asked.endpoint)).map_err(Failure::Query)?;
+    let query = query::read_lists(head.uri.query(), parameters(asked.endpoint), repeatable(asked.endpoint));
+    let query = query.map_err(Failure::Query)?;
     let body = if matches!(*head.method.as_str().as_bytes(), [b'G' | b'D', ..]) || is_bodiless(asked.endpoint)
     {
         edge::no_body(&head.headers)?;
@@ -112,7 +114,8 @@ pub(crate) async fn answer(
         Endpoint::GetBatchJob => batch_jobs::get(&deed).await,
         Endpoint::CancelBatchJob => batch_jobs::cancel(&deed).await,
         Endpoint::CreateAgent => agents::create(&deed).await,
-        Endpoint::ListAgents => agents::list(&deed).await,
+        Endpoint::ListAgents => agents::listed::list(&deed).await,
+        Endpoint::ListAgentPages => agents::listed::follow(&deed).await,
         Endpoint::GetAgent => agents::get(&deed).await,
         Endpoint::UpdateAgent => agents::update(&deed).await,
         Endpoint::DeleteAgent => agents::delete(&deed).await,
@@ -130,13 +133,13 @@ pub(crate) async fn answer(
         Endpoint::CreateLibrary => libraries::create(&deed).await,
         Endpoint::ListLibraries => libraries::list(&deed).await,
         Endpoint::GetLibrary => libraries::get(&deed).await,
-        Endpoint::UpdateLibrary => libraries::update(&deed).await,
+        Endpoint::UpdateLibrary | Endpoint::PatchLibrary => libraries::update(&deed).await,
         Endpoint::DeleteLibrary => libraries::delete(&deed).await,
         Endpoint::ListDocuments => documents::list(&deed).await,
         Endpoint::GetDocument | Endpoint::DocumentText | Endpoint::DocumentStatus => {
             documents::get(&deed).await
         }
-        Endpoint::UpdateDocument => documents::update(&deed).await,
+        Endpoint::UpdateDocument | Endpoint::PatchDocument => documents::update(&deed).await,
         Endpoint::DeleteDocument => documents::delete(&deed).await,
         Endpoint::SignDocumentUrl | Endpoint::SignDocumentTextUrl => documents::sign(&deed).await,
         Endpoint::ReprocessDocument => documents::reprocess(&deed).await,
@@ -156,14 +159,26 @@ const fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
         Endpoint::SignFileUrl => &["expiry"],
         Endpoint::ListBatchJobs => batch_jobs::PARAMETERS,
         Endpoint::GetBatchJob => &["inline"],
-        Endpoint::ListAgents => agents::PARAMETERS,
-        Endpoint::ListAgentVersions | Endpoint::ListConversations => agents::PAGES,
+        Endpoint::ListAgents => agents::listed::PARAMETERS,
+        Endpoint::ListAgentPages => agents::listed::FOLLOWING,
+        Endpoint::ListAgentVersions => agents::PAGES,
+        Endpoint::ListConversations => conversations::PARAMETERS,
         Endpoint::GetAgent => &["agent_version"],
         Endpoint::SwitchAgentVersion => &["version"],
         Endpoint::SetAgentAlias => agents::ALIAS,
         Endpoint::DeleteAgentAlias => &["alias"],
         Endpoint::ListLibraries => libraries::PARAMETERS,
         Endpoint::ListDocuments => documents::PARAMETERS,
+        _ => &[],
+    }
+}
+
+/// Of these, the parameters that may stand there several times.
+const fn repeatable(endpoint: Endpoint) -> &'static [&'static str] {
+    match endpoint {
+        Endpoint::ListFiles => files::LISTS,
+        Endpoint::ListBatchJobs => batch_jobs::LISTS,
+        Endpoint::ListAgents | Endpoint::ListAgentPages => agents::listed::LISTS,
         _ => &[],
     }
 }

@@ -19,7 +19,8 @@ use louver_domain::entropy::Entropy;
 use louver_domain::id::{OrganizationId, RequestId, RequestIds, UpstreamId};
 use louver_domain::keys::Pepper;
 use louver_domain::time::{Clock, Timestamp};
-use louver_mistral::endpoints::{Asked, Class, Endpoint, Route, route};
+use louver_mistral::endpoints::{Asked, Class, Endpoint, Route, route, with_colons};
+use louver_mistral::query;
 use louver_store::Store;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -230,7 +231,8 @@ impl Gateway {
             return Ok((self.fallback)(visitor, plane, request).await);
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        match route(method.as_str(), uri.path()) {
+        let path = with_colons(uri.path());
+        match route(method.as_str(), &path) {
             Route::Asked(asked) => match asked.endpoint.row().class {
                 Class::Models => self.models(pool, visitor, &asked, &request).await,
                 Class::Call => self.call(pool, visitor, &asked, request).await,
@@ -255,7 +257,8 @@ impl Gateway {
         edge::no_body(request.headers())?;
         let allowance = admit_free(self, &visitor, &caller, EndpointKind::Models)?;
         if asked.endpoint == Endpoint::ListModels {
-            return Ok(reply::json(listing::all(&caller), allowance));
+            let asked = query::read(request.uri().query(), listing::PARAMETERS).map_err(Failure::Query)?;
+            return Ok(reply::json(listing::all(&caller, &asked), allowance));
         }
         if let Some(model) = fine_tuned::own(&caller, asked.id()) {
             return Box::pin(fine_tuned::card(self, pool, &caller, model, allowance)).await;

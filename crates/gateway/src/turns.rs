@@ -110,7 +110,8 @@ fn begun(request: &Request, body: &Bytes) -> conversations::Known {
         "completion_args",
         "guardrails",
     ];
-    let shown = body.iter().filter(|(name, _)| shown.contains(&name.as_str()));
+    // Mistral's TypeScript client reads no list in which `tools` are null.
+    let shown = body.iter().filter(|(name, value)| shown.contains(&name.as_str()) && !value.is_null());
     let shown: Map<String, Value> = shown.map(|(name, value)| (name.clone(), value.clone())).collect();
     conversations::Known {
         tools: request.provider_tools.clone(),

@@ -42,14 +42,18 @@ const NEW_LIBRARY: &[Field] = &[
     field("chunk_size", Holds::Count),
 ];
 const NAMED: &[Field] = &[field("name", Holds::Text(NAME)), field("description", Holds::Text(TEXT))];
-const DOCUMENT: &[Field] = &[field("name", Holds::Text(NAME)), field("attributes", Holds::Attributes)];
+const DOCUMENT: &[Field] = &[
+    field("name", Holds::Text(NAME)),
+    field("attributes", Holds::Attributes),
+    field("expires_at", Holds::Text(NAME)),
+];
 
 /// The fields that a body may have, where the endpoint is one of these.
 pub(crate) const fn fields(endpoint: Endpoint) -> Option<&'static [Field]> {
     match endpoint {
         Endpoint::CreateLibrary => Some(NEW_LIBRARY),
-        Endpoint::UpdateLibrary | Endpoint::UpdateFineTunedModel => Some(NAMED),
-        Endpoint::UpdateDocument => Some(DOCUMENT),
+        Endpoint::UpdateLibrary | Endpoint::PatchLibrary | Endpoint::UpdateFineTunedModel => Some(NAMED),
+        Endpoint::UpdateDocument | Endpoint::PatchDocument => Some(DOCUMENT),
         _ => None,
     }
 }

@@ -1,4 +1,5 @@
-//! The strict reading of a query string: known names, each at most once, and nothing that two readers could disagree on.
+//! The strict reading of a query string: known names, each at most once unless it is a list, and nothing that two
+//! readers could disagree on.
 
 /// What is wrong with a query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +25,18 @@ pub struct Query(Vec<(&'static str, String)>);
 /// # Errors
 /// See [`QueryError`].
 pub fn read(query: Option<&str>, known: &[&'static str]) -> Result<Query, QueryError> {
+    read_lists(query, known, &[])
+}
+
+/// Reads a query as [`read`] does; parameters that are among `lists` too may stand there several times.
+///
+/// # Errors
+/// See [`QueryError`].
+pub fn read_lists(
+    query: Option<&str>,
+    known: &[&'static str],
+    lists: &[&'static str],
+) -> Result<Query, QueryError> {
     let mut found: Vec<(&'static str, String)> = Vec::new();
     for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -31,7 +44,7 @@ pub fn read(query: Option<&str>, known: &[&'static str]) -> Result<Query, QueryE
             let shown = name.get(..name.floor_char_boundary(128)).unwrap_or_default();
             return Err(QueryError::Unknown(shown.to_owned()));
         };
-        if found.iter().any(|(seen, _)| *seen == name) {
+        if !lists.contains(&name) && found.iter().any(|(seen, _)| *seen == name) {
             return Err(QueryError::Twice(name));
         }
         found.push((name, decoded(value).ok_or(QueryError::Malformed)?));
@@ -45,9 +58,20 @@ impl Query {
         Self(vec![(name, value.to_owned())])
     }
 
-    /// The value of a parameter.
+    /// The value of a parameter, the first of a list.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of a list.
+    pub fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
+        self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a value is among those of a list, or the list is empty.
+    pub fn wants(&self, name: &str, value: Option<&str>) -> bool {
+        let mut wanted = self.all(name).peekable();
+        wanted.peek().is_none() || wanted.any(|wanted| Some(wanted) == value)
     }
 
     /// The query as it goes upstream, with its `?`; empty when there is none.
@@ -116,5 +140,18 @@ mod tests {
         for broken in ["page=%", "page=%4", "page=%zz", "page=%ff", "page=%00", "page=%0d%0a"] {
             assert_eq!(read(broken), Err(QueryError::Malformed), "{broken}");
         }
+    }
+
+    #[test]
+    fn only_lists_have_several_values() {
+        let query =
+            read_lists(Some("source=api&page=1&source=a%20b"), &["page", "source"], &["source"]).unwrap();
+        assert_eq!(query.all("source").collect::<Vec<_>>(), ["api", "a b"]);
+        assert_eq!((query.get("source"), query.all("name").count()), (Some("api"), 0));
+        assert!(query.wants("source", Some("a b")) && query.wants("name", None));
+        assert!(!query.wants("source", Some("b")) && !query.wants("source", None));
+        assert_eq!(query.written(), "?source=api&page=1&source=a%20b");
+        let twice = read_lists(Some("page=1&page=1"), &["page", "source"], &["source"]);
+        assert_eq!(twice, Err(QueryError::Twice("page")));
     }
 }

@@ -41,10 +41,13 @@ COERCIBLE = [
 
 # The same, and what is right: a bounded key may have 2,000 tokens.
 COUNTS = [2, 3, 4, 16, 128, 499, 500, 1_000, 1_900, 1_999, 2_000, 2_001, 100_000, True, False]
-FIELDS = ["model", "stream", "n", "max_tokens", "messages", "prompt", "input", "tools", "guardrails", "service_tier"]
+FIELDS = [
+    "model", "stream", "n", "max_tokens", "messages", "prompt", "input", "tools", "guardrails", "service_tier",
+    "max_output_tokens", "document", "pages", "document_annotation_format", "bbox_annotation_format", "instructions",
+]  # fmt: skip
 UNKNOWN = [
     "models", "fallback_models", "route", "MODEL", "Model", " model", "model ", "model\0", "m\u043edel", "model_name",
-    "max_completion_tokens", "agent_id", "best_of", "__proto__", "extra_body", "stream\u200b", "N", "\u0000", "",
+    "max_completion_tokens", "previous_response_id", "store", "background", "agent_id", "best_of", "__proto__", "extra_body", "stream\u200b", "N", "\u0000", "",
 ]  # fmt: skip
 
 
@@ -113,12 +116,13 @@ def twice(rng: Random, document: Pairs, endpoint: Endpoint):
 
 def coerced(rng: Random, document: Pairs, endpoint: Endpoint):
     """A field holds what a lenient reader makes into another type."""
-    put(document, rng.choice(FIELDS), rng.choice(COERCIBLE))
+    own = [key for key, _ in document] or FIELDS
+    put(document, rng.choice(rng.choice([FIELDS, own])), rng.choice(COERCIBLE))
 
 
 def counted(rng: Random, document: Pairs, endpoint: Endpoint):
     """As `coerced`, on the fields that money depends on."""
-    put(document, rng.choice(["n", "max_tokens", "stream"]), rng.choice([*COERCIBLE, *COUNTS]))
+    put(document, rng.choice(["n", "max_tokens", "max_output_tokens", "stream"]), rng.choice([*COERCIBLE, *COUNTS]))
 
 
 def named(rng: Random, document: Pairs, endpoint: Endpoint):

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict
 # Found in each body, so that what upstream saw can be told to belong to it.
 TAG = "case-{:08d}"
 TAGGED = re.compile(rb"case-(\d{8})")
+# The model that judges texts here; what guards chats is another one, which not every key may use.
+JUDGE = "mistral-moderation-2411"
 WORDS = ["Say something", "naïve café", "日本語の文", "emoji 🙂 here", 'a "quoted" \\ word', "line\nbreak", "", "{}[],:"]
 
 
@@ -75,6 +77,36 @@ class Embeddings(Lenient):
     input: str | list[str]
 
 
+class Moderations(Lenient):
+    """`POST /v1/moderations`."""
+
+    input: str | list[str]
+
+
+class ChatModerations(Lenient):
+    """`POST /v1/chat/moderations`."""
+
+    input: list[Any]
+
+
+class Responses(Lenient):
+    """`POST /v1/responses`."""
+
+    input: str | list[Any]
+    stream: bool | None = False
+    max_output_tokens: int | None = None
+    tools: list[Tool] | None = None
+
+
+class Ocr(Lenient):
+    """`POST /v1/ocr`: what is read, how many pages of it, and whether they are annotated, which has another price."""
+
+    document: dict[str, Any]
+    pages: str | list[int] | None = None
+    bbox_annotation_format: dict[str, Any] | None = None
+    document_annotation_format: dict[str, Any] | None = None
+
+
 @dataclass(frozen=True)
 class Understood:
     """What a lenient reader makes of a body: all that decides about the call and its price."""
@@ -86,6 +118,8 @@ class Understood:
     tools: tuple[str, ...]
     guards: tuple[str, ...]
     messages: int
+    # What is read: where it is, which pages, and whether they are annotated.
+    document: str = ""
 
 
 def understood(body: Lenient) -> Understood:
@@ -97,11 +131,18 @@ def understood(body: Lenient) -> Understood:
         model=body.model,
         stream=bool(getattr(body, "stream", False)),
         n=1 if n is None else n,
-        max_tokens=getattr(body, "max_tokens", None),
+        max_tokens=getattr(body, "max_tokens", getattr(body, "max_output_tokens", None)),
         tools=tuple(tool.type for tool in getattr(body, "tools", None) or []),
         guards=tuple(guards),
         messages=len(content) if isinstance(content, list) else 1,
+        document=reading(body) if isinstance(body, Ocr) else "",
     )
+
+
+def reading(body: Ocr) -> str:
+    """What is to be read, and what of it."""
+    annotated = body.bbox_annotation_format is not None or body.document_annotation_format is not None
+    return json.dumps([body.document, body.pages, annotated], sort_keys=True)
 
 
 def tags_in(raw: bytes) -> list[int]:
@@ -167,6 +208,46 @@ def embeddings(rng: Random, model: str, tag: str) -> dict:
     return shuffled(rng, {**body, "encoding_format": "float"} if rng.random() < 0.3 else body)
 
 
+def moderations_of(rng: Random, model: str, tag: str) -> dict:
+    """Sound texts to be judged."""
+    return shuffled(rng, {"model": model, "input": rng.choice([text(rng, tag), [text(rng, tag), "two"]])})
+
+
+def chat_moderations(rng: Random, model: str, tag: str) -> dict:
+    """A sound chat to be judged, or two."""
+    talk = [{"role": "user", "content": text(rng, tag)}, {"role": "assistant", "content": rng.choice(WORDS)}]
+    return shuffled(rng, {"model": model, "input": rng.choice([talk, [talk, talk[:1]]])})
+
+
+def responses(rng: Random, model: str, tag: str) -> dict:
+    """A sound request for a response."""
+    item = {"type": "message", "role": "user", "content": text(rng, tag)}
+    fields = {
+        "stream": rng.choice([True, False]),
+        "max_output_tokens": rng.choice([1, 7, 100]),
+        "temperature": rng.choice([0, 0.5]),
+        "instructions": rng.choice(WORDS),
+        "tools": [{"type": "function", "name": "look_up", "parameters": {"type": "object", "properties": {}}}],
+    }
+    chosen = rng.sample(sorted(fields), rng.randrange(4))
+    body = {"model": model, "input": rng.choice([text(rng, tag), [item]])}
+    return shuffled(rng, {**body, **{name: fields[name] for name in chosen}})
+
+
+def ocr(rng: Random, model: str, tag: str) -> dict:
+    """A sound document to be read."""
+    document = {"type": "document_url", "document_url": f"https://example.com/{tag}.pdf"}
+    shape = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object", "properties": {}}}}
+    fields = {
+        "pages": rng.choice(["0-3", [0, 2], None]),
+        "include_image_base64": rng.choice([True, False]),
+        "document_annotation_format": shape,
+        "bbox_annotation_format": rng.choice([shape, None]),
+    }
+    chosen = rng.sample(sorted(fields), rng.randrange(4))
+    return shuffled(rng, {"model": model, "document": document, **{name: fields[name] for name in chosen}})
+
+
 def shuffled(rng: Random, body: dict) -> dict:
     """The same fields in another order."""
     names = list(body)
@@ -187,6 +268,26 @@ def vectors(asked: Understood, usage: dict) -> dict:
     return {"id": "x", "object": "list", "model": asked.model, "data": data, "usage": usage}
 
 
+def judged(asked: Understood, usage: dict) -> dict:
+    """The least judgement."""
+    results = [{"categories": {"law": False}, "category_scores": {"law": 0.5}}]
+    return {"id": "x", "model": asked.model, "results": results, "usage": usage}
+
+
+def response(asked: Understood, usage: dict) -> dict:
+    """The least response; the same as its last event."""
+    used, written = usage["prompt_tokens"], usage["completion_tokens"]
+    tokens = {"input_tokens": used, "output_tokens": written, "total_tokens": used + written}
+    whole = {"id": "x", "object": "response", "status": "completed", "model": asked.model, "output": [], "usage": tokens}
+    return {"type": "response.completed", "response": whole} if asked.stream else whole
+
+
+def pages(asked: Understood, usage: dict) -> dict:
+    """The least document that was read."""
+    page = {"index": 0, "markdown": "Yes.", "images": [], "dimensions": None}
+    return {"model": asked.model, "pages": [page], "usage_info": {"pages_processed": 1, "doc_size_bytes": 1}}
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One row: a path, its body in two readings, its answer, and names of models that serve it."""
@@ -198,6 +299,9 @@ class Endpoint:
     answer: Callable[[Understood, dict], dict]
     # Names that the keys of this test may use there, aliases among them.
     models: tuple[str, ...]
+    # Whether a model writes, so that there is a length to bound; and whether tokens are counted at all.
+    writes: bool = True
+    reads: bool = True
 
 
 ENDPOINTS = (
@@ -210,5 +314,12 @@ ENDPOINTS = (
         ("mistral-small-latest", "mistral-small-2603", "codestral-latest", "codestral-2508"),
     ),
     Endpoint("fim.completions", "/v1/fim/completions", Fim, fim, chat_answer, ("codestral-latest", "codestral-2508")),
-    Endpoint("embeddings", "/v1/embeddings", Embeddings, embeddings, vectors, ("mistral-embed", "mistral-embed-2312")),
-)
+    Endpoint("embeddings", "/v1/embeddings", Embeddings, embeddings, vectors, ("mistral-embed", "mistral-embed-2312"),
+             writes=False),
+    Endpoint("moderations", "/v1/moderations", Moderations, moderations_of, judged, (JUDGE,), writes=False),
+    Endpoint("chat.moderations", "/v1/chat/moderations", ChatModerations, chat_moderations, judged, (JUDGE,),
+             writes=False),
+    Endpoint("responses", "/v1/responses", Responses, responses, response,
+             ("mistral-small-latest", "mistral-small-2603")),
+    Endpoint("ocr", "/v1/ocr", Ocr, ocr, pages, ("mistral-ocr-latest", "mistral-ocr-4-1"), writes=False, reads=False),
+)  # fmt: skip

@@ -9,8 +9,10 @@ import tempfile
 import time
 import urllib.request
 
+from endpoints import JUDGE
+
 CREDENTIAL = "upstream-credential-canary"
-MODELS = ["mistral-small-latest", "codestral-latest", "mistral-embed"]
+MODELS = ["mistral-small-latest", "codestral-latest", "mistral-embed", JUDGE, "mistral-ocr-latest"]
 MODERATION = "mistral-moderation-2603"
 # The most tokens that a call of the bounded key may use, answers times length included.
 MOST_TOKENS = 2_000

@@ -78,8 +78,8 @@ def handler(notes: Notes, endpoint: Endpoint):
         what = understood(body)
         seen = await seen_of(request, what)
         # Never more than was asked for: that would be another test.
-        longest = 0 if endpoint.name == "embeddings" else 2 if what.max_tokens is None else min(what.max_tokens, 2)
-        seen.usage = 3, longest * what.n
+        longest = 0 if not endpoint.writes else 2 if what.max_tokens is None else min(what.max_tokens, 2)
+        seen.usage = 3 if endpoint.reads else 0, longest * what.n
         notes.add(seen)
         used, written = seen.usage
         usage = {"prompt_tokens": used, "completion_tokens": written, "total_tokens": used + written}

@@ -29,10 +29,13 @@ const dev = JSON.parse(readFileSync(process.argv[2], "utf8"));
 export const URL = dev.api_url;
 /** All models of the workspace, and 200 requests a minute. */
 export const ML_KEY = dev.workspaces["ml-workspace"].keys["ml-team-key"];
+/** The workspace of the keys that `newKey` makes. */
+export const WORKSPACE = dev.workspaces.default.uuid;
 /** mistral-small and codestral only. */
 export const DEV_KEY = dev.workspaces["dev-workspace"].keys["dev-team-key"];
 
-async function admin(method, path, body) {
+/** Calls the admin API, which must answer 200, and answers its JSON. */
+export async function admin(method, path, body) {
   const headers = { Authorization: `Bearer ${dev.admin_key}`, "Content-Type": "application/json" };
   const answer = await fetch(URL + path, { method, headers, body: body && JSON.stringify(body) });
   assert.equal(answer.status, 200, `${method} ${path}`);

@@ -37,6 +37,8 @@ URL = _dev["api_url"]
 OPENAI_URL = URL + "/v1"
 # All models of the workspace, and 200 requests a minute.
 ML_KEY = _dev["workspaces"]["ml-workspace"]["keys"]["ml-team-key"]
+# The workspace of the keys that `new_key` makes.
+WORKSPACE = _dev["workspaces"]["default"]["uuid"]
 # mistral-small and codestral only.
 DEV_KEY = _dev["workspaces"]["dev-workspace"]["keys"]["dev-team-key"]
 

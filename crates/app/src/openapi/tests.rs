@@ -38,7 +38,7 @@ fn the_document_tells_of_all_routes_and_of_nothing_else() {
     let told: BTreeSet<String> = operations(&document).into_iter().map(|(line, _)| line).collect();
     let admin = louver_control::operations();
     let mut routed: BTreeSet<String> = admin.iter().map(|o| format!("{} {}", o.method, o.path)).collect();
-    routed.extend(Endpoint::SERVED.iter().map(|e| format!("{} {}", e.method(), e.path())));
+    routed.extend(Endpoint::ALL.iter().map(|e| format!("{} {}", e.method(), e.path())));
     routed.extend(
         ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/{stylesheet}"].map(|p| format!("GET {p}")),
     );
@@ -47,7 +47,7 @@ fn the_document_tells_of_all_routes_and_of_nothing_else() {
 
 #[test]
 fn endpoints_are_told_of_as_they_are_routed() {
-    for endpoint in Endpoint::SERVED.iter().copied() {
+    for endpoint in Endpoint::ALL.iter().copied() {
         let path = endpoint.path().replace(['{', '}'], "");
         let found = route(endpoint.method(), &path);
         assert!(matches!(found, Route::Asked(found) if found.endpoint == endpoint), "{path}");

@@ -1,7 +1,9 @@
 //! Agents: made, changed, named and deleted upstream; every version of every agent is known here, since calls name them.
 
-use super::Deed;
-use crate::references::{find, shelf};
+pub(super) mod listed;
+
+use super::{Deed, lists};
+use crate::references::find;
 use crate::reply::{Body, Failure};
 use crate::turns::policy;
 use bytes::Bytes;
@@ -14,18 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What lists may be asked by.
-pub(super) const PARAMETERS: &[&str] = &["page", "page_size", "name", "search", "id"];
 /// What lists of versions may be asked by.
 pub(super) const PAGES: &[&str] = &["page", "page_size"];
 /// What an alias is given or taken by.
 pub(super) const ALIAS: &[&str] = &["alias", "version"];
 
-/// Agents of one page, if the request does not say.
-const PAGE: u64 = 20;
-const LARGEST_PAGE: u64 = 1000;
-/// Objects of one query, while a filtered list is gathered.
-const CHUNK: u64 = 500;
 /// A change that began so long ago has ended, whatever became of it.
 const LONGEST_CHANGE_MICROS: i64 = 3_600_000_000;
 /// How often a change is tried when others change the same agent.
@@ -330,47 +325,9 @@ pub(super) async fn version(deed: &Deed<'_>) -> Result<Response<Body>, Failure> 
 /// The versions of an agent, newest first.
 pub(super) async fn versions(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
     let known = Known::of(&deed.object(ObjectKind::Agent).await?);
-    let (skip, size) = page(deed)?;
+    let (skip, size) = lists::page(deed, listed::PAGE)?;
     let all = known.versions.keys().rev().map(|number| known.shown(*number));
     Ok(deed.reply(StatusCode::OK, &all.skip(skip).take(size).collect()))
-}
-
-/// The agents of the workspace, newest first.
-pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
-    let (skip, size) = page(deed)?;
-    let mut shown: Vec<Value> = Vec::new();
-    let mut seen = 0_u64;
-    loop {
-        let place = shelf(&deed.caller.key, ObjectKind::Agent, "");
-        let found = objects::list(deed.gateway.store(), place, seen, CHUNK).await.map_err(Failure::store)?;
-        let agents = found.objects.iter().map(|object| {
-            let known = Known::of(object);
-            known.shown(known.current)
-        });
-        shown.extend(agents.filter(|agent| fits(deed, agent)));
-        seen = seen.saturating_add(CHUNK);
-        if seen >= found.total || shown.len() >= skip.saturating_add(size) {
-            break;
-        }
-    }
-    Ok(deed.reply(StatusCode::OK, &shown.into_iter().skip(skip).take(size).collect()))
-}
-
-fn fits(deed: &Deed<'_>, agent: &Value) -> bool {
-    let text = |name: &str| agent.get(name).and_then(Value::as_str).unwrap_or_default();
-    let is = |name: &str| deed.query.get(name).is_none_or(|wanted| wanted == text(name));
-    is("id") && is("name") && text("name").contains(deed.query.get("search").unwrap_or_default())
-}
-
-/// How many to skip, and how many to show.
-pub(super) fn page(deed: &Deed<'_>) -> Result<(usize, usize), Failure> {
-    let number = |name: &'static str, default: u64| match deed.query.get(name) {
-        None => Ok(default),
-        Some(text) => text.parse::<u64>().map_err(|_| Failure::BadParameter { name }),
-    };
-    let (page, size) = (number("page", 0)?, number("page_size", PAGE)?.min(LARGEST_PAGE));
-    let skip = usize::try_from(page.saturating_mul(size)).unwrap_or(usize::MAX);
-    Ok((skip, usize::try_from(size).unwrap_or(usize::MAX)))
 }
 
 /// Gives a version of an agent a name.

@@ -3,71 +3,63 @@
 mod bound;
 mod create;
 
-use super::Deed;
+use super::{Deed, lists};
 use crate::batches::{self, Known};
-use crate::references::shelf;
 use crate::reply::{Body, Failure};
 use http::{Method, Response, StatusCode};
 use louver_domain::objects::ObjectKind;
 use louver_domain::time::Timestamp;
 use louver_store::objects::{self, Object};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub(super) use create::create;
 
 /// What lists may be asked by.
-pub(super) const PARAMETERS: &[&str] =
-    &["page", "page_size", "model", "agent_id", "metadata", "created_after", "created_by_me", "status"];
-
-/// Jobs of one query, while a filtered list is gathered.
-const CHUNK: u64 = 500;
-const LARGEST_PAGE: u64 = 1000;
+pub(super) const PARAMETERS: &[&str] = &[
+    "page",
+    "page_size",
+    "model",
+    "agent_id",
+    "metadata",
+    "created_after",
+    "created_by_me",
+    "status",
+    "order_by",
+];
+/// Of these, the lists.
+pub(super) const LISTS: &[&str] = &["status"];
 
 /// What a list is asked for.
 struct Wanted {
-    metadata: Option<serde_json::Map<String, Value>>,
+    metadata: Map<String, Value>,
     created_after: Option<Timestamp>,
     mine: bool,
 }
 
-/// The jobs of the workspace, newest first.
+/// The jobs of the workspace, newest first unless the request wants it the other way.
 pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
-    let number = |name: &'static str, default: u64| match deed.query.get(name) {
-        None => Ok(default),
-        Some(text) => text.parse().map_err(|_| Failure::BadParameter { name }),
+    let (skip, size) = lists::page(deed, 100)?;
+    let oldest_first = match deed.query.get("order_by") {
+        None | Some("-created") => false,
+        Some("created") => true,
+        Some(_) => return Err(Failure::BadParameter { name: "order_by" }),
     };
-    let (page, size) = (number("page", 0)?, number("page_size", 100)?.min(LARGEST_PAGE));
-    let skip = page.saturating_mul(size);
     let wanted = Wanted::of(deed)?;
-    let mut shown: Vec<Value> = Vec::new();
-    let (mut seen, mut total) = (0_u64, 0_u64);
-    loop {
-        let place = shelf(&deed.caller.key, ObjectKind::BatchJob, "");
-        let found = objects::list(deed.gateway.store(), place, seen, CHUNK).await.map_err(Failure::store)?;
-        for object in &found.objects {
-            let Some(known) = Known::of(object).filter(|known| wanted.fits(deed, object, known)) else {
-                continue;
-            };
-            if total >= skip && total < skip.saturating_add(size) {
-                shown.push(known.shown);
-            }
-            total = total.saturating_add(1);
-        }
-        seen = seen.saturating_add(CHUNK);
-        if seen >= found.total {
-            break;
-        }
+    let fits = |object: &Object| {
+        Known::of(object).filter(|known| wanted.fits(deed, object, known)).map(|known| known.shown)
+    };
+    let mut fitting = lists::gather(deed, ObjectKind::BatchJob, "", usize::MAX, fits).await?;
+    if oldest_first {
+        fitting.reverse();
     }
+    let total = fitting.len();
+    let shown: Vec<Value> = fitting.into_iter().skip(skip).take(size).collect();
     Ok(deed.reply(StatusCode::OK, &json!({"object": "list", "data": shown, "total": total})))
 }
 
 impl Wanted {
     fn of(deed: &Deed<'_>) -> Result<Self, Failure> {
         let bad = |name: &'static str| Failure::BadParameter { name };
-        let metadata = deed.query.get("metadata").map(|text| match serde_json::from_str(text) {
-            Ok(Value::Object(members)) => Ok(members),
-            _ => Err(bad("metadata")),
-        });
         let after = deed.query.get("created_after");
         let mine = match deed.query.get("created_by_me") {
             None | Some("false") => false,
@@ -75,7 +67,7 @@ impl Wanted {
             Some(_) => return Err(bad("created_by_me")),
         };
         Ok(Self {
-            metadata: metadata.transpose()?,
+            metadata: lists::metadata(deed)?,
             created_after: after
                 .map(|text| Timestamp::parse(text).ok_or(bad("created_after")))
                 .transpose()?,
@@ -91,13 +83,12 @@ impl Wanted {
                 .get(name)
                 .is_none_or(|wanted| known.shown.get(name).and_then(Value::as_str) == Some(wanted))
         };
-        let marked = |(name, value): (&String, &Value)| {
-            known.shown.get("metadata").and_then(|members| members.get(name)) == Some(value)
-        };
-        ["model", "agent_id", "status"].into_iter().all(is)
+        let status = known.shown.get("status").and_then(Value::as_str);
+        ["model", "agent_id"].into_iter().all(is)
+            && deed.query.wants("status", status)
             && (own || !self.mine)
             && self.created_after.is_none_or(|after| object.created_at > after)
-            && self.metadata.as_ref().is_none_or(|metadata| metadata.iter().all(marked))
+            && lists::has(&known.shown, &self.metadata)
     }
 }
 

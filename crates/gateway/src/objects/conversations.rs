@@ -1,13 +1,17 @@
 //! Conversations: listed from the registry, shown and deleted upstream.
 
-use super::{Deed, agents};
-use crate::references::shelf;
+use super::{Deed, lists};
 use crate::reply::{Body, Failure};
 use http::{Method, Response, StatusCode};
 use louver_domain::objects::ObjectKind;
-use louver_store::objects::{self, Object};
+use louver_store::objects::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+/// What lists may be asked by.
+pub(super) const PARAMETERS: &[&str] = &["page", "page_size", "metadata"];
+/// Conversations of one page, if the request does not say.
+const PAGE: u64 = 100;
 
 /// What is known of a conversation: with what it was begun, and goes on.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -41,12 +45,12 @@ impl Known {
 
 /// The conversations of the workspace, newest first.
 pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
-    let (skip, size) = agents::page(deed)?;
-    let place = shelf(&deed.caller.key, ObjectKind::Conversation, "");
-    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    let found = objects::list(deed.gateway.store(), place, wide(skip), wide(size)).await;
-    let shown = found.map_err(Failure::store)?.objects.iter().map(shown).collect();
-    Ok(deed.reply(StatusCode::OK, &shown))
+    let (skip, size) = lists::page(deed, PAGE)?;
+    let wanted = lists::metadata(deed)?;
+    let fitting = |object: &Object| Some(shown(object)).filter(|shown| lists::has(shown, &wanted));
+    let most = skip.saturating_add(size);
+    let gathered = lists::gather(deed, ObjectKind::Conversation, "", most, fitting).await?;
+    Ok(deed.reply(StatusCode::OK, &gathered.into_iter().skip(skip).take(size).collect()))
 }
 
 fn shown(object: &Object) -> Value {

@@ -1,5 +1,6 @@
 //! Documents of a library: listed from the registry, shown, changed, read anew, signed and deleted.
 
+use super::lists::{self, LARGEST_PAGE};
 use super::{Deed, libraries};
 use crate::documents::{Due, Known, Reading, settle, told};
 use crate::references;
@@ -33,8 +34,8 @@ async fn again(deed: &Deed<'_>) -> Result<Object, Failure> {
 /// The documents of a library, newest first if nothing else is asked for.
 pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
     deed.object(ObjectKind::Library).await?;
-    let size = libraries::number(deed, "page_size", 100)?.clamp(1, 1000);
-    let page = libraries::number(deed, "page", 0)?;
+    let size = lists::number(deed, "page_size", 100)?.clamp(1, LARGEST_PAGE);
+    let page = lists::number(deed, "page", 0)?;
     let mut all = libraries::gather(deed, deed.asked.id()).await?;
     if let Some(part) = deed.query.get("search") {
         let named =
@@ -89,7 +90,7 @@ pub(super) async fn update(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
     let body = libraries::body(deed)?;
     let document = document(deed).await?;
     let credential = deed.credential_of(&document)?;
-    let said = deed.ask(Method::PUT, deed.asked.path(), &credential, Some(body)).await?;
+    let said = deed.ask(deed.head.method.clone(), deed.asked.path(), &credential, Some(body)).await?;
     if said.status.is_success() {
         amend(deed, document, |known| known.see(&said.value)).await?;
     }

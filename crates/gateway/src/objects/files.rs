@@ -1,13 +1,12 @@
 //! Files: listed from the registry, shown, downloaded, signed and deleted upstream.
 
-use super::{Deed, whole};
+use super::{Deed, lists, whole};
 use crate::redact::redact;
-use crate::references::shelf;
 use crate::reply::{self, Body, Failure};
 use http::{Method, Response, StatusCode};
 use louver_domain::admission::Refusal;
 use louver_domain::objects::ObjectKind;
-use louver_store::objects::{self, Object};
+use louver_store::objects::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -15,9 +14,8 @@ use serde_json::{Value, json};
 pub(super) const PARAMETERS: &[&str] =
     &["page", "page_size", "include_total", "sample_type", "source", "search", "purpose", "mimetypes"];
 
-/// Objects of one query, while a filtered list is gathered.
-const CHUNK: u64 = 500;
-const LARGEST_PAGE: u64 = 1000;
+/// Of these, what may be asked by several at once.
+pub(super) const LISTS: &[&str] = &["sample_type", "source", "mimetypes"];
 
 /// What is known of a file.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -50,30 +48,11 @@ impl Known {
 
 /// The files of the workspace, newest first.
 pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
-    let number = |name: &'static str, default: u64| match deed.query.get(name) {
-        None => Ok(default),
-        Some(text) => text.parse().map_err(|_| Failure::BadParameter { name }),
-    };
-    let (page, size) = (number("page", 0)?, number("page_size", 100)?.min(LARGEST_PAGE));
-    let skip = page.saturating_mul(size);
-    let mut shown: Vec<Value> = Vec::new();
-    let (mut seen, mut total) = (0_u64, 0_u64);
-    loop {
-        let place = shelf(&deed.caller.key, ObjectKind::File, "");
-        let found = objects::list(deed.gateway.store(), place, seen, CHUNK).await.map_err(Failure::store)?;
-        for file in found.objects.iter().map(|object| Known::of(object).shown).filter(|file| fits(deed, file))
-        {
-            let wanted = total >= skip && total < skip.saturating_add(size);
-            total = total.saturating_add(1);
-            if wanted {
-                shown.push(file);
-            }
-        }
-        seen = seen.saturating_add(CHUNK);
-        if seen >= found.total {
-            break;
-        }
-    }
+    let (skip, size) = lists::page(deed, 100)?;
+    let fitting = |object: &Object| Some(Known::of(object).shown).filter(|file| fits(deed, file));
+    let all = lists::gather(deed, ObjectKind::File, "", usize::MAX, fitting).await?;
+    let total = all.len();
+    let shown: Vec<Value> = all.into_iter().skip(skip).take(size).collect();
     let answer = match deed.query.get("include_total") {
         Some("false") => json!({"object": "list", "data": shown}),
         _ => json!({"object": "list", "data": shown, "total": total}),
@@ -83,15 +62,11 @@ pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
 
 /// Whether a file is one of those that were asked for.
 fn fits(deed: &Deed<'_>, file: &Value) -> bool {
-    let is = |name: &str| {
-        let wanted = deed.query.get(name);
-        wanted.is_none_or(|wanted| file.get(name).and_then(Value::as_str) == Some(wanted))
-    };
-    let of_type = |wanted: &str| file.get("mimetype").and_then(Value::as_str) == Some(wanted);
+    let is = |name: &str| deed.query.wants(name, file.get(name).and_then(Value::as_str));
     let named =
         |part: &str| file.get("filename").and_then(Value::as_str).is_some_and(|name| name.contains(part));
     ["purpose", "sample_type", "source"].into_iter().all(is)
-        && deed.query.get("mimetypes").is_none_or(of_type)
+        && deed.query.wants("mimetypes", file.get("mimetype").and_then(Value::as_str))
         && deed.query.get("search").is_none_or(named)
 }
 
@@ -105,14 +80,7 @@ pub(super) async fn get(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
 
 /// Deletes a file. One that upstream has forgotten already is deleted here too.
 pub(super) async fn delete(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
-    let file = deed.object(ObjectKind::File).await?;
-    let credential = deed.credential_of(&file)?;
-    let said = deed.ask(Method::DELETE, deed.asked.path(), &credential, None).await?;
-    if said.status.is_success() || said.status == StatusCode::NOT_FOUND {
-        let deleted = objects::delete(deed.gateway.store(), file.id, deed.visitor.now).await;
-        deleted.map_err(Failure::store)?;
-    }
-    deed.pass_on(&said)
+    deed.delete(ObjectKind::File).await
 }
 
 /// The content of a file, as it comes.

@@ -1,5 +1,6 @@
 //! Libraries: made, listed from the registry, changed and deleted. With whom one is shared is not for clients to say.
 
+use super::lists::{self, LARGEST_PAGE};
 use super::{Deed, Making};
 use crate::references::shelf;
 use crate::reply::{Body, Failure};
@@ -16,11 +17,8 @@ use std::sync::Arc;
 /// What lists may be asked by.
 pub(super) const PARAMETERS: &[&str] = &["page", "page_size", "page_token"];
 
-/// Objects of one query, while a list is gathered.
-const CHUNK: u64 = 500;
-/// Entries of a page, if the request does not say; and at most.
+/// Entries of a page, if the request does not say.
 const PAGE: u64 = 100;
-const LARGEST_PAGE: u64 = 1000;
 
 /// What is known of a library.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -57,10 +55,10 @@ pub(super) fn body(deed: &Deed<'_>) -> Result<Bytes, Failure> {
 
 /// The libraries of the workspace, newest first: by page with a count of all, or from a token on.
 pub(super) async fn list(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
-    let size = number(deed, "page_size", PAGE)?.clamp(1, LARGEST_PAGE);
+    let size = lists::number(deed, "page_size", PAGE)?.clamp(1, LARGEST_PAGE);
     let paged = deed.query.get("page").is_some();
-    let page = number(deed, "page", 0)?;
-    let skip = if paged { page.saturating_mul(size) } else { number(deed, "page_token", 0)? };
+    let page = lists::number(deed, "page", 0)?;
+    let skip = if paged { page.saturating_mul(size) } else { lists::number(deed, "page_token", 0)? };
     let place = shelf(&deed.caller.key, ObjectKind::Library, "");
     let found = objects::list(deed.gateway.store(), place, skip, size).await.map_err(Failure::store)?;
     let mut shown = Vec::new();
@@ -92,25 +90,8 @@ async fn counted(deed: &Deed<'_>, library: &Object) -> Result<Value, Failure> {
 
 /// The documents of a library as they were last seen, newest first.
 pub(super) async fn gather(deed: &Deed<'_>, library: &str) -> Result<Vec<Value>, Failure> {
-    let mut shown = Vec::new();
-    let mut seen = 0_u64;
-    loop {
-        let place = shelf(&deed.caller.key, ObjectKind::Document, library);
-        let found = objects::list(deed.gateway.store(), place, seen, CHUNK).await.map_err(Failure::store)?;
-        shown.extend(found.objects.iter().map(|object| crate::documents::Known::of(object).shown));
-        seen = seen.saturating_add(CHUNK);
-        if seen >= found.total {
-            return Ok(shown);
-        }
-    }
-}
-
-/// A whole number of the query.
-pub(super) fn number(deed: &Deed<'_>, name: &'static str, default: u64) -> Result<u64, Failure> {
-    match deed.query.get(name) {
-        None => Ok(default),
-        Some(text) => text.parse().map_err(|_| Failure::BadParameter { name }),
-    }
+    let shown = |object: &Object| Some(crate::documents::Known::of(object).shown);
+    lists::gather(deed, ObjectKind::Document, library, usize::MAX, shown).await
 }
 
 /// What is said beside a page; pages are counted from 0.
@@ -133,7 +114,7 @@ pub(super) async fn update(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
     let body = body(deed)?;
     let library = deed.object(ObjectKind::Library).await?;
     let credential = deed.credential_of(&library)?;
-    let said = deed.ask(Method::PUT, deed.asked.path(), &credential, Some(body)).await?;
+    let said = deed.ask(deed.head.method.clone(), deed.asked.path(), &credential, Some(body)).await?;
     if said.status.is_success() {
         let store = deed.gateway.store();
         let described = objects::describe(store, &library, &written(&said.value), deed.visitor.now).await;

@@ -96,6 +96,8 @@ endpoints! {
         "agents_api_v1_agents_create" "agents" "Make an agent";
     ListAgents "GET" "/v1/agents" Object "agents"
         "agents_api_v1_agents_list" "agents" "The agents of the workspace";
+    ListAgentPages "GET" "/v1/agents/pages" Object "agents"
+        "agents_api_v1_agents_list_pages" "agents" "The agents of the workspace, page after page";
     GetAgent "GET" "/v1/agents/{agent_id}" Object "agents"
         "agents_api_v1_agents_get" "agents" "One agent";
     UpdateAgent "PATCH" "/v1/agents/{agent_id}" Object "agents"
@@ -158,6 +160,8 @@ endpoints! {
         "libraries_get_v1" "libraries" "One library";
     UpdateLibrary "PUT" "/v1/libraries/{library_id}" Object "libraries"
         "libraries_update_v1" "libraries" "Change a library";
+    PatchLibrary "PATCH" "/v1/libraries/{library_id}" Object "libraries"
+        "libraries_patch_v1" "libraries" "Change parts of a library";
     DeleteLibrary "DELETE" "/v1/libraries/{library_id}" Object "libraries"
         "libraries_delete_v1" "libraries" "Delete a library with its documents";
     UploadDocument "POST" "/v1/libraries/{library_id}/documents" Upload "libraries"
@@ -168,6 +172,8 @@ endpoints! {
         "libraries_documents_get_v1" "libraries" "One document";
     UpdateDocument "PUT" "/v1/libraries/{library_id}/documents/{document_id}" Object "libraries"
         "libraries_documents_update_v1" "libraries" "Change what is known of a document";
+    PatchDocument "PATCH" "/v1/libraries/{library_id}/documents/{document_id}" Object "libraries"
+        "libraries_documents_patch_v1" "libraries" "Change parts of what is known of a document";
     DeleteDocument "DELETE" "/v1/libraries/{library_id}/documents/{document_id}" Object "libraries"
         "libraries_documents_delete_v1" "libraries" "Delete a document";
     DocumentText "GET" "/v1/libraries/{library_id}/documents/{document_id}/text_content" Object "libraries"
@@ -183,74 +189,6 @@ endpoints! {
 }
 
 impl Endpoint {
-    /// Those that requests find; the others are to come.
-    pub const SERVED: &'static [Self] = &[
-        Self::ChatCompletions,
-        Self::FimCompletions,
-        Self::Embeddings,
-        Self::Moderations,
-        Self::ChatModerations,
-        Self::Classifications,
-        Self::ChatClassifications,
-        Self::Ocr,
-        Self::Speech,
-        Self::Responses,
-        Self::CountResponseTokens,
-        Self::ListModels,
-        Self::GetModel,
-        Self::RealtimeTranscriptions,
-        Self::Transcriptions,
-        Self::UploadFile,
-        Self::ListFiles,
-        Self::GetFile,
-        Self::DeleteFile,
-        Self::DownloadFile,
-        Self::SignFileUrl,
-        Self::CreateBatchJob,
-        Self::ListBatchJobs,
-        Self::GetBatchJob,
-        Self::CancelBatchJob,
-        Self::AgentsCompletions,
-        Self::CreateAgent,
-        Self::ListAgents,
-        Self::GetAgent,
-        Self::UpdateAgent,
-        Self::DeleteAgent,
-        Self::SwitchAgentVersion,
-        Self::ListAgentVersions,
-        Self::GetAgentVersion,
-        Self::SetAgentAlias,
-        Self::ListAgentAliases,
-        Self::DeleteAgentAlias,
-        Self::StartConversation,
-        Self::ListConversations,
-        Self::GetConversation,
-        Self::DeleteConversation,
-        Self::AppendConversation,
-        Self::RestartConversation,
-        Self::ConversationHistory,
-        Self::ConversationMessages,
-        Self::CreateLibrary,
-        Self::ListLibraries,
-        Self::GetLibrary,
-        Self::UpdateLibrary,
-        Self::DeleteLibrary,
-        Self::UploadDocument,
-        Self::ListDocuments,
-        Self::GetDocument,
-        Self::UpdateDocument,
-        Self::DeleteDocument,
-        Self::DocumentText,
-        Self::DocumentStatus,
-        Self::SignDocumentUrl,
-        Self::SignDocumentTextUrl,
-        Self::ReprocessDocument,
-        Self::DeleteModel,
-        Self::UpdateFineTunedModel,
-        Self::ArchiveFineTunedModel,
-        Self::UnarchiveFineTunedModel,
-    ];
-
     /// The name used in policies, ledgers and logs.
     pub const fn name(self) -> &'static str {
         self.row().name

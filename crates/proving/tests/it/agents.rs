@@ -212,6 +212,59 @@ async fn agents_live_with_versions_and_aliases_and_the_model_is_pinned() {
     assert_eq!(place.ours("GET", "/v1/agents", Value::Null).await.json(), json!([]));
 }
 
+/// The metadata that Mistral's Python client sends for none.
+pub(crate) const NONE: &str = "%22~%3F~unset~%3F~sentinel~%3F~%22";
+
+#[tokio::test]
+async fn agents_are_listed_by_what_is_asked_and_page_after_page() {
+    let place = Place::new().await;
+    let mut ids = Vec::new();
+    for (name, team) in [("red fox", "ml"), ("red deer", "ml"), ("blue fox", "dev")] {
+        ids.push(place.agent(json!({"name": name, "metadata": {"team": team, "n": 1}})).await);
+        place.system.clock.advance(1);
+    }
+    place.sent();
+    let list = async |query: &str| {
+        let answer = place.ours("GET", &format!("/v1/agents?{query}"), Value::Null).await;
+        assert_eq!(answer.status, 200, "{query} {}", answer.text());
+        let list = answer.json();
+        let places = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|agent| ids.iter().position(|id| agent["id"] == json!(id)).unwrap());
+        places.collect::<Vec<usize>>()
+    };
+    let none = format!("page=0&page_size=20&metadata={NONE}");
+    assert_eq!(list(&none).await, [2, 1, 0]);
+    assert_eq!(list("metadata=%7B%22team%22%3A%22ml%22%7D&deployment_chat=false").await, [1, 0]);
+    assert!(list("metadata=%7B%22team%22%3A%22ml%22%2C%22n%22%3A2%7D").await.is_empty());
+    assert_eq!(list("search=fox&sources=playground&sources=api").await, [2, 0]);
+    assert!(list("sources=playground").await.is_empty());
+    assert!(list("deployment_chat=true").await.is_empty());
+    assert_eq!(list(&format!("search={}", ids[1])).await, [1]);
+    for odd in ["metadata=team", "metadata=%5B%5D", "metadata=%22x%22", "page=x"] {
+        let answer = place.ours("GET", &format!("/v1/agents?{odd}"), Value::Null).await;
+        assert_eq!(answer.verdict(), (422, "invalid_request".into()), "{odd}");
+    }
+    let page = async |query: &str| {
+        let answer = place.ours("GET", &format!("/v1/agents/pages?{query}"), Value::Null).await;
+        assert_eq!(answer.status, 200, "{query} {}", answer.text());
+        answer.json()
+    };
+    let first = page(&format!("page_size=2&metadata={NONE}")).await;
+    let token = first["next_page_token"].as_str().unwrap();
+    assert_eq!((&first["data"][0]["id"], &first["data"][1]["id"]), (&json!(ids[2]), &json!(ids[1])));
+    place.agent(json!({"name": "newer"})).await;
+    let second = page(&format!("page_size=2&page_token={token}")).await;
+    assert_eq!((&second["data"][0]["id"], &second["next_page_token"]), (&json!(ids[0]), &Value::Null));
+    let answer = place.ours("GET", "/v1/agents/pages?page_token=1", Value::Null).await;
+    assert_eq!(answer.verdict(), (422, "invalid_request".into()));
+    let theirs = place.theirs("GET", &format!("/v1/agents/pages?page_token={token}"), Value::Null).await;
+    assert_eq!(theirs.json(), json!({"object": "list", "data": [], "next_page_token": null}));
+    assert_eq!(place.sent(), ["POST /v1/agents"], "lists come from here");
+}
+
 #[tokio::test]
 async fn b1_the_model_of_an_agent_is_judged_when_it_is_made_changed_and_used() {
     let place = Place::budgeted().await;

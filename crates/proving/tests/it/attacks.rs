@@ -206,6 +206,17 @@ async fn a13_a_forbidden_model_is_not_there() {
         body
     };
     assert_eq!(strip(&unknown), strip(&forbidden));
+    let named = system.get(&key, "/v1/models?model=mistral-small-latest&provider=mistralai").await.json();
+    assert_eq!(
+        (named["data"].as_array().unwrap().len(), &named["data"][0]["id"]),
+        (1, &json!("mistral-small-latest"))
+    );
+    for nothing in ["model=mistral-large-latest", "model=nope", "provider=nobody"] {
+        let list = system.get(&key, &format!("/v1/models?{nothing}")).await.json();
+        assert_eq!(list, json!({"object": "list", "data": []}), "{nothing}");
+    }
+    let twice = system.get(&key, "/v1/models?model=a&model=b").await;
+    assert_eq!(twice.verdict(), (400, "invalid_request".into()));
     let list = system.get(&key, "/v1/models").await.text();
     assert!(!list.contains("large"), "{list}");
     for model in ["mistral-small-latest", "mistral-large-latest", "nope"] {

@@ -1,6 +1,6 @@
 //! Conversations: owned before anybody has their id, judged at every turn, and metered to the nano-dollar.
 
-use crate::agents::{LARGE, Place, SMALL};
+use crate::agents::{LARGE, NONE, Place, SMALL};
 use http_body_util::BodyExt;
 use louver_domain::id::WorkspaceId;
 use louver_domain::objects::ObjectKind;
@@ -87,6 +87,17 @@ async fn conversations_begin_go_on_and_begin_again_at_the_simulators_price() {
         place.ours("GET", &format!("{START}/{second}"), Value::Null).await.json()["id"],
         json!(second)
     );
+    place.system.clock.advance(1);
+    let odd = place.started(json!({"tools": null, "completion_args": null, "name": null})).await;
+    let list = place.ours("GET", START, Value::Null).await.json();
+    assert_eq!((&list[0]["id"], list[0].get("tools"), list[0].get("name")), (&json!(odd), None, None));
+    assert_eq!(place.ours("DELETE", &format!("{START}/{odd}"), Value::Null).await.status, 204);
+    let listed = async |query: String| place.ours("GET", &format!("{START}?{query}"), Value::Null).await;
+    let none = listed(format!("page=0&page_size=100&metadata={NONE}")).await.json();
+    assert_eq!(none.as_array().unwrap().len(), 2, "{none}");
+    let other = listed("metadata=%7B%22team%22%3A%22nobody%22%7D".into()).await.json();
+    assert_eq!(other, json!([]));
+    assert_eq!(listed("metadata=x".into()).await.verdict(), (422, "invalid_request".into()));
     assert_eq!(place.ours("DELETE", &path, Value::Null).await.status, 204);
     place.refused("POST", &path, json!({"inputs": "x"}), (404, "not_found")).await;
     assert_eq!(place.ours("GET", START, Value::Null).await.json().as_array().unwrap().len(), 1);

@@ -84,6 +84,25 @@ async fn a_file_is_taken_in_kept_by_its_workspace_and_shown_without_upstreams_id
     assert_eq!(system.get(&ours, &format!("{PATH}/{id}")).await.status, 404);
 }
 
+#[tokio::test]
+async fn lists_of_files_take_several_values() {
+    let system = System::start().await;
+    let (ours, _) = neighbours(&system).await;
+    let id = uploaded(&system, &ours).await;
+    let list = async |query: &str| {
+        let answer = system.get(&ours, &format!("{PATH}?{query}")).await;
+        assert_eq!(answer.status, 200, "{query} {}", answer.text());
+        answer.json()["data"].as_array().unwrap().iter().map(|file| file["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        list("source=upload&source=repository&sample_type=pretrain&sample_type=ocr_input").await,
+        [id]
+    );
+    assert!(list("source=repository&source=mistral").await.is_empty());
+    let twice = system.get(&ours, &format!("{PATH}?purpose=ocr&purpose=batch")).await;
+    assert_eq!(twice.verdict(), (400, "invalid_request".into()));
+}
+
 /// Every way to a file, with the key of another workspace: the same answer as for one that never was.
 async fn closed(system: &System, key: &str, id: &str) {
     let before = system.simulator.calls();

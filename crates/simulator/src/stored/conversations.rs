@@ -149,8 +149,14 @@ fn start(inner: &Inner, world: &mut World, ask: &Ask<'_>) -> Result<Reply, Reply
             "guardrails",
         ]
     };
-    let mut object: Map<String, Value> =
-        kept.iter().map(|name| ((*name).to_owned(), field(name).cloned().unwrap_or_default())).collect();
+    // What a list or an object would be is never null: Mistral's TypeScript client refuses to read that.
+    let missing = |name: &str| match name {
+        "tools" => json!([]),
+        "completion_args" => json!({}),
+        _ => Value::Null,
+    };
+    let value = |name: &str| field(name).cloned().unwrap_or_else(|| missing(name));
+    let mut object: Map<String, Value> = kept.iter().map(|name| ((*name).to_owned(), value(name))).collect();
     // An agent's conversation may bring settings of its own for all its turns.
     for name in ["instructions", "tools", "completion_args"] {
         if let Some(value) = field(name) {

@@ -69,8 +69,9 @@ fn create(world: &mut World, ask: &Ask<'_>) -> Result<Reply, Reply> {
         "fine-tune" => "instruct",
         "batch" => "batch_request",
         "ocr" => "ocr_input",
+        "audio" => "audio_input",
         other => {
-            let msg = "Input should be 'fine-tune', 'batch' or 'ocr'";
+            let msg = "Input should be 'fine-tune', 'batch', 'ocr' or 'audio'";
             return Err(wrong("purpose", "enum", msg, json!(other)));
         }
     };

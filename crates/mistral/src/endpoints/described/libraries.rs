@@ -5,7 +5,7 @@ use super::requests::maybe;
 use crate::libraries::{Field, Holds, fields};
 use serde_json::{Map, Value, json};
 
-/// Each body's name, and an endpoint that reads it.
+/// Each body's name, and the first endpoint that reads it.
 const BODIES: [(&str, Endpoint); 4] = [
     ("LibraryCreationRequest", Endpoint::CreateLibrary),
     ("LibraryUpdateRequest", Endpoint::UpdateLibrary),
@@ -13,8 +13,13 @@ const BODIES: [(&str, Endpoint); 4] = [
     ("FineTunedModelUpdateRequest", Endpoint::UpdateFineTunedModel),
 ];
 
-/// The name of an endpoint's body.
+/// The name of an endpoint's body. Changes may come by two methods, with the same body.
 pub(super) fn name(endpoint: Endpoint) -> Option<&'static str> {
+    let endpoint = match endpoint {
+        Endpoint::PatchLibrary => Endpoint::UpdateLibrary,
+        Endpoint::PatchDocument => Endpoint::UpdateDocument,
+        other => other,
+    };
     BODIES.iter().find(|(_, of)| *of == endpoint).map(|(name, _)| *name)
 }
 

@@ -89,7 +89,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask<'_>, of: &str, path: &[&str]) 
     match (ask.method, rest) {
         ("GET", []) => found(&json!(document.object())),
         ("PUT" | "PATCH", []) => {
-            for name in ["name", "attributes"] {
+            for name in ["name", "attributes", "expires_at"] {
                 if let Some(value) = ask.object()?.get(name) {
                     document.object.insert(name.to_owned(), value.clone());
                 }
