@@ -11,8 +11,8 @@ export function add(checks, { client: { files }, key }) {
     files.upload({ file: { fileName, content: new TextEncoder().encode(LINE) }, purpose });
 
   checks.add("files, from upload to delete", async () => {
-    const made = await upload("lines.jsonl", "batch");
-    assert.deepEqual([made.filename, made.purpose, made.sizeBytes], ["lines.jsonl", "batch", LINE.length]);
+    const made = await upload("scan.pdf", "ocr");
+    assert.deepEqual([made.filename, made.purpose, made.sizeBytes], ["scan.pdf", "ocr", LINE.length]);
     const fileId = made.id;
     const shown = await files.retrieve({ fileId });
     assert.deepEqual([shown.id, shown.deleted, shown.visibility], [fileId, false, "workspace"]);
@@ -29,8 +29,8 @@ export function add(checks, { client: { files }, key }) {
   });
 
   checks.add("files.upload of a Blob", async () => {
-    const made = await files.upload({ file: new File([LINE], "blob.jsonl"), purpose: "batch" });
-    assert.deepEqual([made.filename, made.sizeBytes], ["blob.jsonl", LINE.length]);
+    const made = await files.upload({ file: new File([LINE], "blob.pdf"), purpose: "ocr" });
+    assert.deepEqual([made.filename, made.sizeBytes], ["blob.pdf", LINE.length]);
     await files.delete({ fileId: made.id });
   });
 

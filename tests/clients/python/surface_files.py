@@ -18,8 +18,8 @@ def add(checks, recorded):
 
     @checks.both("files, from upload to delete", MODES)
     async def live(mode):
-        made = await upload(mode, "lines.jsonl", "batch")
-        equal((made.filename, made.purpose, made.size_bytes), ("lines.jsonl", "batch", len(LINE)), "what was made")
+        made = await upload(mode, "scan.pdf", "ocr")
+        equal((made.filename, made.purpose, made.size_bytes), ("scan.pdf", "ocr", len(LINE)), "what was made")
         shown = await mode.call(files, "retrieve", file_id=made.id)
         equal((shown.id, shown.deleted, shown.visibility), (made.id, False, "workspace"), "file")
         content = await mode.call(files, "download", file_id=made.id)
@@ -51,7 +51,7 @@ def add(checks, recorded):
 
     @checks.both("files.get_signed_url", MODES)
     async def sign(mode):
-        made = await upload(mode, "lines.jsonl", "batch")
+        made = await upload(mode, "scan.pdf", "ocr")
         for expiry in ({}, {"expiry": 2}):
             signed = await mode.call(files, "get_signed_url", file_id=made.id, **expiry)
             with urllib.request.urlopen(signed.url, timeout=10) as answer:
