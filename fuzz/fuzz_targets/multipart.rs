@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use louver_mistral::multipart::{Boundary, Event, FileHead, FilePart, Form, Limits, MultipartError, Reader, encode};
+use louver_mistral::multipart::{
+    Boundary, Event, FileHead, FilePart, Form, Limits, MultipartError, Reader, encode,
+};
 
 static FORM: Form = Form { scalars: &["model", "purpose"], lists: &["context_bias"], files: &["file"] };
 
@@ -21,7 +23,9 @@ fn read<'a>(boundary: &Boundary, pieces: impl Iterator<Item = &'a [u8]>) -> Resu
         while let Some(event) = reader.next(&mut piece)? {
             match event {
                 Event::Field { name, value } => read.fields.push((name, value)),
-                Event::FileStart(head) => assert!(read.file.replace((head, Vec::new())).is_none(), "a second file"),
+                Event::FileStart(head) => {
+                    assert!(read.file.replace((head, Vec::new())).is_none(), "a second file")
+                }
                 Event::FileData(data) => {
                     assert!(!data.is_empty(), "an empty piece");
                     read.file.as_mut().expect("a file has begun").1.extend_from_slice(&data);
@@ -42,12 +46,16 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(read(&boundary, bytes.chunks(usize::from(*cut).max(1))), whole, "in pieces");
     let Ok(understood) = whole else { return };
     for name in FORM.scalars {
-        assert!(understood.fields.iter().filter(|(field, _)| field == name).count() <= 1, "{name} is there twice");
+        assert!(
+            understood.fields.iter().filter(|(field, _)| field == name).count() <= 1,
+            "{name} is there twice"
+        );
     }
     // The input cannot hold what is made of all of it.
     let sum = crc32fast::hash(input).to_be_bytes();
     let ours = Boundary::of_entropy([sum; 4].concat().try_into().expect("16 bytes"));
-    let fields: Vec<(&str, &str)> = understood.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let fields: Vec<(&str, &str)> =
+        understood.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let content = understood.file.as_ref().map_or(&[][..], |(_, content)| content);
     let file = understood.file.as_ref().map(|(head, content)| FilePart {
         name: head.name,

@@ -48,7 +48,9 @@ fn same_but_for_what_was_put_in(read: &Request, again: &Request, bound: Option<u
 /// What an endpoint calls the most tokens of an answer.
 fn length(endpoint: Endpoint) -> Option<&'static str> {
     match endpoint {
-        Endpoint::ChatCompletions | Endpoint::FimCompletions | Endpoint::AgentsCompletions => Some("max_tokens"),
+        Endpoint::ChatCompletions | Endpoint::FimCompletions | Endpoint::AgentsCompletions => {
+            Some("max_tokens")
+        }
         Endpoint::Responses => Some("max_output_tokens"),
         _ => None,
     }

@@ -12,6 +12,7 @@ mod orphans;
 
 use crate::asker::{Answer, Asker, Silence};
 use crate::pipeline::Gateway;
+use crate::rounds::{self, Rounds};
 use crate::upstream::Pool;
 use bill::{Bill, Used};
 use louver_domain::endpoints::EndpointKind;
@@ -95,20 +96,11 @@ impl Batches {
 
     /// Settles until `stop`.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                () = &mut stop => return,
-                () = tokio::time::sleep(self.interval) => {}
-            }
-            // A round that is broken off leaves claims, which end by themselves.
-            tokio::select! {
-                () = &mut stop => return,
-                () = self.round() => {}
-            }
-        }
+        rounds::run(&self, self.interval, stop).await;
     }
+}
 
+impl Rounds for Batches {
     async fn round(&self) {
         let store = self.gateway.store();
         // One at a time: what this node has not come to yet, another one may take.
@@ -133,7 +125,9 @@ impl Batches {
             }
         }
     }
+}
 
+impl Batches {
     /// Looks at a job, and claims it anew as long as that takes.
     async fn look_for_long(&self, job: &Object) -> Result<Next, Trouble> {
         let mut look = std::pin::pin!(self.look(job));

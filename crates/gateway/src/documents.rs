@@ -9,6 +9,7 @@ mod reading;
 
 use crate::asker::{Answer, Asker};
 use crate::pipeline::Gateway;
+use crate::rounds::{self, Rounds};
 use crate::upstream::Pool;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::id::AdjustmentId;
@@ -53,20 +54,11 @@ impl Documents {
 
     /// Settles until `stop`.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                () = &mut stop => return,
-                () = tokio::time::sleep(self.interval) => {}
-            }
-            // A round that is broken off leaves claims, which end by themselves.
-            tokio::select! {
-                () = &mut stop => return,
-                () = self.round() => {}
-            }
-        }
+        rounds::run(&self, self.interval, stop).await;
     }
+}
 
+impl Rounds for Documents {
     async fn round(&self) {
         let now = self.gateway.clock().now();
         let store = self.gateway.store();
@@ -85,7 +77,9 @@ impl Documents {
             }
         }
     }
+}
 
+impl Documents {
     /// Settles what is due, if upstream is done. Answers when to look again. What it said at once was charged at once, if
     /// nobody died in between; then there is no difference.
     async fn look(&self, document: &Object, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

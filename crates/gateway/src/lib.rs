@@ -29,6 +29,7 @@ mod references;
 mod relay;
 mod reply;
 mod reserve;
+mod rounds;
 mod servers;
 mod settings;
 mod settle;
