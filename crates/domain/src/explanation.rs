@@ -156,12 +156,12 @@ pub fn explain(question: &Question<'_>, books: &Books) -> Explanation {
     let reach = known.map(|(_, model)| Reach {
         input: turns.input(ask.input_tokens, model.context),
         output: per_request.output,
-        choices: ask.choices,
+        choices: turns.choices(ask.choices),
         units: question.units,
         terms: Terms { priority: ask.priority, ..Terms::default() },
         tools: question.tools.unwrap_or(Money::ZERO),
         price: question.price,
-        context: turns.context(model.context),
+        context: model.context,
         open: ask.is_open(),
     });
     let output = reach.map_or(0, |reach| fitting(&reach, &stages, books));

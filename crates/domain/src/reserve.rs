@@ -49,9 +49,9 @@ impl Turns {
         if self.calls == 0 { bound } else { bound.max(context).saturating_mul(self.calls.saturating_add(1)) }
     }
 
-    /// What the model can read or write in all turns.
-    pub const fn context(self, context: u64) -> u64 {
-        context.saturating_mul(self.calls.saturating_add(1))
+    /// The answers at most: in each turn each choice may say as much as is allowed.
+    pub const fn choices(self, choices: u64) -> u64 {
+        choices.saturating_mul(self.calls.saturating_add(1))
     }
 }
 
@@ -67,7 +67,8 @@ impl Reach<'_> {
             units: self.units,
             terms: self.terms,
             cost: of_model.checked_add(self.tools).unwrap_or(Money::from_nanos(i64::MAX)),
-            plausible: self.context.saturating_mul(self.choices),
+            // Lists of inputs have a context each.
+            plausible: self.context.saturating_mul(self.choices).max(self.input),
         }
     }
 

@@ -76,7 +76,9 @@ impl Attempts<'_> {
             self.attempt.number = self.attempt.number.saturating_add(1);
             self.attempt.tried.push(Arc::clone(admitted.ticket.credential.credential()));
             let heard = forward(self.gateway, self.pool, admitted).await;
-            if self.sent > self.gateway.settings().retries || !may_be_retried(&heard) {
+            // In a conversation a refusal may come after it was written on.
+            let once = self.resolved.turn.is_some() || self.sent > self.gateway.settings().retries;
+            if once || !may_be_retried(&heard) {
                 return heard;
             }
             tracing::info!(

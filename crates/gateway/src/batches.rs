@@ -215,8 +215,18 @@ impl Batches {
             );
             gone = known.lines;
         }
-        if let Some(id) = known.file("error_file") {
-            asker.lines(id, |line| bill.error(line)).await?;
+        // A line that failed may still say what it used.
+        if let Some(id) = known.file("error_file")
+            && let Answer::Absent = asker.lines(id, |line| bill.error(line)).await?
+        {
+            if !waited {
+                return Ok(None);
+            }
+            tracing::error!(
+                file = id,
+                "ALARM: the errors of a batch are not there; its lines are billed at their worst"
+            );
+            gone = known.lines;
         }
         let untold = bill.untold();
         if untold > 0 {
@@ -224,7 +234,7 @@ impl Batches {
         }
         let counted = known.shown.get("succeeded_requests").and_then(Value::as_u64);
         let succeeded = match (counted, known.status()) {
-            (Some(counted), _) => counted,
+            (Some(counted), _) => counted.max(gone),
             (None, "SUCCESS") => known.lines,
             (None, _) => gone,
         };

@@ -17,7 +17,7 @@ use louver_domain::endpoints::Billing;
 use louver_domain::models::Model;
 use louver_domain::money::Money;
 use louver_domain::prices::{Price, Terms};
-use louver_domain::reserve::Reach;
+use louver_domain::reserve::{Reach, Turns};
 use louver_domain::settlement::Bound;
 use louver_domain::time::Timestamp;
 use louver_domain::usage::Units;
@@ -139,15 +139,12 @@ impl Judged {
 
     /// What the call could use, if that one spoke.
     fn reach<'a>(&self, request: &Request, is_turn: bool, speaker: &'a Speaker) -> Reach<'a> {
-        let turns = self.tools.calls.saturating_add(1).saturating_mul(self.times);
+        let turns = Turns { calls: self.tools.calls };
         let input = input_bound(request, self.billing, self.context);
-        // In a turn, upstream refuses what is longer than the context; and each model may say as much as it is allowed to.
-        let (input, choices, context) = if is_turn {
-            (input.min(self.context), request.n.saturating_mul(turns), self.context)
-        } else {
-            (input, request.n, self.context.saturating_mul(turns))
-        };
-        let input = self.tools.input(input, self.context).saturating_mul(self.times);
+        // In a turn, upstream refuses what is longer than the context.
+        let input = if is_turn { input.min(self.context) } else { input };
+        let input = turns.input(input, self.context).saturating_mul(self.times);
+        let choices = turns.choices(request.n).saturating_mul(self.times);
         let guards = self.guards.cost(input);
         let reach = Reach {
             input,
@@ -157,7 +154,7 @@ impl Judged {
             terms: Terms { priority: request.priority_tier, regional: self.regional, ..Terms::default() },
             tools: self.tools.cost.checked_add(guards).unwrap_or(Money::from_nanos(i64::MAX)),
             price: speaker.price.as_ref(),
-            context,
+            context: self.context,
             open: self.open,
         };
         // Who only counts tokens uses none.
@@ -298,10 +295,5 @@ impl ToolBound {
         let dearest = prices.iter().map(|(_, price)| price.nanos()).max().unwrap_or(0);
         let cost = Money::from_nanos(dearest.saturating_mul(i64::try_from(most).unwrap_or(i64::MAX)));
         Self { calls: most, cost, priced: prices.len() == request.provider_tools.len(), prices }
-    }
-
-    /// The input at most: each call of a tool is another turn, in which the model reads up to its whole context.
-    fn input(&self, bound: u64, context: u64) -> u64 {
-        if self.calls == 0 { bound } else { bound.max(context).saturating_mul(self.calls.saturating_add(1)) }
     }
 }

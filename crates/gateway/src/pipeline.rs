@@ -1,7 +1,7 @@
 //! A call from its first byte to its answer: the list of its steps, each in its own file.
 
 use crate::admit::{admit_free, kind};
-use crate::authn::authenticate;
+use crate::authn::{again, authenticate};
 use crate::ledger::Ledger;
 use crate::objects::fine_tuned;
 use crate::reply::{self, Body, Failure};
@@ -281,6 +281,8 @@ impl Gateway {
         louver_domain::admission::may_call(&caller.key.rules, visitor.address, kind(asked.endpoint))
             .map_err(Failure::Refused)?;
         let ask = intake::read(&self.settings, asked.endpoint, &head.headers, body).await?;
+        // A body may take its time: the rules of now hold, and not those of its first byte.
+        let caller = again(self, &caller, self.clock.now())?;
         let public = self.settings.public_host.as_deref();
         edge::not_ourselves(&ask.request.hosts, &head.uri, &head.headers, public)?;
         let resolved = references::resolve(self, &caller, asked, &ask).await?;

@@ -66,8 +66,10 @@ pub(crate) fn of_call(
         (None, Some(region)) => server.kind == ServerKind::Mistral && is_in(server, region),
         (None, None) => server.name.is_none(),
     };
-    let places: Servers =
-        servers.iter().enumerate().filter(|(_, server)| named(server)).map(|(place, _)| place).collect();
+    // What the provider keeps is known by its credential, which is one of the first server.
+    let keeps = |place: usize| is_regional(endpoint) || place == FIRST_SERVER;
+    let fitting = servers.iter().enumerate().filter(|(place, server)| keeps(*place) && named(server));
+    let places: Servers = fitting.map(|(place, _)| place).collect();
     if places.is_empty() {
         return Err(Failure::NoServer { region: rules.region });
     }
@@ -174,6 +176,7 @@ mod tests {
         {
             assert_eq!(asked(None, Some(Region::Eu), kept, false), [99]);
             assert_eq!(asked(None, None, kept, false), [0]);
+            assert_eq!(asked(Some("other"), None, kept, false), [99], "the first server keeps what is kept");
         }
         assert!(is_dearer(&servers(), 1) && !is_dearer(&servers(), 0) && !is_dearer(&servers(), 2));
     }

@@ -5,17 +5,20 @@ mod documents;
 mod files;
 mod transcriptions;
 
-use crate::authn::authenticate;
+use crate::authn::{Caller, again, authenticate};
 use crate::edge;
 use crate::intake::Flow;
 use crate::pipeline::{Gateway, Visitor};
 use crate::reply::{Body, Failure};
+use crate::servers;
 use crate::spool::{Spool, SpoolError, Writer};
 use crate::upstream::{Payload, Pool};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
+use louver_domain::admission;
+use louver_domain::endpoints::EndpointKind;
 use louver_domain::entropy::Entropy;
 use louver_mistral::endpoints::{Asked, Endpoint};
 use louver_mistral::forms::Fields;
@@ -99,6 +102,19 @@ pub(crate) async fn read(
     }
     reader.finish().map_err(Failure::Form)?;
     Ok(filled)
+}
+
+/// The caller by the rules of now, and not by those of the first byte: a file takes its time.
+fn still(
+    gateway: &Gateway,
+    visitor: &Visitor,
+    caller: &Caller,
+    endpoint: EndpointKind,
+) -> Result<Caller, Failure> {
+    let caller = again(gateway, caller, gateway.clock().now())?;
+    admission::may_call(&caller.key.rules, visitor.address, endpoint).map_err(Failure::Refused)?;
+    servers::may_ask(&caller.key.rules, endpoint)?;
+    Ok(caller)
 }
 
 /// The boundary of a form that is declared once and as it is.

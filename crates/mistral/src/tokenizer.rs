@@ -57,9 +57,13 @@ impl Tokenizer {
     ///
     /// `body` must be the bytes that the request was read from. It holds for models that read with this
     /// vocabulary; older ones (a SentencePiece vocabulary: `mistral-large-2411`, `mistral-embed` and before)
-    /// may take more tokens. `None` when it cannot be told: for embeddings, and for more than 256 KiB of text.
+    /// may take more tokens. `None` when it cannot be told: for other endpoints than chats and FIM, where the input is not
+    /// all in the request (documents, sound, tools that the provider runs), and for more than 256 KiB of text.
     pub fn count(&self, request: &Request, body: &[u8]) -> Option<u64> {
-        if request.endpoint == Endpoint::Embeddings || request.text_bytes > LONGEST_TEXT {
+        let all_said = matches!(request.endpoint, Endpoint::ChatCompletions | Endpoint::FimCompletions)
+            && !request.fills_context
+            && request.provider_tools.is_empty();
+        if !all_said || request.text_bytes > LONGEST_TEXT {
             return None;
         }
         let tokens = json::scan(body, |cursor| texts::tokens(self, cursor)).ok()?;

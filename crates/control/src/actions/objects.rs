@@ -92,6 +92,11 @@ pub async fn release(control: &Control, context: &Context, id: ObjectId) -> Resu
     if object.state != ObjectState::Live {
         return Err(ControlError::Conflict("only a live object can be released".into()));
     }
+    // Others lead to it still: agents hand over, conversations and agents search libraries. Who is not known any more
+    // could not be judged any more.
+    if object.kind != ObjectKind::File {
+        return Err(ControlError::Conflict("only files can be released: others may lead to this one".into()));
+    }
     store::release(&mut tx, &permit, id, context.now).await?;
     let name = object.upstream_id.clone().unwrap_or_default();
     let deed = Deed::on(permit, id, &name).inside(object.owner.workspace_id).from(&Shown::of(&object))?;

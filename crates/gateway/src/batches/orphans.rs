@@ -2,7 +2,7 @@
 
 use super::known::{Known, mark};
 use super::{Batches, LATER_MICROS, MICROS_PER_SECOND, Next, Trouble, micros, plus};
-use crate::asker::{Answer, Asker};
+use crate::asker::{Answer, Asker, Silence};
 use louver_domain::time::Timestamp;
 use louver_mistral::endpoints::is_path_id;
 use louver_store::objects::{self, Object};
@@ -55,7 +55,10 @@ async fn search(asker: &Asker<'_>, job: &Object) -> Result<Option<Value>, Troubl
     let since = Timestamp::from_micros(job.created_at.micros().saturating_sub(SKEW_MICROS));
     for page in 0..PAGES {
         let target = format!("/v1/batch/jobs?page={page}&page_size={PAGE}&created_after={}", escaped(since));
-        let Answer::There(list) = asker.json(target).await? else { return Ok(None) };
+        // A list that is not there says nothing of the job.
+        let Answer::There(list) = asker.json(target).await? else {
+            return Err(Trouble::Upstream(Silence::Unusable));
+        };
         let jobs = list.get("data").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         if let Some(found) = jobs.iter().find(|said| mark(said) == Some(wanted.as_str())) {
             return Ok(Some(found.clone()));

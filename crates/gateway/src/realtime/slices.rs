@@ -127,7 +127,9 @@ impl<'a> Want<'a> {
         let credentials = &self.caller.key.credentials;
         let chosen = match self.continues {
             None => Choice { credentials, servers, tried: &[], again: false }.take(now_micros),
-            Some(begun_with) => credentials::again(credentials, begun_with).ok_or(Missing::None),
+            Some(begun_with) => credentials::again(credentials, begun_with)
+                .filter(|used| servers.contains(&used.credential().server))
+                .ok_or(Missing::None),
         };
         chosen.map_err(|missing| Failure::missing(missing, now_micros))
     }

@@ -1,6 +1,6 @@
 //! Documents that are put into a library: each is the workspace's own from before it is made, and paid for before it is read.
 
-use super::{Enclosed, read};
+use super::{Enclosed, read, still};
 use crate::admit::admit_free;
 use crate::authn::Caller;
 use crate::credentials;
@@ -35,6 +35,7 @@ pub(super) async fn answer(
     let library = references::find(gateway, &caller.key, ObjectKind::Library, "", asked.id()).await?;
     may_be_read(&caller, &Units::default(), visitor.now)?;
     let filled = read(gateway, &DOCUMENT_UPLOAD, &head.headers, body).await?;
+    let caller = still(gateway, &visitor, &caller, EndpointKind::Libraries)?;
     document(&filled.fields, filled.file.is_some()).map_err(Failure::Request)?;
     let Some(file) = &filled.file else { return Err(Failure::NoSuchObject) };
     let seconds = seconds(gateway, file).await?;

@@ -1,6 +1,6 @@
 //! Uploads of files: each is the workspace's own from before it is made.
 
-use super::{Enclosed, Filled, content, read};
+use super::{Enclosed, Filled, content, read, still};
 use crate::admit::admit_free;
 use crate::authn::Caller;
 use crate::edge;
@@ -29,6 +29,7 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Failure> {
     let allowance = admit_free(gateway, &visitor, &caller, EndpointKind::Files)?;
     let Filled { fields, file } = read(gateway, &FILE_UPLOAD, &head.headers, body).await?;
+    let caller = still(gateway, &visitor, &caller, EndpointKind::Files)?;
     let upload = FileUpload::read(&fields, file.is_some()).map_err(Failure::Request)?;
     let Some(file) = file else { return Err(Failure::NoSuchObject) };
     let public = gateway.settings().public_host.as_deref();

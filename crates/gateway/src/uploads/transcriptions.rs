@@ -1,6 +1,6 @@
 //! Transcriptions: calls to a model whose body is a form, billed by the second.
 
-use super::{Filled, read};
+use super::{Filled, read, still};
 use crate::admit::may_begin;
 use crate::attempts;
 use crate::authn::Caller;
@@ -44,9 +44,12 @@ pub(super) async fn answer(
         false => read(gateway, &TRANSCRIPTION, &head.headers, body).await?,
     };
     let understood = Transcription::read(fields, file.is_some()).map_err(Failure::Request)?;
-    if understood.file_url().is_some_and(|url| !is_foreign(url, own_name(&head))) {
+    let public = gateway.settings().public_host.as_deref();
+    let mut own = std::iter::once(own_name(&head)).chain(public);
+    if understood.file_url().is_some_and(|url| own.any(|own| !is_foreign(url, own))) {
         return Err(wrong("file_url", "url_parsing", "Input should be an https URL of another host"));
     }
+    let caller = still(gateway, &visitor, &caller, EndpointKind::Transcriptions)?;
     let Transcription { mut request, fields } = understood;
     let filled = Filled { fields, file };
     request.quantities.audio_seconds = seconds(gateway, &filled).await?;

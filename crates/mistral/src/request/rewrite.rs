@@ -56,7 +56,7 @@ impl Request {
         Some(span.map_or_else(|| self.member("service_tier", STANDARD), |span| (span, STANDARD.into())))
     }
 
-    fn named_cache(&self) -> Option<Edit> {
+    pub(super) fn named_cache(&self) -> Option<Edit> {
         let key = self.cache_key.as_ref()?;
         let with = key.sent.as_deref().map_or_else(|| b"null".to_vec(), quoted);
         Some((key.span.clone(), with))

@@ -96,7 +96,7 @@ impl Reach {
         bound.cost = bound.cost.checked_add(cost).unwrap_or(Money::from_nanos(i64::MAX));
         let turns = priced.calls.saturating_add(1);
         let plausible = priced.context.saturating_mul(priced.class.peaks.choices).saturating_mul(turns);
-        bound.plausible = bound.plausible.max(plausible);
+        bound.plausible = bound.plausible.max(plausible).max(priced.class.peaks.input);
         self.worst.raise(&priced.worst());
     }
 }
@@ -228,7 +228,8 @@ impl Priced<'_> {
             0 => filled,
             _ => input.saturating_add(contexts).saturating_mul(turns),
         };
-        Tokens { input, cached: 0, output: if self.generates { output } else { 0 } }
+        let output = if self.generates { output.saturating_mul(turns) } else { 0 };
+        Tokens { input, cached: 0, output }
     }
 
     /// The price of that, and for each line the nano-dollar that rounding its own bill up can add.

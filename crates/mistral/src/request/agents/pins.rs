@@ -55,6 +55,11 @@ impl Request {
         if let Some(tokens) = pins.max_tokens {
             self.pin_tokens(tokens, pins, body, &mut edits, &mut added);
         }
+        edits.extend(self.named_cache());
+        if self.endpoint == Endpoint::AgentsCompletions && !self.priority_tier {
+            let standard = ("service_tier", "standard_only".into());
+            place(&mut edits, &mut added, body, self.tier_span.as_ref(), standard);
+        }
         if !added.is_empty() {
             let comma = if turn.members { "," } else { "" };
             edits.push((turn.start..turn.start, format!("{}{comma}", added.join(",")).into_bytes()));
