@@ -142,6 +142,32 @@ fn a_prompt_to_fill_in_counts_on_both_sides_and_embeddings_do_not_count() {
     assert_eq!(count_at(Embeddings, &json!({"model": "mistral-embed", "input": "hello"})), None);
 }
 
+/// A count that left something out would be below what is billed.
+#[test]
+fn c2_only_where_all_of_the_input_is_in_the_request_it_is_counted() {
+    let text = "x".repeat(20_000);
+    let chunk = |chunk: Value| json!({"model": "m", "messages": [{"role": "user", "content": [chunk]}]});
+    let mut searching = chunk(json!({"type": "text", "text": text}));
+    assert!(count_at(Endpoint::ChatCompletions, &searching).is_some());
+    searching["tools"] = json!([{"type": "web_search"}]);
+    for (endpoint, body) in [
+        (Endpoint::ChatCompletions, searching),
+        (
+            Endpoint::ChatCompletions,
+            chunk(json!({"type": "document_url", "document_url": "https://a.test/b.pdf"})),
+        ),
+        (Endpoint::Responses, json!({"model": "m", "input": text, "instructions": text})),
+        (Endpoint::Moderations, json!({"model": "m", "input": [text]})),
+        (Endpoint::StartConversation, json!({"model": "m", "inputs": text, "instructions": text})),
+        (
+            Endpoint::AgentsCompletions,
+            json!({"agent_id": "a", "messages": [{"role": "user", "content": text}]}),
+        ),
+    ] {
+        assert_eq!(count_at(endpoint, &body), None, "{endpoint:?}");
+    }
+}
+
 #[test]
 fn what_is_too_long_or_not_the_request_is_not_counted() {
     let long = json!({"model": "m", "messages": [{"content": "a".repeat(256 << 10)}]});

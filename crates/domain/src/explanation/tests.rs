@@ -334,7 +334,7 @@ fn tools_tiers_and_units_are_asked_as_calls_are() {
     };
     let bound = explain(&question, &world.books).bound.unwrap();
     assert_eq!(bound.input, 3 * 32_000, "each call of a tool is another turn of the whole context");
-    assert_eq!(bound.cost.nanos(), 60_000_000 + (96_000 + 50) * 1_750);
+    assert_eq!(bound.cost.nanos(), 60_000_000 + (96_000 + 3 * 50) * 1_750);
     let unpriced = explain(&Question { tools: None, ..question }, &world.books);
     assert_eq!(kind(&unpriced), "unbounded_cost");
     assert!(of(&unpriced, "price").detail.unwrap().starts_with("a tool has no price"));

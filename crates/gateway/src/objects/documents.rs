@@ -2,12 +2,13 @@
 
 use super::lists::{self, LARGEST_PAGE};
 use super::{Deed, libraries};
-use crate::documents::{Due, Known, Reading, settle, told};
+use crate::documents::{Due, Known, Reading, may_be_read, settle, told};
 use crate::references;
 use crate::reply::{Body, Failure};
 use http::{Method, Response, StatusCode};
 use louver_domain::admission::Refusal;
 use louver_domain::objects::ObjectKind;
+use louver_domain::usage::Units;
 use louver_store::objects::{self, Object};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
@@ -113,6 +114,7 @@ pub(super) async fn sign(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
 /// Has a document read anew, which costs what reading costs. What is due is written down before upstream is asked: it
 /// is made good whoever dies, or leaves, in between.
 pub(super) async fn reprocess(deed: &Deed<'_>) -> Result<Response<Body>, Failure> {
+    may_be_read(&deed.caller, &Units::default(), deed.visitor.now)?;
     let document = document(deed).await?;
     let known = Known::of(&document);
     let credential = deed.credential_of(&document)?;

@@ -532,6 +532,34 @@ async fn an_agent_is_always_called_with_the_credential_that_it_was_made_with() {
 }
 
 #[tokio::test]
+async fn c9_c18_an_agent_is_asked_on_the_standard_tier_and_under_the_workspaces_own_cache() {
+    let place = Place::new().await;
+    let id = place.agent(json!({})).await;
+    for tier in [Value::Null, json!("standard_only")] {
+        let mut body = ask(&id);
+        body["prompt_cache_key"] = json!("shared");
+        if !tier.is_null() {
+            body["service_tier"] = tier;
+        }
+        assert_eq!(place.ours("POST", COMPLETIONS, body).await.status, 200);
+        let sent = place.bodies().pop().unwrap();
+        assert_eq!(sent["service_tier"], "standard_only", "{sent}");
+        let cache = sent["prompt_cache_key"].as_str().unwrap();
+        assert!(cache.len() == 64 && cache != "shared", "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn b3_what_others_may_lead_to_cannot_be_released() {
+    let place = Place::new().await;
+    place.agent(json!({})).await;
+    let all = place.system.get(&place.system.admin_key, "/v1/gateway/objects?kind=agent").await.json();
+    let path = format!("/v1/gateway/objects/{}", all["data"][0]["id"].as_str().unwrap());
+    let answer = place.system.admin("DELETE", &path, None).await;
+    assert_eq!(answer.status, 409, "{}", answer.text());
+}
+
+#[tokio::test]
 async fn completions_by_agents_cost_what_the_simulator_bills_whole_and_streamed() {
     let place = Place::budgeted().await;
     let id = place

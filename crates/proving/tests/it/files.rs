@@ -9,7 +9,7 @@ use louver_proving::system::{System, UPSTREAM_KEY, eventually};
 use louver_simulator::Fault;
 use serde_json::{Value, json};
 use sqlx::{Connection, Row, SqliteConnection};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const PATH: &str = "/v1/files";
@@ -225,6 +225,34 @@ async fn b18_what_is_not_confirmed_is_seen_by_nobody() {
         assert_eq!((states.len(), states.iter().all(|state| state == "intended")), (left, true), "{fault:?}");
         assert!(listed(&system, &ours).await.is_empty(), "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn e6_a_key_that_is_revoked_while_its_file_comes_is_refused() {
+    let system = System::start().await;
+    let (key, id) = system.key(json!({})).await;
+    let bytes = form().bytes();
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: louver.test\r\nauthorization: Bearer {key}\r\ncontent-type: \
+         multipart/form-data; boundary={BOUNDARY}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        bytes.len()
+    );
+    let mut stream = TcpStream::connect(system.address).await.unwrap();
+    let (most, rest) = bytes.split_at(bytes.len() - 5);
+    stream.write_all(&[head.as_bytes(), most].concat()).await.unwrap();
+    // The key is known before anything of the body is read.
+    eventually(async || {
+        let shown = system.get(&system.admin_key, &format!("/v1/api-keys/{id}")).await.json();
+        shown["last_used_at"].is_string().then_some(())
+    })
+    .await;
+    let gone = system.admin("DELETE", &format!("/v1/api-keys/{id}"), None).await;
+    assert_eq!(gone.status, 200, "{}", gone.text());
+    stream.write_all(rest).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert_eq!(system.simulator.calls(), 0);
 }
 
 #[tokio::test]

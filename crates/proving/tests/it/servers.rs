@@ -185,6 +185,16 @@ async fn with_retries(change: fn(&mut Config)) -> (System, String) {
 }
 
 #[tokio::test]
+async fn c8_a_conversation_is_never_sent_twice() {
+    let (system, key) = with_retries(|config| config.care.retries = 2).await;
+    system.simulator.script(status(503, None));
+    let body = json!({"model": SMALL, "inputs": "Hello"});
+    assert_eq!(system.post(&key, "/v1/conversations", &body).await.status, 503);
+    assert_eq!(system.simulator.calls(), 1);
+    assert_eq!(system.post(&key, "/v1/conversations", &body).await.status, 200);
+}
+
+#[tokio::test]
 async fn c8_what_was_not_worked_on_is_tried_again_with_another_credential_and_charged_once() {
     for refusal in [429, 503] {
         let (system, key) = with_retries(|config| config.care.retries = 2).await;

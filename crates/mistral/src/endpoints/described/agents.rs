@@ -69,7 +69,8 @@ fn version() -> Field {
 }
 
 fn agent() -> [Field; 11] {
-    let never = json!({"enum": [false, null], "description": "Agents are not published."});
+    let never =
+        json!({"type": ["boolean", "null"], "description": "`false` or nothing: agents are not published."});
     [
         model(),
         ("name", maybe("string", "Its name.")),

@@ -100,7 +100,7 @@ fn message() -> Value {
             "content": {"description": "A text, or chunks."},
             "name": {"type": ["string", "null"]},
             "prefix": {"type": ["boolean", "null"]},
-            "tool_calls": {"type": ["array", "null"]},
+            "tool_calls": {"type": ["array", "null"], "items": {"type": "object"}},
             "tool_call_id": {"type": ["string", "null"]},
         },
         "additionalProperties": false,

@@ -106,7 +106,7 @@ pub(super) fn speech() -> Map<String, Value> {
 }
 
 fn off() -> Value {
-    json!({"enum": [false, null], "description": "What upstream keeps has no owner here."})
+    json!({"type": ["boolean", "null"], "description": "`false` or nothing: what upstream keeps has no owner here."})
 }
 
 fn nothing() -> Value {
