@@ -18,6 +18,11 @@ use louver_domain::models::Model;
 use louver_mistral::endpoints::Endpoint;
 use louver_store::models;
 use serde_json::json;
+use std::time::Duration;
+
+/// How often it is looked whether new rules hold, and how long between two looks: two seconds in all.
+const LOOKS: usize = 200;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A model by any of its names, if it is the workspace's own and the key may use it.
 pub(crate) fn own<'a>(caller: &'a Caller, name: &str) -> Option<&'a Model> {
@@ -121,5 +126,18 @@ async fn retire(gateway: &Gateway, visitor: &Visitor, caller: &Caller, model: &M
         request_id: Some(visitor.request_id.to_string()),
         address: Some(visitor.address.to_string()),
     };
-    tx.commit(&event).await.map(|_| ()).map_err(Failure::store)
+    let revision = tx.commit(&event).await.map_err(Failure::store)?;
+    taken_over(gateway, revision).await;
+    Ok(())
+}
+
+/// Waits until the rules of that revision hold on this node, so that whoever deleted a model cannot call it any more when
+/// the answer comes. A node that takes longer than this has other troubles, which it tells.
+async fn taken_over(gateway: &Gateway, revision: i64) {
+    for _ in 0..LOOKS {
+        if gateway.snapshot().revision() >= revision {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
