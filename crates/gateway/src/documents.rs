@@ -18,7 +18,7 @@ use louver_domain::prices::{Price, Terms};
 use louver_domain::time::Timestamp;
 use louver_domain::usage::{Tokens, Units};
 use louver_store::ledger::adjustments::{self, Adjustment, Difference, Reason};
-use louver_store::objects::{self, Object, Shelf};
+use louver_store::objects::{self, Object};
 use louver_store::usage::charged::{self, Charged};
 use louver_store::{Store, StoreError};
 use serde_json::Value;
@@ -122,7 +122,8 @@ impl Documents {
         }
     }
 
-    /// Nothing is due any more only if nothing became due meanwhile.
+    /// Nothing is due any more only of what was looked at: a document that was changed or deleted meanwhile is looked at
+    /// again.
     async fn put_back(
         &self,
         document: &Object,
@@ -130,20 +131,10 @@ impl Documents {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let store = self.gateway.store();
-        objects::put_back(store, document.id, next).await?;
-        let Some(id) = document.upstream_id.as_deref().filter(|_| next.is_none()) else { return Ok(()) };
-        let shelf = Shelf {
-            organization_id: document.owner.organization_id,
-            workspace_id: document.owner.workspace_id,
-            kind: ObjectKind::Document,
-            parent: &document.parent,
-        };
-        match objects::find(store, shelf, id).await? {
-            Some(found) if found.changed_at != document.changed_at && !Known::of(&found).due.is_empty() => {
-                objects::put_back(store, document.id, Some(now)).await
-            }
-            _ => Ok(()),
+        if next.is_none() && objects::finish(store, document).await? {
+            return Ok(());
         }
+        objects::put_back(store, document.id, Some(next.unwrap_or(now))).await
     }
 }
 

@@ -293,6 +293,13 @@ pub async fn put_back(store: &Store, id: ObjectId, next: Option<Timestamp>) -> R
     change(store, sql, vec![next.into(), id.bytes().into()]).await.map(|_| ())
 }
 
+/// The job of a claimed object is done, if nothing has changed it since it was claimed. Answers whether that is so.
+pub async fn finish(store: &Store, object: &Object) -> Result<bool, StoreError> {
+    let sql = "UPDATE objects SET claimed_until = $1 WHERE id = $2 AND changed_at = $3";
+    let values: Vec<Value> = vec![DONE.into(), object.id.bytes().into(), object.changed_at.micros().into()];
+    change(store, sql, values).await
+}
+
 /// Which objects of an organization are listed; `None` does not narrow.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter {
