@@ -113,15 +113,16 @@ impl Writer {
         Self { buffer: BytesMut::new(), written: Some(written) }
     }
 
-    /// Takes the next piece.
-    pub(crate) async fn write(&mut self, mut piece: Bytes) -> Result<(), SpoolError> {
-        while !piece.is_empty() {
+    /// Takes the next bytes.
+    pub(crate) async fn write(&mut self, mut bytes: &[u8]) -> Result<(), SpoolError> {
+        while !bytes.is_empty() {
             if self.buffer.len() >= PIECE {
                 self.flush().await?;
             }
             let room = PIECE.saturating_sub(self.buffer.len());
-            let part = piece.split_to(room.min(piece.len()));
-            self.buffer.extend_from_slice(&part);
+            let (part, rest) = bytes.split_at(room.min(bytes.len()));
+            self.buffer.extend_from_slice(part);
+            bytes = rest;
         }
         Ok(())
     }
@@ -129,9 +130,14 @@ impl Writer {
     async fn flush(&mut self) -> Result<(), SpoolError> {
         let broken = || SpoolError::Disk(io::Error::other("an earlier piece was lost"));
         let mut written = self.written.take().ok_or_else(broken)?;
-        let piece = self.buffer.split().freeze();
-        let done = spawn_blocking(move || written.write(&piece).map(|()| written)).await;
-        self.written = Some(done.map_err(io::Error::other)??);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let write = move || {
+            written.write(&buffer)?;
+            buffer.clear();
+            Ok::<_, SpoolError>((written, buffer))
+        };
+        let (written, buffer) = spawn_blocking(write).await.map_err(io::Error::other)??;
+        (self.written, self.buffer) = (Some(written), buffer);
         Ok(())
     }
 
@@ -189,8 +195,10 @@ impl Spool {
         Some(bytes.slice(at..))
     }
 
-    /// The next piece from there, no longer than `most`; empty at the end. It blocks.
-    pub(crate) fn read(&self, at: u64, most: usize) -> io::Result<Bytes> {
+    /// The next piece from there, no longer than `most`; empty at the end. It blocks. The piece lies in `buffer`, which
+    /// serves for the next one when this one is gone: pieces that each take memory of their own, on whichever thread
+    /// reads them, leave it lying about with all of these threads.
+    fn read(&self, at: u64, most: usize, buffer: &mut BytesMut) -> io::Result<Bytes> {
         match &self.content {
             Content::Memory(_) => {
                 let rest = self.at_hand(at).unwrap_or_default();
@@ -198,22 +206,24 @@ impl Spool {
             }
             Content::Disk(disk) => {
                 let left = usize::try_from(disk.bytes.saturating_sub(at)).unwrap_or(usize::MAX);
-                let mut piece = vec![0; left.min(most)];
-                disk.file.read_exact_at(&mut piece, at)?;
-                Ok(piece.into())
+                buffer.clear();
+                buffer.resize(left.min(most), 0);
+                disk.file.read_exact_at(buffer, at)?;
+                Ok(buffer.split().freeze())
             }
         }
     }
 
-    /// The next piece from there, as long as pieces are. It blocks.
-    pub(crate) fn piece(&self, at: u64) -> io::Result<Bytes> {
-        self.read(at, PIECE)
+    /// The next piece from there, as long as pieces are. It blocks. `buffer` is where it lies.
+    pub(crate) fn piece(&self, at: u64, buffer: &mut BytesMut) -> io::Result<Bytes> {
+        self.read(at, PIECE, buffer)
     }
 
     /// How the file begins.
     pub(crate) async fn start(&self, most: usize) -> io::Result<Bytes> {
         let spool = self.clone();
-        spawn_blocking(move || spool.read(0, most)).await.map_err(io::Error::other)?
+        let read = move || spool.read(0, most, &mut BytesMut::new());
+        spawn_blocking(read).await.map_err(io::Error::other)?
     }
 }
 
@@ -229,7 +239,7 @@ mod tests {
         let bytes: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
         let mut writer = Writer::new(spools);
         for piece in bytes.chunks(step) {
-            writer.write(Bytes::copy_from_slice(piece)).await?;
+            writer.write(piece).await?;
         }
         writer.finish().await
     }
@@ -240,14 +250,17 @@ mod tests {
         let spools = Spools::new(folder.path().join("spool"), 10 << 20);
         for length in [0, 1, PIECE, PIECE + 1, 3 * PIECE, 5 * PIECE + 7] {
             let spool = block_on(spooled(&spools, length, 70_001)).unwrap();
-            let mut read = Vec::new();
+            let (mut read, mut buffer) = (Vec::new(), BytesMut::new());
+            let mut places = std::collections::HashSet::new();
             loop {
-                let piece = spool.piece(read.len() as u64).unwrap();
+                let piece = spool.piece(read.len() as u64, &mut buffer).unwrap();
                 if piece.is_empty() {
                     break;
                 }
+                places.insert(piece.as_ptr());
                 read.extend_from_slice(&piece);
             }
+            assert!(places.len() <= 1, "one buffer serves for all pieces: {places:?}");
             assert_eq!((read.len(), spool.length()), (length, length as u64));
             assert!(read.iter().enumerate().all(|(at, byte)| usize::from(*byte) == at % 251));
             let digest = aws_lc_rs::digest::digest(&SHA256, &read);

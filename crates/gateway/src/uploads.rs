@@ -88,7 +88,7 @@ pub(crate) async fn read(
                 Event::FileStart(head) => writing = Some((head, Writer::new(gateway.spools()))),
                 Event::FileData(data) => {
                     if let Some((_, writer)) = &mut writing {
-                        writer.write(data).await.map_err(unkept)?;
+                        writer.write(&data).await.map_err(unkept)?;
                     }
                 }
                 Event::FileEnd => {

@@ -173,6 +173,17 @@ impl System {
         send(self.address, request("POST", path, key, Some(body.to_string().as_bytes()))).await
     }
 
+    /// A call whose client is gone as soon as upstream has it. The answer must take its time.
+    pub async fn post_and_leave(&self, key: &str, path: &str, body: &Value) {
+        let before = self.simulator.calls();
+        tokio::select! {
+            _ = self.post(key, path, body) => {
+                panic!("it was answered before anybody could leave");
+            }
+            () = eventually(async || (self.simulator.calls() > before).then_some(())) => {}
+        }
+    }
+
     /// A chat of one message with that model.
     pub async fn chat(&self, key: &str, model: &str) -> Answer {
         self.post(key, "/v1/chat/completions", &chat(model)).await
@@ -260,5 +271,5 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() 
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), rounds).await.expect("it happens in time")
+    tokio::time::timeout(Duration::from_secs(60), rounds).await.expect("it happens in time")
 }

@@ -5,7 +5,7 @@ use crate::pipeline::Gateway;
 use crate::reply::{BatchRefusal, Failure};
 use crate::spool::{Spool, Writer};
 use crate::uploads::unkept;
-use bytes::Bytes;
+use bytes::BytesMut;
 use louver_domain::keys::Pepper;
 use louver_mistral::batch::{BatchError, Content, Names, Summary};
 use serde_json::Value;
@@ -60,7 +60,8 @@ pub(crate) async fn check(
     if purpose != Some(BATCH) {
         return Ok(Checked { spool, content: None });
     }
-    let mut lines = LinesRead { spool, at: 0, content: Content::new(KeyNames::new(gateway, caller)) };
+    let content = Content::new(KeyNames::new(gateway, caller));
+    let mut lines = LinesRead { spool, at: 0, buffer: BytesMut::new(), written: Vec::new(), content };
     let mut writer = Writer::new(gateway.spools());
     loop {
         let step = spawn_blocking(move || lines.step()).await.map_err(io::Error::other);
@@ -68,11 +69,13 @@ pub(crate) async fn check(
             tracing::error!(%error, "a file that was set aside cannot be read");
             Failure::NoRoom
         })?;
-        let Step { more, written } = step.map_err(|error| Failure::Batch(BatchRefusal::Unread(error)))?;
-        writer.write(written).await.map_err(unkept)?;
-        match more {
-            More::Lines(rest) => lines = *rest,
-            More::Nothing(summary) => {
+        match step.map_err(|error| Failure::Batch(BatchRefusal::Unread(error)))? {
+            Step::Lines(read) => {
+                lines = *read;
+                writer.write(&lines.written).await.map_err(unkept)?;
+            }
+            Step::End(summary, written) => {
+                writer.write(&written).await.map_err(unkept)?;
                 judge(&summary)?;
                 let content = serde_json::to_value(&summary).ok();
                 return Ok(Checked { spool: writer.finish().await.map_err(unkept)?, content });
@@ -85,32 +88,32 @@ pub(crate) async fn check(
 struct LinesRead {
     spool: Spool,
     at: u64,
+    /// Where that piece lies.
+    buffer: BytesMut,
+    /// What goes upstream for the lines that ended in it.
+    written: Vec<u8>,
     content: Content<KeyNames>,
 }
 
 /// What came of a piece.
-struct Step {
-    more: More,
-    /// What goes upstream for the lines that ended in it.
-    written: Bytes,
-}
-
-enum More {
+enum Step {
+    /// Lines, and there may be more.
     Lines(Box<LinesRead>),
-    Nothing(Summary),
+    /// The end of the file, and what goes upstream for a last line without an end of its own.
+    End(Summary, Vec<u8>),
 }
 
 impl LinesRead {
     /// Reads the next piece. It blocks.
     fn step(mut self) -> io::Result<Result<Step, BatchError>> {
-        let piece = self.spool.piece(self.at)?;
-        let mut written = Vec::new();
+        let piece = self.spool.piece(self.at, &mut self.buffer)?;
+        self.written.clear();
         if piece.is_empty() {
-            let summary = self.content.finish(&mut written);
-            return Ok(summary.map(|it| Step { more: More::Nothing(it), written: written.into() }));
+            let Self { content, mut written, .. } = self;
+            return Ok(content.finish(&mut written).map(|summary| Step::End(summary, written)));
         }
         self.at = self.at.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        let read = self.content.feed(&piece, &mut written);
-        Ok(read.map(|()| Step { more: More::Lines(Box::new(self)), written: written.into() }))
+        let read = self.content.feed(&piece, &mut self.written);
+        Ok(read.map(|()| Step::Lines(Box::new(self))))
     }
 }

@@ -2,10 +2,9 @@
 
 use super::JSON;
 use crate::spool::Spool;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
-use std::convert::identity;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -59,7 +58,7 @@ impl Payload {
 
     /// Its pieces, from the start.
     pub(super) fn pieces(&self) -> Pieces {
-        Pieces { rest: self.clone(), at: 0, reading: None }
+        Pieces { rest: self.clone(), at: 0, buffer: BytesMut::new(), reading: None }
     }
 }
 
@@ -72,7 +71,9 @@ pub(crate) struct Pieces {
     rest: Payload,
     /// How much of the file was handed out.
     at: u64,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    /// Where its pieces lie, one after the other.
+    buffer: BytesMut,
+    reading: Option<JoinHandle<(io::Result<Bytes>, BytesMut)>>,
 }
 
 impl Pieces {
@@ -91,11 +92,15 @@ impl Pieces {
                 (None, Some(reading)) => {
                     let read = ready!(Pin::new(reading).poll(cx));
                     self.reading = None;
-                    read.map_err(io::Error::other).and_then(identity)
+                    read.map_err(io::Error::other).and_then(|(piece, buffer)| {
+                        self.buffer = buffer;
+                        piece
+                    })
                 }
                 (None, none) => {
                     let (file, at) = (file.clone(), self.at);
-                    *none = Some(spawn_blocking(move || file.piece(at)));
+                    let mut buffer = std::mem::take(&mut self.buffer);
+                    *none = Some(spawn_blocking(move || (file.piece(at, &mut buffer), buffer)));
                     continue;
                 }
             };
@@ -142,7 +147,7 @@ mod tests {
         for length in [0, 5, 1 << 20] {
             let spool = runtime.block_on(async {
                 let mut writer = Writer::new(&spools);
-                writer.write(Bytes::from(vec![b'x'; length])).await.unwrap();
+                writer.write(&vec![b'x'; length]).await.unwrap();
                 writer.finish().await.unwrap()
             });
             let (head, tail) = (Bytes::from_static(b"head"), Bytes::from_static(b"tail"));

@@ -297,11 +297,8 @@ async fn a_turn_that_upstream_refuses_begins_no_conversation() {
 #[tokio::test]
 async fn b18_a_client_that_leaves_early_leaves_its_conversation_owned() {
     let place = Place::budgeted().await;
-    let body = start(json!({"metadata": {"simulator": {"fault": "delay", "ms": 100}}})).to_string();
-    let call = request("POST", START, &place.ours, Some(body.as_bytes()));
-    let left =
-        tokio::time::timeout(std::time::Duration::from_millis(30), open(place.system.address, call)).await;
-    drop(left);
+    let body = start(json!({"metadata": {"simulator": {"fault": "delay", "ms": 1000}}}));
+    place.system.post_and_leave(&place.ours, START, &body).await;
     let spent = eventually(async || Some(place.spent().await).filter(|spent| *spent > 0)).await;
     assert_eq!(spent, place.billed());
     let upstream = place.system.simulator.conversations();
