@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use memchr::memchr_iter;
 use tokio::net::TcpStream;
@@ -14,6 +15,7 @@ pub struct Client {
     address: SocketAddr,
     connection: Option<Connection>,
     refusal: Vec<u8>,
+    first_piece: Option<Instant>,
 }
 
 /// What came back.
@@ -30,7 +32,7 @@ pub struct Answer {
 impl Client {
     /// A client that has not connected yet.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, connection: None, refusal: Vec::new() }
+        Self { address, connection: None, refusal: Vec::new(), first_piece: None }
     }
 
     /// Connects now where there is no connection.
@@ -49,6 +51,11 @@ impl Client {
     /// The beginning of the body of the last answer that was not of status 200.
     pub fn refusal(&self) -> String {
         String::from_utf8_lossy(&self.refusal).chars().take(300).collect()
+    }
+
+    /// When the first bytes of the body of the last answer were there.
+    pub fn first_piece(&self) -> Option<Instant> {
+        self.first_piece
     }
 
     /// Sends one request and keeps the body of its answer.
@@ -71,10 +78,12 @@ impl Client {
         };
         let mut answer = Answer { status: head.status(), ..Answer::default() };
         let mut after_newline = false;
-        let refusal = &mut self.refusal;
+        let (refusal, first_piece) = (&mut self.refusal, &mut self.first_piece);
         refusal.clear();
+        *first_piece = None;
         let refused = answer.status != 200;
         let mut taking_stock = |piece: &[u8]| {
+            first_piece.get_or_insert_with(Instant::now);
             let events = blank_lines(piece, &mut after_newline);
             answer.bytes = answer.bytes.saturating_add(piece.len());
             answer.events = answer.events.saturating_add(events);

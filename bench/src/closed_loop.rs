@@ -43,6 +43,9 @@ async fn keep_calling(subject: &Subject, prompt: Prompt, shared: &Shared) {
             sleep(Duration::from_millis(5)).await;
         } else if shared.recording.get() {
             shared.latencies.borrow_mut().record(began.elapsed().as_nanos() as u64);
+            if let Some(at) = client.first_piece() {
+                shared.first_pieces.borrow_mut().record((at - began).as_nanos() as u64);
+            }
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum Metric {
     CpuBurst,
     /// Processor time for each chunk of paced streams.
     CpuPaced,
+    /// Time from the call to the first chunk of a paced stream, median.
+    PacedFirst,
     /// Time from the call to the end of a paced stream, median.
     PacedEnd,
     /// Resident memory before any load.
@@ -47,7 +49,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of the table.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::PerSecond,
         Self::CpuSmall,
         Self::PutOff,
@@ -63,6 +65,7 @@ impl Metric {
         Self::Chunks,
         Self::CpuBurst,
         Self::CpuPaced,
+        Self::PacedFirst,
         Self::PacedEnd,
         Self::Idle,
         Self::Loaded,
@@ -88,6 +91,7 @@ impl Metric {
             Self::Chunks => "chunks/s in bursts, saturated".to_owned(),
             Self::CpuBurst => "CPU µs/chunk in bursts".to_owned(),
             Self::CpuPaced => "CPU µs/chunk paced".to_owned(),
+            Self::PacedFirst => "added p50 µs to first chunk, paced".to_owned(),
             Self::PacedEnd => "added p50 µs to last chunk, paced".to_owned(),
             Self::Idle => "RSS MiB idle".to_owned(),
             Self::Loaded => "RSS MiB loaded".to_owned(),
@@ -99,7 +103,14 @@ impl Metric {
     pub fn added(self) -> bool {
         matches!(
             self,
-            Self::P50 | Self::P99 | Self::P999 | Self::LowP50 | Self::LowP99 | Self::LowP999 | Self::PacedEnd
+            Self::P50
+                | Self::P99
+                | Self::P999
+                | Self::LowP50
+                | Self::LowP99
+                | Self::LowP999
+                | Self::PacedFirst
+                | Self::PacedEnd
         )
     }
 }

@@ -133,7 +133,11 @@ impl Column {
             Phase::Burst => {
                 vec![(Metric::Chunks, per_second(chunks)), (Metric::CpuBurst, cpu_us(all_chunks))]
             }
-            Phase::Paced => vec![(Metric::CpuPaced, cpu_us(all_chunks)), (Metric::PacedEnd, at(0.5))],
+            Phase::Paced => vec![
+                (Metric::CpuPaced, cpu_us(all_chunks)),
+                (Metric::PacedFirst, outcome.first_pieces.quantile_us(0.5)),
+                (Metric::PacedEnd, at(0.5)),
+            ],
         };
         for (metric, value) in values {
             self.push(metric, value);

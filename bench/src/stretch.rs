@@ -41,6 +41,8 @@ pub struct Outcome {
     pub put_off: Option<f64>,
     /// The latencies that counted.
     pub latencies: Histogram,
+    /// Of a closed loop: until the first bytes of the body of the same answers.
+    pub first_pieces: Histogram,
 }
 
 /// What the clients of one load share.
@@ -56,6 +58,8 @@ pub struct Shared {
     pub stopping: Cell<bool>,
     /// The latencies that counted.
     pub latencies: RefCell<Histogram>,
+    /// Until the first bytes of the body of the same answers.
+    pub first_pieces: RefCell<Histogram>,
 }
 
 /// A stretch that has begun.
@@ -92,6 +96,7 @@ impl<'a> Stretch<'a> {
         outcome.all_answers = shared.answers.get();
         outcome.all_events = shared.events.get();
         outcome.latencies = shared.latencies.take();
+        outcome.first_pieces = shared.first_pieces.take();
         Ok(outcome)
     }
 
