@@ -44,6 +44,7 @@ COUNTS = [2, 3, 4, 16, 128, 499, 500, 1_000, 1_900, 1_999, 2_000, 2_001, 100_000
 FIELDS = [
     "model", "stream", "n", "max_tokens", "messages", "prompt", "input", "tools", "guardrails", "service_tier",
     "max_output_tokens", "document", "pages", "document_annotation_format", "bbox_annotation_format", "instructions",
+    "inputs", "store", "completion_args", "voice_id", "ref_audio", "response_format", "agent_id", "handoff_execution",
 ]  # fmt: skip
 UNKNOWN = [
     "models", "fallback_models", "route", "MODEL", "Model", " model", "model ", "model\0", "m\u043edel", "model_name",
@@ -122,7 +123,9 @@ def coerced(rng: Random, document: Pairs, endpoint: Endpoint):
 
 def counted(rng: Random, document: Pairs, endpoint: Endpoint):
     """As `coerced`, on the fields that money depends on."""
-    put(document, rng.choice(["n", "max_tokens", "max_output_tokens", "stream"]), rng.choice([*COERCIBLE, *COUNTS]))
+    name, value = rng.choice(["n", "max_tokens", "max_output_tokens", "stream"]), rng.choice([*COERCIBLE, *COUNTS])
+    arguments = [what for key, what in document if key == "completion_args" and isinstance(what, Pairs)]
+    put(rng.choice([document, *arguments]), name, value)
 
 
 def named(rng: Random, document: Pairs, endpoint: Endpoint):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -17,6 +18,8 @@ TAG = "case-{:08d}"
 TAGGED = re.compile(rb"case-(\d{8})")
 # The model that judges texts here; what guards chats is another one, which not every key may use.
 JUDGE = "mistral-moderation-2411"
+# One of the organization's own: Mistral lists none that everybody may call.
+CLASSIFIER = "house-classifier-1"
 WORDS = ["Say something", "naïve café", "日本語の文", "emoji 🙂 here", 'a "quoted" \\ word', "line\nbreak", "", "{}[],:"]
 
 
@@ -107,6 +110,58 @@ class Ocr(Lenient):
     document_annotation_format: dict[str, Any] | None = None
 
 
+class Speech(Lenient):
+    """`POST /v1/audio/speech`: what is spoken, by whom, and how it comes."""
+
+    input: str
+    stream: bool | None = False
+    voice_id: str | None = None
+    ref_audio: str | None = None
+    response_format: str | None = "mp3"
+
+
+class Chats(BaseModel):
+    """A chat to be classified."""
+
+    model_config = ConfigDict(extra="allow")
+    messages: list[Any]
+
+
+class Classifications(Lenient):
+    """`POST /v1/classifications`."""
+
+    input: str | list[str]
+
+
+class ChatClassifications(Lenient):
+    """`POST /v1/chat/classifications`."""
+
+    input: Chats | list[Chats]
+
+
+class Arguments(BaseModel):
+    """How a conversation is completed."""
+
+    model_config = ConfigDict(extra="allow")
+    max_tokens: int | None = None
+
+
+class Conversation(Lenient):
+    """`POST /v1/conversations`, with a model and not with an agent."""
+
+    inputs: str | list[Any]
+    stream: bool | None = False
+    store: bool | None = True
+    completion_args: Arguments | None = None
+    tools: list[Tool] | None = None
+    guardrails: list[Guardrail] | None = None
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Where chats have it themselves."""
+        return self.completion_args.max_tokens if self.completion_args else None
+
+
 @dataclass(frozen=True)
 class Understood:
     """What a lenient reader makes of a body: all that decides about the call and its price."""
@@ -118,13 +173,13 @@ class Understood:
     tools: tuple[str, ...]
     guards: tuple[str, ...]
     messages: int
-    # What is read: where it is, which pages, and whether they are annotated.
+    # What decides about the price or the owner besides: what is read, spoken or kept.
     document: str = ""
 
 
 def understood(body: Lenient) -> Understood:
     """What upstream understood of a body that it took."""
-    content = getattr(body, "messages", None) or getattr(body, "input", None)
+    content = getattr(body, "messages", None) or getattr(body, "input", None) or getattr(body, "inputs", None)
     guards = [each for guard in getattr(body, "guardrails", None) or [] for each in moderations(guard)]
     n = getattr(body, "n", 1)
     return Understood(
@@ -135,8 +190,22 @@ def understood(body: Lenient) -> Understood:
         tools=tuple(tool.type for tool in getattr(body, "tools", None) or []),
         guards=tuple(guards),
         messages=len(content) if isinstance(content, list) else 1,
-        document=reading(body) if isinstance(body, Ocr) else "",
+        document=besides(body),
     )
+
+
+def besides(body: Lenient) -> str:
+    """What decides about the price or the owner besides models and tokens."""
+    match body:
+        case Ocr():
+            return reading(body)
+        case Speech():
+            return json.dumps([body.input, body.voice_id, body.ref_audio, body.response_format])
+        case ChatClassifications():
+            return str([len(chat.messages) for chat in ([body.input] if isinstance(body.input, Chats) else body.input)])
+        case Conversation():
+            return f"stored: {body.store is not False}"
+    return ""
 
 
 def reading(body: Ocr) -> str:
@@ -248,6 +317,40 @@ def ocr(rng: Random, model: str, tag: str) -> dict:
     return shuffled(rng, {"model": model, "document": document, **{name: fields[name] for name in chosen}})
 
 
+def speech(rng: Random, model: str, tag: str) -> dict:
+    """A sound text to be spoken."""
+    fields = {
+        "stream": rng.choice([True, False]),
+        "response_format": rng.choice(["mp3", "wav", "pcm"]),
+        "ref_audio": "UklGRg==",
+    }
+    chosen = rng.sample(sorted(fields), rng.randrange(4))
+    return shuffled(rng, {"model": model, "input": text(rng, tag), **{name: fields[name] for name in chosen}})
+
+
+def chat_classifications(rng: Random, model: str, tag: str) -> dict:
+    """A sound chat to be classified, or two."""
+    talk = {"messages": [{"role": "user", "content": text(rng, tag)}]}
+    return shuffled(rng, {"model": model, "input": rng.choice([talk, [talk], [talk, talk]])})
+
+
+def conversation(rng: Random, model: str, tag: str) -> dict:
+    """A sound conversation's beginning."""
+    entry = {"type": "message.input", "role": "user", "content": text(rng, tag)}
+    function = {"name": "look_up", "description": "Looks", "parameters": {"type": "object", "properties": {}}}
+    arguments = {"max_tokens": rng.choice([1, 7, 100]), "temperature": 0.5, "stop": ["END"]}
+    fields = {
+        "stream": rng.choice([True, False]),
+        "store": rng.choice([True, False]),
+        "instructions": rng.choice(WORDS),
+        "completion_args": {name: arguments[name] for name in rng.sample(sorted(arguments), rng.randrange(4))},
+        "tools": [{"type": "function", "function": function}],
+    }
+    chosen = rng.sample(sorted(fields), rng.randrange(5))
+    inputs = rng.choice([text(rng, tag), [entry]])
+    return shuffled(rng, {"model": model, "inputs": inputs, **{name: fields[name] for name in chosen}})
+
+
 def shuffled(rng: Random, body: dict) -> dict:
     """The same fields in another order."""
     names = list(body)
@@ -288,6 +391,27 @@ def pages(asked: Understood, usage: dict) -> dict:
     return {"model": asked.model, "pages": [page], "usage_info": {"pages_processed": 1, "doc_size_bytes": 1}}
 
 
+def sound(asked: Understood, usage: dict) -> dict:
+    """The least sound; the same as its last event."""
+    return {"type": "speech.audio.done", "usage": usage} if asked.stream else {"audio_data": "UklGRg=="}
+
+
+def classified(asked: Understood, usage: dict) -> dict:
+    """The least classification."""
+    results = [{"topic": {"scores": {"law": 0.5}}}]
+    return {"id": "x", "model": asked.model, "results": results, "usage": usage}
+
+
+def begun(asked: Understood, usage: dict) -> dict | list[dict]:
+    """The least turn of a conversation of its own; as a stream its first event and its last one."""
+    name = f"conv_{uuid.uuid4().hex}"
+    if asked.stream:
+        started = {"type": "conversation.response.started", "conversation_id": name}
+        return [started, {"type": "conversation.response.done", "usage": usage}]
+    entry = {"object": "entry", "type": "message.output", "role": "assistant", "content": "Yes.", "model": asked.model}
+    return {"object": "conversation.response", "conversation_id": name, "outputs": [entry], "usage": usage}
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One row: a path, its body in two readings, its answer, and names of models that serve it."""
@@ -296,7 +420,8 @@ class Endpoint:
     path: str
     lenient: type[Lenient]
     valid: Callable[[Random, str, str], dict]
-    answer: Callable[[Understood, dict], dict]
+    # A list is the events of a stream.
+    answer: Callable[[Understood, dict], dict | list[dict]]
     # Names that the keys of this test may use there, aliases among them.
     models: tuple[str, ...]
     # Whether a model writes, so that there is a length to bound; and whether tokens are counted at all.
@@ -320,6 +445,14 @@ ENDPOINTS = (
     Endpoint("chat.moderations", "/v1/chat/moderations", ChatModerations, chat_moderations, judged, (JUDGE,),
              writes=False),
     Endpoint("responses", "/v1/responses", Responses, responses, response,
+             ("mistral-small-latest", "mistral-small-2603")),
+    Endpoint("audio.speech", "/v1/audio/speech", Speech, speech, sound,
+             ("voxtral-mini-tts-latest", "voxtral-mini-tts-2603"), writes=False, reads=False),
+    Endpoint("classifications", "/v1/classifications", Classifications, moderations_of, classified, (CLASSIFIER,),
+             writes=False),
+    Endpoint("chat.classifications", "/v1/chat/classifications", ChatClassifications, chat_classifications, classified,
+             (CLASSIFIER,), writes=False),
+    Endpoint("conversations", "/v1/conversations", Conversation, conversation, begun,
              ("mistral-small-latest", "mistral-small-2603")),
     Endpoint("ocr", "/v1/ocr", Ocr, ocr, pages, ("mistral-ocr-latest", "mistral-ocr-4-1"), writes=False, reads=False),
 )  # fmt: skip

@@ -9,10 +9,13 @@ import tempfile
 import time
 import urllib.request
 
-from endpoints import JUDGE
+from endpoints import CLASSIFIER, JUDGE
 
 CREDENTIAL = "upstream-credential-canary"
-MODELS = ["mistral-small-latest", "codestral-latest", "mistral-embed", JUDGE, "mistral-ocr-latest"]
+MODELS = [
+    "mistral-small-latest", "codestral-latest", "mistral-embed", JUDGE, "mistral-ocr-latest", "voxtral-mini-tts-latest",
+    CLASSIFIER,
+]  # fmt: skip
 MODERATION = "mistral-moderation-2603"
 # The most tokens that a call of the bounded key may use, answers times length included.
 MOST_TOKENS = 2_000
@@ -38,6 +41,7 @@ class Louver:
         started = json.loads(self.process.stdout.readline())
         self.url, self._admin_key = started["api_url"], started["admin_key"]
         self.host = self.url.removeprefix("http://")
+        self._add_classifier()
         self.admin("POST", "/v1/gateway/roles", {
             "name": "bounded", "allowed_models": [*MODELS, MODERATION], "max_tokens_per_request": MOST_TOKENS,
         })  # fmt: skip
@@ -46,6 +50,12 @@ class Louver:
         # Each name of a model, and the id that upstream is to be told.
         self.canonical = {name: model["id"] for model in catalogue for name in [model["id"], *model["aliases"]]}
         self.allowed = [self._models_of(key["key"]) for key in self.keys]
+
+    def _add_classifier(self):
+        catalogue = self.admin("GET", "/v1/gateway/models")["data"]
+        judge = next(model for model in catalogue if model["id"] == JUDGE)
+        served = {"endpoints": ["classifications", "chat.classifications"], "name": "Classifier", "family": CLASSIFIER}
+        self.admin("PUT", "/v1/gateway/models", {"models": [*catalogue, {**judge, **served, "id": CLASSIFIER, "aliases": []}]})
 
     def _key(self, **rules) -> dict:
         return self.admin("POST", "/v1/api-keys", {"name": f"differential {rules}"[:60], **rules})

@@ -86,8 +86,9 @@ def handler(notes: Notes, endpoint: Endpoint):
         answer = endpoint.answer(what, usage)
         if not what.stream:
             return JSONResponse(answer)
-        events = f"data: {json.dumps(answer)}\n\ndata: [DONE]\n\n"
-        return StreamingResponse(iter([events]), media_type="text/event-stream")
+        events = answer if isinstance(answer, list) else [answer]
+        lines = [f"data: {event}\n\n" for event in [*map(json.dumps, events), "[DONE]"]]
+        return StreamingResponse(iter(lines), media_type="text/event-stream")
 
     # FastAPI reads the types of a handler to learn what the body is.
     handle.__annotations__ = {"request": Request, "body": endpoint.lenient}
