@@ -16,7 +16,7 @@ from dataclasses import replace
 import letters
 from endpoints import ENDPOINTS, Endpoint, Understood, understood
 from louver import CREDENTIAL, MOST_TOKENS, Louver
-from upstream import Seen, Upstream
+from upstream import Notes, Seen, Upstream, app
 from wire import Line
 
 WORKERS = 8
@@ -37,8 +37,8 @@ def holds(truth, what):
 class Verdict:
     """Judges each request by its answers and by what upstream noted."""
 
-    def __init__(self, louver: Louver, upstream: Upstream):
-        self.louver, self.notes = louver, upstream.notes
+    def __init__(self, louver: Louver, notes: Notes):
+        self.louver, self.notes = louver, notes
 
     def judge(self, case: letters.Case, answers: list) -> str:
         """What became of a request; raises `Wrong`."""
@@ -103,8 +103,8 @@ def first_wins(pairs: list) -> dict:
 class Run:
     """All requests, over a few connections at a time."""
 
-    def __init__(self, arguments, louver: Louver, upstream: Upstream):
-        self.seed, self.louver, self.verdict = arguments.seed, louver, Verdict(louver, upstream)
+    def __init__(self, arguments, louver: Louver, notes: Notes):
+        self.seed, self.louver, self.verdict = arguments.seed, louver, Verdict(louver, notes)
         self.numbers = [arguments.only] if arguments.only is not None else range(arguments.requests)
         self.secrets = [key["key"] for key in louver.keys]
         self.address = tuple(louver.host.rsplit(":", 1))
@@ -176,9 +176,10 @@ def main() -> int:
     # Every suite is told what the one `louver dev` of all suites printed; this one runs its own.
     parser.add_argument("dev", nargs="?")
     arguments = parser.parse_args()
-    upstream = Upstream()
+    notes = Notes()
+    upstream = Upstream(app(notes))
     louver = Louver(arguments.louver, upstream.url)
-    run, begun = Run(arguments, louver, upstream), time.monotonic()
+    run, begun = Run(arguments, louver, notes), time.monotonic()
     try:
         run.all()
         took = time.monotonic() - begun
@@ -188,7 +189,7 @@ def main() -> int:
         upstream.stop()
     return report(arguments, run, {
         f"{len(run.numbers)} requests of seed {arguments.seed} in {took:.0f} s: decided as understood, or refused": run.wrong,
-        "upstream saw nothing that belongs to no request": upstream.notes.untagged,
+        "upstream saw nothing that belongs to no request": notes.untagged,
         "each request that upstream saw is in the usage, once, under its key and model": served != recorded and [
             f"served:   {sorted(served.items())}", f"recorded: {sorted(recorded.items())}",
         ],

@@ -40,7 +40,8 @@ class Notes:
         tags = set(tags_in(seen.raw))
         for tag in tags:
             self.by_tag[tag].append(seen)
-        if not tags:
+        # Louver itself asks for models now and then.
+        if not tags and (seen.method, seen.path, seen.query, seen.raw) != ("GET", "/v1/models", "", b""):
             self.untagged.append(seen)
 
 
@@ -96,13 +97,12 @@ def handler(notes: Notes, endpoint: Endpoint):
 
 
 class Upstream:
-    """The application on a free port, in a thread of its own."""
+    """An application on a free port, in a thread of its own."""
 
-    def __init__(self):
-        self.notes = Notes()
+    def __init__(self, application: FastAPI):
         listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(app(self.notes), log_level="critical", access_log=False, lifespan="off")
+        config = uvicorn.Config(application, log_level="critical", access_log=False, lifespan="off")
         self.server = uvicorn.Server(config)
         run = {"sockets": [listener]}
         self.thread = threading.Thread(target=self.server.run, kwargs=run, daemon=True)
