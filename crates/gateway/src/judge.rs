@@ -62,13 +62,15 @@ pub(crate) fn judge(
     attempt: &Try,
 ) -> Result<Judged, Failure> {
     let endpoint = kind(request.endpoint);
+    let nested: Vec<String> =
+        request.nested_models.iter().chain(&request.mentioned_models).cloned().collect();
     let question = admission::Ask {
         endpoint,
         model: attempt
             .stand_in
             .as_deref()
             .or_else(|| (!request.unnameable).then_some(request.model.as_str())),
-        nested_models: &request.nested_models,
+        nested_models: &nested,
         tools: &request.provider_tools,
         priority: request.priority_tier,
         input_tokens: request.estimated_input_tokens().saturating_add(turn.map_or(0, Turn::estimate)),

@@ -178,7 +178,7 @@ impl Cast<'_> {
         let turn = &mut self.turn;
         turn.prompt = turn.prompt.saturating_add(known.prompt);
         extend(&mut turn.tools, &known.tools);
-        extend(&mut turn.guardrails, &known.guardrails);
+        turn.guardrails.extend(known.guardrails.iter().cloned());
         if !known.args.is_empty() {
             turn.args.clone_from(&known.args);
         }
@@ -237,7 +237,7 @@ impl Cast<'_> {
             let turn = &mut self.turn;
             turn.prompt = turn.prompt.max(version.prompt);
             extend(&mut turn.tools, &version.tools);
-            extend(&mut turn.guardrails, &version.guardrails);
+            cover(&mut turn.guardrails, &version.guardrails);
             next.extend(version.handoffs.iter().cloned());
         }
         self.turn.handoffs |= !next.is_empty();
@@ -259,13 +259,25 @@ fn extend(list: &mut Vec<String>, more: &[String]) {
     }
 }
 
+/// Adds to a list what it lacks of another, counting: each text is then there at least as often as in either. A
+/// guardrail that stands twice runs twice; of two who may speak, only one does at a time.
+fn cover(list: &mut Vec<String>, other: &[String]) {
+    let mut left = list.clone();
+    for one in other {
+        match left.iter().position(|there| there == one) {
+            Some(place) => drop(left.swap_remove(place)),
+            None => list.push(one.clone()),
+        }
+    }
+}
+
 impl Turn {
     /// Puts into the request what it does not say itself: who speaks, with what.
     pub(crate) fn stand_in(&self, request: &mut Request) {
         request.model = self.models.first().cloned().unwrap_or_default();
         request.unnameable = false;
         extend(&mut request.provider_tools, &self.tools);
-        extend(&mut request.nested_models, &self.guardrails);
+        request.nested_models.extend(self.guardrails.iter().cloned());
         request.added_tokens = request.added_tokens.saturating_add(self.prompt);
         let given = request.turn.as_deref().is_some_and(|turn| turn.args_given);
         if request.max_tokens.is_none() && !given && !self.handoffs {
@@ -325,4 +337,25 @@ impl Turn {
 /// Whether what one call may use at most matters for a key.
 fn is_bounded(key: &KeyEntry) -> bool {
     key.budgeted || key.counts_tokens || key.rules.tokens_per_request.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guardrails_are_covered_as_often_as_each_speaker_has_them() {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for (there, other, wanted) in [
+            ("", "a a", "a a"),
+            ("a", "a a b", "a a b"),
+            ("a a", "a", "a a"),
+            ("b", "", "b"),
+            ("a b", "b a", "a b"),
+        ] {
+            let mut list = words(there);
+            cover(&mut list, &words(other));
+            assert_eq!(list, words(wanted), "{there} and {other}");
+        }
+    }
 }

@@ -104,6 +104,8 @@ pub struct Request {
     pub added_tokens: u64,
     /// Models that guardrails name, or use by default.
     pub nested_models: Vec<String>,
+    /// Models that entries of a history name: they are asked for, and none of them runs for it.
+    pub mentioned_models: Vec<String>,
     /// Types of the tools that upstream would run by itself.
     pub provider_tools: Vec<String>,
     /// Objects that it names.
@@ -189,6 +191,7 @@ impl Request {
             images: 0,
             added_tokens: 0,
             nested_models: Vec::new(),
+            mentioned_models: Vec::new(),
             provider_tools: Vec::new(),
             references: Vec::new(),
             hosts: Vec::new(),

@@ -40,7 +40,10 @@ fn a_start_names_a_model_or_an_agent_and_all_that_it_sets_off() {
     assert!(turn.unstored && turn.args_given && turn.tools_given && request.stream);
     assert_eq!((request.max_tokens, request.messages, request.tools), (Some(7), 2, 5));
     assert_eq!(request.provider_tools, ["web_search", "document_library", "connector"]);
-    assert_eq!(request.nested_models, ["mod", "m-1"]);
+    assert_eq!(
+        (&*request.nested_models, &*request.mentioned_models),
+        (&["mod".to_owned()][..], &["m-1".to_owned()][..])
+    );
     let named: Vec<_> = request.references.iter().map(|r| (r.kind, r.id.as_str())).collect();
     let wanted =
         [(ReferenceKind::Agent, "ag_2"), (ReferenceKind::Library, "l-1"), (ReferenceKind::Unowned, "c-1")];

@@ -279,6 +279,10 @@ fn tools_are_functions_or_known_by_name() {
         ("web_search", ""),
         ("web_search_premium", ""),
         ("code_interpreter", r#","tool_configuration":{}"#),
+        (
+            "web_search",
+            r#","tool_configuration":{"include":["a"],"exclude":null,"requires_confirmation":[]}"#,
+        ),
         ("image_generation", ""),
         ("document_library", r#","library_ids":["l1","l2"]"#),
         ("connector", r#","connector_id":"c1","authorization":{"type":"api-key","value":"x"}"#),
@@ -296,6 +300,10 @@ fn tools_are_functions_or_known_by_name() {
         assert_eq!(found, expected, "{tool}");
     }
     for (tool, kind) in [
+        (r#"{"type":"web_search","tool_configuration":[]}"#, "model_attributes_type"),
+        (r#"{"type":"web_search","tool_configuration":{"model":"x"}}"#, "extra_forbidden"),
+        (r#"{"type":"web_search","tool_configuration":{"include":"a"}}"#, "list_type"),
+        (r#"{"type":"web_search","tool_configuration":{"include":[{"model":"x"}]}}"#, "string_type"),
         (r#"{"type":"","function":{}}"#, "union_tag_invalid"),
         (r#"{"type":"Function","function":{}}"#, "union_tag_invalid"),
         (r#"{"type":"functio\u006e ","function":{}}"#, "union_tag_invalid"),

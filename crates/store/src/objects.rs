@@ -77,6 +77,14 @@ pub struct Page {
 /// Objects that no job has claimed are free; those whose job is done stay claimed for ever.
 const DONE: i64 = i64::MAX;
 
+/// When a row was changed: at that time, and in any case later than before. Whoever read it finds every change, also two
+/// in one microsecond, and those of a clock that was set back.
+macro_rules! later {
+    ($at:literal) => {
+        concat!("CASE WHEN changed_at < ", $at, " THEN ", $at, " ELSE changed_at + 1 END")
+    };
+}
+
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -154,8 +162,11 @@ pub async fn confirm(
 ) -> Result<bool, StoreError> {
     let values: Vec<Value> =
         vec![upstream_id.into(), attributes.into(), at.micros().into(), id.bytes().into()];
-    let sql = "UPDATE objects SET upstream_id = $1, attributes = $2, changed_at = $3, state = 'live' \
-               WHERE id = $4 AND state = 'intended'";
+    let sql = concat!(
+        "UPDATE objects SET upstream_id = $1, attributes = $2, state = 'live', changed_at = ",
+        later!("$3"),
+        " WHERE id = $4 AND state = 'intended'"
+    );
     change(store, sql, values).await
 }
 
@@ -172,17 +183,27 @@ pub async fn describe(
     attributes: &str,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
-    // Two changes in one microsecond must differ.
-    let at = at.micros().max(object.changed_at.micros().saturating_add(1));
-    let values: Vec<Value> =
-        vec![attributes.into(), at.into(), object.id.bytes().into(), object.changed_at.micros().into()];
-    let sql = "UPDATE objects SET attributes = $1, changed_at = $2 WHERE id = $3 AND changed_at = $4";
+    let values: Vec<Value> = vec![
+        attributes.into(),
+        at.micros().into(),
+        object.id.bytes().into(),
+        object.changed_at.micros().into(),
+    ];
+    let sql = concat!(
+        "UPDATE objects SET attributes = $1, changed_at = ",
+        later!("$2"),
+        " WHERE id = $3 AND changed_at = $4"
+    );
     change(store, sql, values).await
 }
 
 /// It is deleted. The row stays, for what is still to be billed.
 pub async fn delete(store: &Store, id: ObjectId, at: Timestamp) -> Result<bool, StoreError> {
-    let sql = "UPDATE objects SET state = 'deleted', changed_at = $1 WHERE id = $2 AND state <> 'deleted'";
+    let sql = concat!(
+        "UPDATE objects SET state = 'deleted', changed_at = ",
+        later!("$1"),
+        " WHERE id = $2 AND state <> 'deleted'"
+    );
     change(store, sql, vec![at.micros().into(), id.bytes().into()]).await
 }
 
@@ -194,8 +215,11 @@ pub async fn delete_within(
     parent: &str,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE objects SET state = 'deleted', changed_at = $1 WHERE organization_id = $2 AND kind = $3 \
-               AND parent = $4 AND state <> 'deleted'";
+    let sql = concat!(
+        "UPDATE objects SET state = 'deleted', changed_at = ",
+        later!("$1"),
+        " WHERE organization_id = $2 AND kind = $3 AND parent = $4 AND state <> 'deleted'"
+    );
     let values: Vec<Value> =
         vec![at.micros().into(), organization.bytes().into(), kind.as_str().into(), parent.into()];
     change(store, sql, values).await
@@ -374,14 +398,18 @@ pub async fn adopt_again(tx: &mut Tx, _permit: &Permit, object: &Object) -> Resu
         object.changed_at.micros().into(),
         object.id.bytes().into(),
     ];
-    let sql = "UPDATE objects SET workspace_id = $1, key_id = $2, user_id = $3, credential_id = $4, state = 'live', \
-               changed_at = $5 WHERE id = $6 AND state = 'deleted'";
+    let sql = concat!(
+        "UPDATE objects SET workspace_id = $1, key_id = $2, user_id = $3, credential_id = $4, state = 'live', \
+         changed_at = ",
+        later!("$5"),
+        " WHERE id = $6 AND state = 'deleted'"
+    );
     tx.execute(sql, values).await.map(|_| ())
 }
 
 /// An object belongs to nobody any more, inside the transaction of that deed. The row stays, for what is to be billed.
 pub async fn release(tx: &mut Tx, _permit: &Permit, id: ObjectId, at: Timestamp) -> Result<(), StoreError> {
-    let sql = "UPDATE objects SET state = 'deleted', changed_at = $1 WHERE id = $2";
+    let sql = concat!("UPDATE objects SET state = 'deleted', changed_at = ", later!("$1"), " WHERE id = $2");
     tx.execute(sql, vec![at.micros().into(), id.bytes().into()]).await.map(|_| ())
 }
 

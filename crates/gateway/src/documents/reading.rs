@@ -2,7 +2,7 @@
 //!
 //! Nobody names a model for it: what it costs is the price of the model in the catalogue that serves `libraries`.
 
-use super::{Due, told};
+use super::{Due, Known, told};
 use crate::authn::Caller;
 use crate::credentials::InUse;
 use crate::ledger::{Demand, Shortage, Taken, Verdict, take};
@@ -26,6 +26,8 @@ use std::sync::Arc;
 const ROUNDS: usize = 64;
 /// The name that documents are charged under where the catalogue has no price for them.
 const UNPRICED: &str = "libraries";
+/// Bytes that a page takes at least, in a file that is larger than its pages are expected to be many.
+const BYTES_OF_A_PAGE: u64 = 4096;
 /// More than so many times the most that was set aside, no document can have taken.
 const ABSURD: u64 = 64;
 
@@ -61,14 +63,18 @@ impl Reading {
         gateway: &Gateway,
         visitor: &Visitor,
         caller: &Caller,
-        audio_seconds: u64,
+        document: &Known,
         credential: InUse,
     ) -> Result<Self, Failure> {
         let bounds = gateway.settings().bounds;
-        let units = Units { pages: bounds.document_pages, audio_seconds, ..Units::default() };
+        // What is packed into a file unpacks to more than it has bytes; the settings' figures are for those. But none is
+        // taken to have less in it than a file of its size can plainly hold.
+        let pages = bounds.document_pages.max(document.bytes.div_ceil(BYTES_OF_A_PAGE));
+        let tokens = bounds.document_tokens.max(document.bytes);
+        let units = Units { pages, audio_seconds: document.audio_seconds, ..Units::default() };
         may_be_read(caller, &units, visitor.now)?;
         let Speaker { model, price, price_version } = tariff(caller, visitor.now);
-        let bound = bound(bounds.document_tokens, units, price.as_ref());
+        let bound = bound(tokens, units, price.as_ref());
         let now_micros = gateway.clock().monotonic_micros();
         let place = gateway.usage_place().ok_or(Failure::AccountingUnavailable)?;
         let taken = taken(gateway, caller, bound).await?;

@@ -118,7 +118,6 @@ pub(super) async fn reprocess(deed: &Deed<'_>) -> Result<Response<Body>, Failure
     let document = document(deed).await?;
     let known = Known::of(&document);
     let credential = deed.credential_of(&document)?;
-    let sound = known.audio_seconds;
     // When it was read last, as upstream says now: what is known here may be older than that.
     let target = format!("/v1/libraries/{}/documents/{}", deed.asked.id(), deed.asked.second_id());
     let shown = deed.ask(Method::GET, target, &credential, None).await?;
@@ -126,7 +125,7 @@ pub(super) async fn reprocess(deed: &Deed<'_>) -> Result<Response<Body>, Failure
         return deed.pass_on(&shown);
     }
     let of_ticket = deed.credential_of(&document)?;
-    let mut reading = Reading::reserve(deed.gateway, &deed.visitor, &deed.caller, sound, of_ticket).await?;
+    let mut reading = Reading::reserve(deed.gateway, &deed.visitor, &deed.caller, &known, of_ticket).await?;
     let before = shown.value.get("last_processed_at").and_then(Value::as_str).map(str::to_owned);
     let due = reading.due(Some(before.unwrap_or_default()));
     let (id, request) = (document.id, due.request_id);

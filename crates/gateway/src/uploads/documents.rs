@@ -57,7 +57,7 @@ pub(super) async fn answer(
         target: asked.path(),
         payload: filled.written(None, gateway.entropy()),
     };
-    let mut reading = Reading::reserve(gateway, &visitor, &caller, seconds, credential()?).await?;
+    let mut reading = Reading::reserve(gateway, &visitor, &caller, &known, credential()?).await?;
     let due = reading.due(None);
     // Whether the client waits or not, what upstream says settles it.
     let task = pool.left().clone().spawn(async move {

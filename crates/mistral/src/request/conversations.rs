@@ -155,7 +155,7 @@ impl Reader {
             return self.plain(cursor, &Path::field("model"), &[], "string_type", "a valid string");
         }
         let model = cursor.string()?.decoded().into_owned();
-        self.request.nested_models.push(model);
+        self.request.mentioned_models.push(model);
         Ok(())
     }
 

@@ -88,6 +88,9 @@ impl Reader {
                     let id = reader.needed_string(cursor, &place)?.unwrap_or_default();
                     offer.references.push(Reference { kind: ReferenceKind::Unowned, id });
                 }
+                "tool_configuration" if cursor.kind()? != Kind::Null => {
+                    reader.configuration(cursor, &place)?
+                }
                 _ => cursor.skip()?,
             }
             offer.keys.push(shortened(name));
@@ -97,6 +100,23 @@ impl Reader {
             self.offered(offer, family, path);
         }
         Ok(())
+    }
+
+    /// Which functions of a tool may be called: names of them, and nothing else.
+    fn configuration(&mut self, cursor: &mut Cursor<'_>, path: &Path<'_>) -> Result<(), Fault> {
+        self.object(cursor, path, |reader, cursor, name| {
+            let place = path.member(name);
+            match (name, cursor.kind()?) {
+                ("include" | "exclude" | "requires_confirmation", Kind::Array) => {
+                    reader.strings(cursor, &place).map(|_| ())
+                }
+                ("include" | "exclude" | "requires_confirmation", _) => {
+                    reader.plain(cursor, &place, &[], "list_type", "a valid list")
+                }
+                _ => reader.extra(cursor, &place),
+            }
+        })
+        .map(|_| ())
     }
 
     fn libraries(

@@ -152,6 +152,19 @@ async fn b4_a_conversation_of_another_workspace_is_like_an_unknown_one() {
 }
 
 #[tokio::test]
+async fn a_model_that_a_history_names_costs_nothing_and_must_be_allowed() {
+    let place = Place::budgeted().await;
+    let entry = |model: &str| {
+        json!([{"type": "message.output", "role": "assistant", "content": "x", "model": model},
+            {"type": "message.input", "role": "user", "content": "y"}])
+    };
+    place.started(json!({"inputs": entry(SMALL)})).await;
+    assert_eq!(place.spent().await, place.billed());
+    let body = start(json!({"inputs": entry("nobodys-model")}));
+    place.refused("POST", START, body, (403, "model_not_allowed")).await;
+}
+
+#[tokio::test]
 async fn b4_entries_carry_no_handoffs_and_nothing_that_is_not_known() {
     let place = Place::budgeted().await;
     let id = place.started(json!({})).await;

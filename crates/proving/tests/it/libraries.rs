@@ -2,8 +2,10 @@
 
 use http_body_util::BodyExt;
 use louver_domain::endpoints::EndpointKind;
+use louver_domain::id::WorkspaceId;
 use louver_domain::models::{Model, ModelStatus};
 use louver_domain::money::Money;
+use louver_domain::objects::ObjectKind;
 use louver_domain::prices::Price;
 use louver_domain::time::Timestamp;
 use louver_proving::client::{Answer, open, raw, request, send};
@@ -12,6 +14,8 @@ use louver_proving::system::{Setup, System, UPSTREAM_KEY, eventually};
 use louver_simulator::{Fault, Model as Served};
 use louver_store::ledger::verify;
 use louver_store::models::PricedModel;
+use louver_store::objects::{self, Shelf};
+use louver_store::organizations;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -409,6 +413,28 @@ async fn c15_what_is_read_later_is_charged_at_its_worst_and_made_good() {
     read_later(false).await;
 }
 
+#[tokio::test]
+async fn what_was_changed_and_deleted_in_one_microsecond_is_not_what_was_read() {
+    for postgres in [false, true] {
+        let place = Place::with(Setup { postgres, ..Setup::default() }).await;
+        let library = place.library(&place.ours).await;
+        let document = place.document(&library, b"one").await;
+        let id = |path: &str| path.rsplit_once('/').unwrap().1.to_owned();
+        let store = &place.system.store;
+        let shelf = Shelf {
+            organization_id: organizations::list(store).await.unwrap()[0].id,
+            workspace_id: WorkspaceId::parse(&place.system.workspace).unwrap(),
+            kind: ObjectKind::Document,
+            parent: &id(&library),
+        };
+        let read = objects::find(store, shelf, &id(&document)).await.unwrap().unwrap();
+        assert!(objects::describe(store, &read, "{}", read.changed_at).await.unwrap());
+        assert!(objects::delete(store, read.id, read.changed_at).await.unwrap());
+        assert!(!objects::finish(store, &read).await.unwrap(), "else it would not be looked at again");
+        assert!(!objects::describe(store, &read, "{}", read.changed_at).await.unwrap());
+    }
+}
+
 async fn read_later(postgres: bool) {
     let hold = |config: &mut louver_simulator::Config| config.hold_documents = true;
     let models = vec![tariff(false)];
@@ -475,6 +501,23 @@ async fn c1_c7_what_the_budget_cannot_pay_at_its_worst_is_not_sent_and_refusals_
     assert_eq!((place.sent(), place.spent().await), (Vec::new(), WORST));
     let list = place.ours("GET", &format!("{library}/documents"), Value::Null).await.json();
     assert_eq!(list["data"], json!([]), "b18: what was not confirmed is seen by nobody");
+}
+
+#[tokio::test]
+async fn c1_a_large_document_is_taken_to_hold_what_its_size_can() {
+    let bytes = vec![b'a'; 5_000_000];
+    let worst = 1_221 * PAGE + 5_000_000 * TOKEN;
+    let dollars = |nanos: i64| u64::try_from(nanos).unwrap() / 1_000_000_000;
+    let form = || Form::default().file("a.txt", &bytes);
+    for (budget, status) in [(dollars(worst), 429), (dollars(worst) + 1, 201)] {
+        assert!(dollars(WORST) < budget, "a small one could be paid");
+        let place = Place::budgeted(budget).await;
+        let library = place.library(&place.ours).await;
+        place.sent();
+        let answer = place.upload(&place.ours, &library, form()).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(place.sent().is_empty(), status == 429);
+    }
 }
 
 #[tokio::test]
