@@ -24,6 +24,7 @@ pub mod model_sightings;
 pub mod models;
 mod names;
 pub mod objects;
+pub mod old_secrets;
 pub mod organizations;
 pub mod service_accounts;
 pub mod setup;

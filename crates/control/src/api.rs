@@ -18,6 +18,7 @@ pub(crate) mod model_roles;
 pub(crate) mod model_sightings;
 pub(crate) mod models;
 pub(crate) mod objects;
+pub(crate) mod old_secrets;
 pub(crate) mod organizations;
 pub(crate) mod service_accounts;
 pub(crate) mod simulation;

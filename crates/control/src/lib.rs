@@ -15,9 +15,11 @@ pub mod delivery;
 pub mod error;
 mod intake;
 mod key_holder;
+pub mod last_used;
 pub mod openapi;
 mod page;
 mod reply;
+pub mod rotating;
 pub mod routes;
 mod visible;
 
@@ -72,6 +74,8 @@ pub struct Control {
     pub max_tool_calls: u64,
     /// What this node knows of its audit log.
     pub audit: Arc<auditing::Auditing>,
+    /// The last uses of admin keys that wait to be written down.
+    pub last_used: last_used::LastUsed,
 }
 
 impl Control {
@@ -98,6 +102,7 @@ impl Control {
             servers: Vec::new(),
             max_tool_calls: DEFAULT_TOOL_CALLS,
             audit: Arc::default(),
+            last_used: last_used::LastUsed::default(),
         }
     }
 
@@ -124,6 +129,7 @@ impl Control {
 /// The routes of the admin API.
 fn routes() -> Routes {
     api::keys::routes()
+        .and(api::old_secrets::routes())
         .and(api::budgets::routes())
         .and(api::explain::routes())
         .and(api::actors::routes())

@@ -18,6 +18,7 @@ mod matrix;
 mod me;
 mod members;
 mod objects;
+mod old_secrets;
 mod openapi;
 mod own_keys;
 mod pages;
@@ -140,6 +141,7 @@ async fn house_with(outbound: Outbound) -> House {
         servers: vec!["vllm".into()],
         max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::default(),
+        last_used: crate::last_used::LastUsed::default(),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {

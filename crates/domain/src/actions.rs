@@ -212,6 +212,8 @@ actions! {
     UpdateApiKey "api_key.update", T::ApiKey, Workspace, "A";
     /// A person changes the name or the description of a key of their own.
     RenameOwnApiKey "api_key.rename_own", T::ApiKey, Workspace, "s";
+    /// An API key gets a new secret, and the old one works on for a while.
+    RotateApiKey "api_key.rotate", T::ApiKey, Workspace, "As";
     /// An API key is refused from now on, until enabled.
     DisableApiKey "api_key.disable", T::ApiKey, Workspace, "As";
     /// A disabled API key is accepted again.
@@ -223,6 +225,8 @@ actions! {
     ReadAdminKeys "admin_api_key.read", T::AdminApiKey, Organization, "";
     /// An admin key is made.
     CreateAdminKey "admin_api_key.created", T::AdminApiKey, Organization, "";
+    /// An admin key gets a new secret, and the old one works on for a while.
+    RotateAdminKey "admin_api_key.rotate", T::AdminApiKey, Organization, "";
     /// An admin key is refused for good.
     RevokeAdminKey "admin_api_key.delete", T::AdminApiKey, Organization, "";
 

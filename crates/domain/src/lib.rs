@@ -31,6 +31,7 @@ pub mod models;
 pub mod money;
 pub mod network;
 pub mod objects;
+pub mod old_secrets;
 pub mod organizations;
 pub mod prices;
 pub mod rates;

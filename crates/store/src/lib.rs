@@ -24,6 +24,7 @@ pub mod model_roles;
 pub mod model_sightings;
 pub mod models;
 pub mod objects;
+pub mod old_secrets;
 pub mod organizations;
 pub mod revision;
 pub mod seal;

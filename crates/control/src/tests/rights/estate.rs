@@ -1,7 +1,7 @@
 //! Two workspaces with one of everything in each, and the ids that stand for them in paths and bodies.
 
 use super::super::{House, house};
-use crate::actions::model_sightings;
+use crate::actions::{admin_keys, model_sightings};
 use louver_domain::id::{KeyId, UserId, WorkspaceId};
 use louver_domain::limits::KeyCreation;
 use louver_domain::model_sightings::Listed;
@@ -119,6 +119,7 @@ pub(crate) fn kind(path: &str, parameter: &str) -> &'static str {
         "key" | "key_id" => "key",
         "run_id" => "run",
         "id" if of("/v1/api-keys") || of("/v1/gateway/keys") => "key",
+        "id" if of("/v1/gateway/admin-keys") => "admin_key",
         "id" if of("/v1/gateway/alert-channels") => "alert_channel",
         "id" if of("/v1/gateway/budgets") => "budget",
         "id" if of("/v1/gateway/models") => "model",
@@ -145,7 +146,9 @@ async fn shared(house: &House) -> Names {
     model_sightings::take_in(&house.control, "", true, &[seen]).await.unwrap();
     let object = json!({"kind": "file", "upstream_id": "kept", "workspace_id": house.workspace});
     let object = house.make("/v1/gateway/objects", &object.to_string()).await;
+    let admin_key = admin_keys::create(&house.control, &house.system(), "rotated", None).await.unwrap().0;
     let names = [
+        ("admin_key", admin_key.id.to_string()),
         ("person", person.id.to_string()),
         ("custom_role", text(&role, "id")),
         ("model_role", "tester".to_owned()),

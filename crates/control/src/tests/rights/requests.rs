@@ -4,7 +4,7 @@ use crate::openapi::told;
 use crate::routes::Operation;
 
 /// Method, path and body; names between braces stand for objects of the estate.
-const BODIES: [(&str, &str, &str); 47] = [
+const BODIES: [(&str, &str, &str); 49] = [
     (
         "POST",
         "/v1/admin/api-keys",
@@ -55,6 +55,8 @@ const BODIES: [(&str, &str, &str); 47] = [
     ),
     ("POST", "/v1/api-keys", r#"{"name": "new", "workspace_id": "{workspace}"}"#),
     ("PATCH", "/v1/api-keys/{id}", r#"{"name": "renamed"}"#),
+    ("POST", "/v1/api-keys/{id}/rotate", r#"{"overlap": "1h"}"#),
+    ("POST", "/v1/gateway/admin-keys/{id}/rotate", r#"{"overlap": "1h"}"#),
     (
         "POST",
         "/v1/gateway/alert-channels",
