@@ -37,6 +37,7 @@ const CHAPTERS: [(&str, &str); 18] = [
     ),
     ("gateway.service-accounts", "Accounts of machines."),
     ("gateway.limits", "Limits of workspaces, people and keys."),
+    ("gateway.rotations", "Secrets of keys, and how they are replaced."),
     ("gateway.model-roles", "Which models people may use, and how much of them."),
     ("gateway.policy", "What the rules say to a call, and what other rules would have said."),
     ("gateway.budgets", "Budgets and how they stand."),
