@@ -13,6 +13,7 @@ pub mod auditing;
 pub mod context;
 pub mod delivery;
 pub mod error;
+mod exchange;
 mod intake;
 mod key_holder;
 pub mod openapi;
