@@ -111,6 +111,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         servers: config.upstreams.iter().map(|server| server.name.clone()).collect(),
         max_tool_calls: config.bounds.tool_calls,
         audit: Arc::new(Auditing::new(config.audit.clone())),
+        destinations: config.destinations.clone(),
     });
     let outbound = Arc::clone(&control.outbound);
     let site = config.openapi_access.map(openapi::site).transpose()?;

@@ -25,6 +25,7 @@ pub mod models;
 mod names;
 pub mod objects;
 pub mod organizations;
+pub mod secret_destinations;
 pub mod service_accounts;
 pub mod setup;
 pub mod simulation;

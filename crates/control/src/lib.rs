@@ -12,6 +12,7 @@ mod api;
 pub mod auditing;
 pub mod context;
 pub mod delivery;
+pub mod destinations;
 pub mod error;
 mod exchange;
 mod intake;
@@ -55,7 +56,7 @@ pub struct Control {
     pub entropy: Arc<dyn Entropy>,
     /// Makes the fingerprints of keys.
     pub pepper: Arc<Pepper>,
-    /// Seals upstream credentials and the addresses of alert channels.
+    /// Seals upstream credentials, the addresses of alert channels, and credentials of destinations.
     pub master: Arc<MasterKey>,
     /// The revision that the gateway in this process decides by.
     pub applied: watch::Receiver<i64>,
@@ -73,6 +74,8 @@ pub struct Control {
     pub max_tool_calls: u64,
     /// What this node knows of its audit log.
     pub audit: Arc<auditing::Auditing>,
+    /// What the settings of this node let destinations of secrets do.
+    pub destinations: destinations::Bounds,
 }
 
 impl Control {
@@ -99,6 +102,7 @@ impl Control {
             servers: Vec::new(),
             max_tool_calls: DEFAULT_TOOL_CALLS,
             audit: Arc::default(),
+            destinations: destinations::Bounds::default(),
         }
     }
 
@@ -146,6 +150,7 @@ fn routes() -> Routes {
         .and(api::simulation::routes())
         .and(api::alert_channels::routes())
         .and(api::alerts::routes())
+        .and(api::secret_destinations::routes())
         .and(api::audit::routes())
         .and(api::mistral::routes())
 }

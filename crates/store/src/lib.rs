@@ -27,6 +27,7 @@ pub mod objects;
 pub mod organizations;
 pub mod revision;
 pub mod seal;
+pub mod secret_destinations;
 pub mod service_accounts;
 pub mod snapshot;
 pub mod upstreams;

@@ -313,6 +313,7 @@ fn with_settings(house: House, settings: Settings) -> House {
         servers: Vec::new(),
         max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::new(Auditing::new(settings)),
+        destinations: crate::destinations::Bounds::default(),
     });
     House { app: router(Arc::clone(&control)), control, ..house }
 }
