@@ -165,6 +165,7 @@ fn with_settings(control: Control, config: &Config) -> Result<Control, String> {
         servers: config.upstreams.iter().map(|server| server.name.clone()).collect(),
         max_tool_calls: config.bounds.tool_calls,
         audit: Arc::new(Auditing::new(config.audit.clone())),
+        destinations: config.destinations.clone(),
         ..control
     })
 }

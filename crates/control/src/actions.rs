@@ -26,6 +26,7 @@ mod names;
 pub mod objects;
 pub mod old_secrets;
 pub mod organizations;
+pub mod secret_destinations;
 pub mod service_accounts;
 pub mod setup;
 pub mod simulation;

@@ -20,6 +20,7 @@ pub(crate) mod models;
 pub(crate) mod objects;
 pub(crate) mod old_secrets;
 pub(crate) mod organizations;
+pub(crate) mod secret_destinations;
 pub(crate) mod service_accounts;
 pub(crate) mod simulation;
 pub(crate) mod upstreams;

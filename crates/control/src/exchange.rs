@@ -48,9 +48,9 @@ pub(crate) struct Question<'a> {
 }
 
 /// What was answered, whatever its status.
-#[cfg_attr(not(test), allow(dead_code, reason = "webhooks look at the status alone"))]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    #[cfg_attr(not(test), allow(dead_code, reason = "destinations look at status and body alone"))]
     pub(crate) headers: HeaderMap,
     /// May hold a secret; empty when it was not waited for.
     pub(crate) body: Secret<Vec<u8>>,
@@ -59,7 +59,7 @@ pub(crate) struct Answer {
 /// Why there is no answer. To an admin all but [`Unanswered::Untrusted`] may read the same: what tells one closed door
 /// from another maps the network that Louver stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unanswered {
+pub enum Unanswered {
     /// The address is none, or the policy does not admit it.
     NotAdmitted,
     /// The name is not found, or nobody takes the connection.

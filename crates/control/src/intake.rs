@@ -62,6 +62,13 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ControlError> {
     serde_path_to_error::deserialize(&mut reader).map_err(|error| ControlError::Invalid(fault::of(&error)))
 }
 
+/// Reads a struct out of a member of a body that was read already.
+pub(crate) fn shaped<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ControlError> {
+    let Object(read) =
+        serde_path_to_error::deserialize(value).map_err(|error| ControlError::Invalid(fault::of(&error)))?;
+    Ok(read)
+}
+
 /// The parts of the path; what cannot be read of them is not there.
 pub(crate) struct Named<T>(pub(crate) T);
 

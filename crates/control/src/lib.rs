@@ -12,6 +12,7 @@ mod api;
 pub mod auditing;
 pub mod context;
 pub mod delivery;
+pub mod destinations;
 pub mod error;
 mod exchange;
 mod intake;
@@ -57,7 +58,7 @@ pub struct Control {
     pub entropy: Arc<dyn Entropy>,
     /// Makes the fingerprints of keys.
     pub pepper: Arc<Pepper>,
-    /// Seals upstream credentials and the addresses of alert channels.
+    /// Seals upstream credentials, the addresses of alert channels, and credentials of destinations.
     pub master: Arc<MasterKey>,
     /// The revision that the gateway in this process decides by.
     pub applied: watch::Receiver<i64>,
@@ -77,6 +78,8 @@ pub struct Control {
     pub audit: Arc<auditing::Auditing>,
     /// The last uses of admin keys that wait to be written down.
     pub last_used: last_used::LastUsed,
+    /// What the settings of this node let destinations of secrets do.
+    pub destinations: destinations::Bounds,
 }
 
 impl Control {
@@ -104,6 +107,7 @@ impl Control {
             max_tool_calls: DEFAULT_TOOL_CALLS,
             audit: Arc::default(),
             last_used: last_used::LastUsed::default(),
+            destinations: destinations::Bounds::default(),
         }
     }
 
@@ -152,6 +156,7 @@ fn routes() -> Routes {
         .and(api::simulation::routes())
         .and(api::alert_channels::routes())
         .and(api::alerts::routes())
+        .and(api::secret_destinations::routes())
         .and(api::audit::routes())
         .and(api::mistral::routes())
 }

@@ -28,6 +28,7 @@ pub enum Target {
     Object,
     Alert,
     AlertChannel,
+    SecretDestination,
     AuditLog,
     Admin,
 }
@@ -57,6 +58,7 @@ impl Target {
             Self::Object => "OBJECT",
             Self::Alert => "ALERT",
             Self::AlertChannel => "ALERT_CHANNEL",
+            Self::SecretDestination => "SECRET_DESTINATION",
             Self::AuditLog => "AUDIT_LOG",
             Self::Admin => "ADMIN",
         }
@@ -289,6 +291,17 @@ actions! {
     DeleteAlertChannel "alert_channel.delete", T::AlertChannel, Organization, "";
     /// A test message is sent through an alert channel.
     TestAlertChannel "alert_channel.test", T::AlertChannel, Organization, "";
+
+    /// Destinations of secrets are seen, without their credentials.
+    ReadSecretDestinations "secret_destination.read", T::SecretDestination, Workspace, "A";
+    /// A destination of secrets is made.
+    CreateSecretDestination "secret_destination.create", T::SecretDestination, Workspace, "A";
+    /// A destination of secrets is changed.
+    UpdateSecretDestination "secret_destination.update", T::SecretDestination, Workspace, "A";
+    /// A destination of secrets is removed.
+    DeleteSecretDestination "secret_destination.delete", T::SecretDestination, Workspace, "A";
+    /// A probe is written to a destination of secrets.
+    TestSecretDestination "secret_destination.test", T::SecretDestination, Workspace, "A";
 
     /// The audit log is seen.
     ReadAuditLog "audit_log.read", T::AuditLog, Organization, "";

@@ -39,6 +39,7 @@ pub mod refusal;
 pub mod reserve;
 pub mod roles;
 pub mod secret;
+pub mod secret_destinations;
 pub mod settlement;
 pub mod simulation;
 pub mod storage;

@@ -28,6 +28,7 @@ pub mod old_secrets;
 pub mod organizations;
 pub mod revision;
 pub mod seal;
+pub mod secret_destinations;
 pub mod service_accounts;
 pub mod snapshot;
 pub mod upstreams;

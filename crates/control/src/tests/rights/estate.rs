@@ -123,6 +123,7 @@ pub(crate) fn kind(path: &str, parameter: &str) -> &'static str {
         "id" if of("/v1/gateway/alert-channels") => "alert_channel",
         "id" if of("/v1/gateway/budgets") => "budget",
         "id" if of("/v1/gateway/models") => "model",
+        "id" if of("/v1/gateway/secret-destinations") => "destination",
         "id" if of("/v1/gateway/upstreams") => "upstream",
         "id" if of("/v1/gateway/objects") => "object",
         other => panic!("{path}: what {other} names is not known to these tests: say it in rights/estate.rs"),
@@ -192,8 +193,14 @@ async fn of_workspace(house: &House, name: &str, workspace: WorkspaceId) -> Name
     let budgets = house.get("/v1/gateway/budgets").await.json();
     let mut budgets = budgets["data"].as_array().unwrap().iter();
     let budget = budgets.find(|budget| budget["scope_id"] == workspace.to_string()).unwrap();
+    // Nobody listens there.
+    let settings = json!({"address": "http://127.0.0.1:1", "location": "{id}"});
+    let destination = json!({"name": format!("{name} vault"), "kind": "vault", "workspace_id": workspace,
+        "settings": settings, "credentials": {"token": "canary-token-0"}});
+    let destination = house.make("/v1/gateway/secret-destinations", &destination.to_string()).await;
     let names = [
         ("workspace", workspace.to_string()),
+        ("destination", text(&destination, "id")),
         ("member", member.id.to_string()),
         ("owner", member.id.to_string()),
         ("group", group),
