@@ -3,6 +3,7 @@
 //! `louver.default.toml` at the root of the repository is their documentation; a test holds it against this file.
 
 mod audit;
+mod destinations;
 mod public_url;
 mod smtp;
 mod upstreams;
@@ -14,6 +15,7 @@ pub use upstreams::{Care, Server};
 use louver_control::actions::workspaces::DEFAULT_MAX_ACTIVE;
 use louver_control::auditing;
 use louver_control::delivery::targets::AllowedTargets;
+use louver_control::destinations::Bounds;
 use louver_control::openapi::Access;
 use louver_domain::limits::Region;
 use louver_gateway::CallBounds;
@@ -63,6 +65,9 @@ pub struct File {
     max_active_workspaces: Option<u64>,
     openapi_access: Option<String>,
     webhook_allowed_targets: Vec<String>,
+    destination_allowed_targets: Vec<String>,
+    destination_folders: Vec<PathBuf>,
+    destination_commands: BTreeMap<String, Vec<String>>,
     smtp: smtp::File,
     audit: audit::File,
     tokenizer: Tokenizer,
@@ -156,6 +161,8 @@ pub struct Config {
     pub openapi_access: Option<Access>,
     /// Receivers of webhooks that need not be public: `host:port` or a block of addresses.
     pub webhook_allowed_targets: AllowedTargets,
+    /// What destinations of secrets may do on this node.
+    pub destinations: Bounds,
     /// The mail server for alerts and invitations.
     pub smtp: Option<Smtp>,
     /// Where checkpoints of the audit log go, and how far back it goes.
@@ -322,6 +329,12 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         max_active_workspaces: max_active_workspaces(file.max_active_workspaces, errors),
         openapi_access: openapi_access(file.openapi_access.as_deref(), errors),
         webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
+        destinations: destinations::check(
+            &file.destination_allowed_targets,
+            file.destination_folders,
+            file.destination_commands,
+            errors,
+        ),
         smtp: smtp::check(file.smtp, errors),
         audit: audit::check(file.audit, errors),
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),

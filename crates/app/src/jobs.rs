@@ -6,7 +6,7 @@ use louver_domain::calendar::Window;
 use louver_domain::time::{Clock, Timestamp};
 use louver_gateway::{Batches, Documents, Gateway, Ledger, Lookout, Source};
 use louver_store::ledger::storage;
-use louver_store::{Store, StoreError, keys, revision, snapshot};
+use louver_store::{Store, StoreError, old_secrets, revision, snapshot};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -155,7 +155,7 @@ async fn charge_month(
     Ok(this)
 }
 
-/// Writes down when keys were last used, every `interval` and once more at `stop`.
+/// Writes down when secrets were last used, every `interval` and once more at `stop`.
 pub async fn write_last_used(
     store: Store,
     source: Arc<Source>,
@@ -169,8 +169,8 @@ pub async fn write_last_used(
             () = tokio::time::sleep(interval) => false,
         };
         let used = source.take_last_used();
-        if let Err(error) = keys::save_last_used(&store, &used).await {
-            tracing::error!(%error, keys = used.len(), "last-used times wait to be written");
+        if let Err(error) = old_secrets::save_last_used(&store, &used).await {
+            tracing::error!(%error, secrets = used.len(), "last-used times wait to be written");
             source.put_back_last_used(&used);
         }
         source.forget_unused(clock.monotonic_micros());

@@ -97,21 +97,19 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let rules = snapshot::load(&store).await.map_err(|e| e.to_string())?;
     let (applied, seen) = watch::channel(rules.revision);
     let pepper = Arc::new(master.pepper());
-    let control = Arc::new(Control {
-        store: store.clone(),
-        clock: Arc::clone(&clock),
-        entropy: Arc::clone(&entropy),
-        pepper: Arc::clone(&pepper),
-        master,
-        applied: seen,
+    let control = Control {
         in_hand: Some(Arc::clone(&ledger) as Arc<dyn InHand>),
         upstreams: Some(Arc::clone(&source) as Arc<dyn Watch>),
-        outbound: Arc::new(outbound::from(config)?),
-        max_active_workspaces: config.max_active_workspaces,
-        servers: config.upstreams.iter().map(|server| server.name.clone()).collect(),
-        max_tool_calls: config.bounds.tool_calls,
-        audit: Arc::new(Auditing::new(config.audit.clone())),
-    });
+        applied: seen,
+        ..Control::offline(
+            store.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            Arc::clone(&pepper),
+            master,
+        )
+    };
+    let control = Arc::new(with_settings(control, config)?);
     let outbound = Arc::clone(&control.outbound);
     let site = config.openapi_access.map(openapi::site).transpose()?;
     let fallback = fallback(louver_control::router_with(Arc::clone(&control), site));
@@ -157,6 +155,19 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     node.open(config, &settings).await?;
     outbound.reached_at(public_url(config, node.admin_address.unwrap_or(node.address)));
     Ok(node)
+}
+
+/// The control plane as the settings want it.
+fn with_settings(control: Control, config: &Config) -> Result<Control, String> {
+    Ok(Control {
+        outbound: Arc::new(outbound::from(config)?),
+        max_active_workspaces: config.max_active_workspaces,
+        servers: config.upstreams.iter().map(|server| server.name.clone()).collect(),
+        max_tool_calls: config.bounds.tool_calls,
+        audit: Arc::new(Auditing::new(config.audit.clone())),
+        destinations: config.destinations.clone(),
+        ..control
+    })
 }
 
 /// What the rules of a snapshot are made from.
@@ -227,6 +238,7 @@ impl Beside {
         let mut jobs = vec![
             tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
+            tokio::spawn(louver_control::rotating::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(auditing::run(Arc::clone(&control), writer_stopped.clone())),
             tokio::spawn(jobs::settle_documents(Arc::clone(&gateway), document_poll, stopped.clone())),
             tokio::spawn(jobs::charge_kept_models(

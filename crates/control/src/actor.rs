@@ -2,7 +2,7 @@
 
 use crate::Control;
 use crate::auditing::attempts::{self, Asked};
-use crate::context::{Context, RequestContext};
+use crate::context::{Context, Credential, RequestContext};
 use crate::error::ControlError;
 use crate::routes::AskedFor;
 use axum::extract::{MatchedPath, Request, State};
@@ -11,16 +11,15 @@ use axum::response::Response;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use louver_domain::access::{Actor, Identity, Rights};
-use louver_domain::id::AdminKeyId;
-use louver_domain::keys::{AdminHolder, AdminKey, KeyKind, KeyStatus, read_public_id, same_fingerprint};
-use louver_store::{Tx, admin_keys, grants};
+use louver_domain::keys::{
+    AdminHolder, AdminKey, Fingerprint, KeyKind, KeyStatus, PublicId, read_public_id, same_fingerprint,
+};
+use louver_domain::time::Timestamp;
+use louver_store::old_secrets::Of;
+use louver_store::{Tx, admin_keys, grants, old_secrets};
 use std::sync::Arc;
 
 const API_KEY_HEADER: &str = "x-api-key";
-
-/// The admin key that a request came with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Credential(pub(crate) AdminKeyId);
 
 /// Lets a request through with its [`Actor`] among the extensions, before its body is read; all failures look alike.
 pub(crate) async fn authenticate(
@@ -35,6 +34,9 @@ pub(crate) async fn authenticate(
     };
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let asked = Asked::new(request.method().as_str(), route, request.uri().path(), origin);
+    let address = origin.map(|origin| origin.address);
+    let secret = (credential.key, credential.secret);
+    control.last_used.note(secret, control.clock.now(), address, request.headers());
     request.extensions_mut().insert(actor.clone());
     request.extensions_mut().insert(credential);
     let response = next.run(request).await;
@@ -80,19 +82,21 @@ async fn holder(
     origin: Option<RequestContext>,
 ) -> Result<(Actor, Credential), ControlError> {
     let public_id = read_public_id(KeyKind::Admin, key).ok_or(ControlError::Unauthorized)?;
-    let found = admin_keys::find(&control.store, public_id).await?;
+    let found = find(control, public_id).await?;
     let fingerprint = control.pepper.fingerprint(key);
     // An unknown id is compared too, so that the time does not tell which ids exist.
-    let stored = found.as_ref().map_or([0; 32], |known| known.fingerprint);
+    let stored = found.as_ref().map_or([0; 32], |found| found.fingerprint);
     let same = same_fingerprint(&fingerprint, &stored);
-    let Some(known) = found else {
+    let Some(Found { key: known, retires_at, .. }) = found else {
         let request = origin.map(|origin| origin.request_id.to_string());
         tracing::info!(request_id = request, "an unknown admin key was shown");
         return Err(ControlError::Unauthorized);
     };
+    let now = control.clock.now();
     let reason = match (same, known.status) {
         (false, _) => Some("wrong_secret"),
-        (true, KeyStatus::Active) if known.is_accepted(control.clock.now()) => None,
+        (true, _) if retires_at.is_some_and(|end| end <= now) => Some("rotated"),
+        (true, KeyStatus::Active) if known.is_accepted(now) => None,
         (true, KeyStatus::Active) => Some("expired"),
         (true, status) => Some(status.as_str()),
     };
@@ -104,7 +108,26 @@ async fn holder(
     if matches!(actor, Err(ControlError::Unauthorized)) {
         attempts::not_accepted(control, &known, "holder_is_gone", origin);
     }
-    actor.map(|actor| (actor, Credential(known.id)))
+    actor.map(|actor| (actor, Credential { key: known.id, secret: public_id }))
+}
+
+/// An admin key by one of its secrets.
+struct Found {
+    key: AdminKey,
+    fingerprint: Fingerprint,
+    /// From when on this secret is refused.
+    retires_at: Option<Timestamp>,
+}
+
+async fn find(control: &Control, public_id: PublicId) -> Result<Option<Found>, ControlError> {
+    if let Some(key) = admin_keys::find(&control.store, public_id).await? {
+        return Ok(Some(Found { fingerprint: key.fingerprint, key, retires_at: None }));
+    }
+    let Some((id, old)) = old_secrets::find_admin(&control.store, public_id).await? else {
+        return Ok(None);
+    };
+    let key = admin_keys::get(&control.store, id).await?;
+    Ok(key.map(|key| Found { key, fingerprint: old.fingerprint, retires_at: old.retires_at }))
 }
 
 /// Inside a deed's transaction: the key of the request is still accepted, and whoever it stands for may do what they could
@@ -114,10 +137,17 @@ pub(crate) async fn must_be_unchanged(
     context: &Context,
     tx: &mut Tx,
 ) -> Result<(), ControlError> {
-    let Some(id) = context.credential else { return Ok(()) };
+    let Some(credential) = context.credential else { return Ok(()) };
     let organization = context.organization_id();
-    let key = admin_keys::load(tx, organization, id).await?;
-    let key = key.filter(|key| key.is_accepted(control.clock.now())).ok_or(ControlError::Unauthorized)?;
+    let now = control.clock.now();
+    let key = admin_keys::load(tx, organization, credential.key).await?;
+    let key = key.filter(|key| key.is_accepted(now)).ok_or(ControlError::Unauthorized)?;
+    if key.public_id != credential.secret {
+        let secrets = old_secrets::load(tx, organization, Of::Admin(key.id)).await?;
+        let old = secrets.into_iter().flat_map(|secrets| secrets.old);
+        let mut same = old.filter(|old| old.public_id == credential.secret && old.is_accepted(now));
+        same.next().ok_or(ControlError::Unauthorized)?;
+    }
     let rights = match key.holder {
         AdminHolder::Organization => Some(Rights::all()),
         AdminHolder::User(id) => grants::load_rights_of(tx, organization, id).await?.map(|found| found.1),

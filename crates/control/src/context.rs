@@ -1,7 +1,6 @@
 //! Who asks, from where, when, and under which condition: what every action is given.
 
 use crate::Control;
-use crate::actor::Credential;
 use crate::error::ControlError;
 use crate::reply;
 use axum::extract::FromRequestParts;
@@ -9,6 +8,7 @@ use http::header::IF_MATCH;
 use http::request::Parts;
 use louver_domain::access::Actor;
 use louver_domain::id::{AdminKeyId, OrganizationId, RequestId};
+use louver_domain::keys::PublicId;
 use louver_domain::time::Timestamp;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -23,6 +23,15 @@ pub struct RequestContext {
     pub address: IpAddr,
 }
 
+/// The admin key that a request came with.
+#[derive(Clone, Copy, Debug)]
+pub struct Credential {
+    /// The key.
+    pub key: AdminKeyId,
+    /// Which of its secrets.
+    pub secret: PublicId,
+}
+
 /// What an action is given besides its input.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -33,7 +42,7 @@ pub struct Context {
     /// When.
     pub now: Timestamp,
     /// The admin key that the request came with; none when the program acts by itself.
-    pub credential: Option<AdminKeyId>,
+    pub credential: Option<Credential>,
     /// The value of `If-Match`: change only what still looks like that.
     pub if_match: Option<String>,
 }
@@ -70,7 +79,7 @@ impl FromRequestParts<Arc<Control>> for Context {
             actor,
             origin: parts.extensions.get::<RequestContext>().copied(),
             now: control.clock.now(),
-            credential: parts.extensions.get::<Credential>().map(|credential| credential.0),
+            credential: parts.extensions.get::<Credential>().copied(),
             if_match: parts.headers.contains_key(IF_MATCH).then_some(if_match),
         })
     }

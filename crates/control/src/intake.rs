@@ -6,6 +6,7 @@ pub(crate) mod values;
 
 use crate::Control;
 use crate::error::ControlError;
+use axum::body::Bytes;
 use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::request::Parts;
@@ -24,17 +25,34 @@ impl<T: DeserializeOwned> FromRequest<Arc<Control>> for Body<T> {
     type Rejection = ControlError;
 
     async fn from_request(request: Request, _: &Arc<Control>) -> Result<Self, ControlError> {
-        let body = request.into_body();
-        if body.size_hint().lower() > u64::try_from(LARGEST_BODY).unwrap_or(u64::MAX) {
-            return Err(ControlError::TooLarge);
-        }
-        let collected = Limited::new(body, LARGEST_BODY).collect().await;
-        let bytes = collected.map_err(|error| match error.is::<LengthLimitError>() {
-            true => ControlError::TooLarge,
-            false => ControlError::BrokenBody,
-        })?;
-        read(&bytes.to_bytes()).map(Self)
+        read(&collect(request).await?).map(Self)
     }
+}
+
+/// The same, where no body at all is an empty object.
+pub(crate) struct BodyIfAny<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Control>> for BodyIfAny<T> {
+    type Rejection = ControlError;
+
+    async fn from_request(request: Request, _: &Arc<Control>) -> Result<Self, ControlError> {
+        let bytes = collect(request).await?;
+        let text: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &bytes };
+        read(text).map(Self)
+    }
+}
+
+async fn collect(request: Request) -> Result<Bytes, ControlError> {
+    let body = request.into_body();
+    if body.size_hint().lower() > u64::try_from(LARGEST_BODY).unwrap_or(u64::MAX) {
+        return Err(ControlError::TooLarge);
+    }
+    let collected = Limited::new(body, LARGEST_BODY).collect().await;
+    let collected = collected.map_err(|error| match error.is::<LengthLimitError>() {
+        true => ControlError::TooLarge,
+        false => ControlError::BrokenBody,
+    })?;
+    Ok(collected.to_bytes())
 }
 
 /// Reads one JSON document of a known shape.
@@ -42,6 +60,13 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ControlError> {
     louver_mistral::json::check(bytes).map_err(ControlError::Json)?;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| ControlError::Invalid(fault::of(&error)))
+}
+
+/// Reads a struct out of a member of a body that was read already.
+pub(crate) fn shaped<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ControlError> {
+    let Object(read) =
+        serde_path_to_error::deserialize(value).map_err(|error| ControlError::Invalid(fault::of(&error)))?;
+    Ok(read)
 }
 
 /// The parts of the path; what cannot be read of them is not there.

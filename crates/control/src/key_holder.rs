@@ -7,9 +7,9 @@ use crate::error::ControlError;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use louver_domain::admission::Refusal;
-use louver_domain::keys::{ApiKey, KeyKind, read_public_id, same_fingerprint};
+use louver_domain::keys::{ApiKey, Fingerprint, KeyKind, PublicId, read_public_id, same_fingerprint};
 use louver_domain::workspaces::Workspace;
-use louver_store::{keys, workspaces};
+use louver_store::{keys, old_secrets, workspaces};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -37,13 +37,26 @@ impl FromRequestParts<Arc<Control>> for KeyHolder {
 /// The key behind a secret; all failures look alike.
 async fn authenticate(control: &Control, secret: &str) -> Result<ApiKey, ControlError> {
     let public_id = read_public_id(KeyKind::Api, secret).ok_or(ControlError::Unauthorized)?;
-    let found = keys::find(&control.store, public_id).await?;
+    let found = find(control, public_id).await?;
     let fingerprint = control.pepper.fingerprint(secret);
     // An unknown id is compared too, so that the time does not tell which ids exist.
-    let stored = found.as_ref().map_or([0; 32], |known| known.fingerprint);
+    let stored = found.as_ref().map_or([0; 32], |(_, fingerprint)| *fingerprint);
     let same = same_fingerprint(&fingerprint, &stored);
-    let accepted = found.filter(|key| same && key.is_accepted(control.clock.now()));
-    accepted.ok_or(ControlError::Unauthorized)
+    let accepted = found.filter(|(key, _)| same && key.is_accepted(control.clock.now()));
+    accepted.map(|(key, _)| key).ok_or(ControlError::Unauthorized)
+}
+
+/// The key with a secret of that public id that is not retired, and what the secret is compared with.
+async fn find(control: &Control, public_id: PublicId) -> Result<Option<(ApiKey, Fingerprint)>, ControlError> {
+    if let Some(key) = keys::find(&control.store, public_id).await? {
+        let fingerprint = key.fingerprint;
+        return Ok(Some((key, fingerprint)));
+    }
+    let old = old_secrets::find(&control.store, public_id).await?;
+    let Some((id, old)) = old.filter(|(_, old)| old.is_accepted(control.clock.now())) else {
+        return Ok(None);
+    };
+    Ok(keys::find_by_id(&control.store, id).await?.map(|key| (key, old.fingerprint)))
 }
 
 /// The rules that hold for every call of a key, in the order and the words in which the gateway says them.

@@ -12,12 +12,16 @@ mod api;
 pub mod auditing;
 pub mod context;
 pub mod delivery;
+pub mod destinations;
 pub mod error;
+mod exchange;
 mod intake;
 mod key_holder;
+pub mod last_used;
 pub mod openapi;
 mod page;
 mod reply;
+pub mod rotating;
 pub mod routes;
 mod visible;
 
@@ -54,7 +58,7 @@ pub struct Control {
     pub entropy: Arc<dyn Entropy>,
     /// Makes the fingerprints of keys.
     pub pepper: Arc<Pepper>,
-    /// Seals upstream credentials and the addresses of alert channels.
+    /// Seals upstream credentials, the addresses of alert channels, and credentials of destinations.
     pub master: Arc<MasterKey>,
     /// The revision that the gateway in this process decides by.
     pub applied: watch::Receiver<i64>,
@@ -72,6 +76,10 @@ pub struct Control {
     pub max_tool_calls: u64,
     /// What this node knows of its audit log.
     pub audit: Arc<auditing::Auditing>,
+    /// The last uses of admin keys that wait to be written down.
+    pub last_used: last_used::LastUsed,
+    /// What the settings of this node let destinations of secrets do.
+    pub destinations: destinations::Bounds,
 }
 
 impl Control {
@@ -98,6 +106,8 @@ impl Control {
             servers: Vec::new(),
             max_tool_calls: DEFAULT_TOOL_CALLS,
             audit: Arc::default(),
+            last_used: last_used::LastUsed::default(),
+            destinations: destinations::Bounds::default(),
         }
     }
 
@@ -124,6 +134,7 @@ impl Control {
 /// The routes of the admin API.
 fn routes() -> Routes {
     api::keys::routes()
+        .and(api::old_secrets::routes())
         .and(api::budgets::routes())
         .and(api::explain::routes())
         .and(api::actors::routes())
@@ -145,6 +156,7 @@ fn routes() -> Routes {
         .and(api::simulation::routes())
         .and(api::alert_channels::routes())
         .and(api::alerts::routes())
+        .and(api::secret_destinations::routes())
         .and(api::audit::routes())
         .and(api::mistral::routes())
 }

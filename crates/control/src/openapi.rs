@@ -1,6 +1,7 @@
 //! The description of the API (OpenAPI 3.1), made from the table of routes and the types they read and answer.
 
 pub mod about;
+pub(crate) mod destinations;
 pub(crate) mod mistral;
 pub(crate) mod page;
 mod refusals;
@@ -25,7 +26,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const MISTRAL: [&str; 2] = ["/v1/admin/", "/v1/users/me"];
 
 /// The chapters of the admin side, in their order.
-const CHAPTERS: [(&str, &str); 18] = [
+const CHAPTERS: [(&str, &str); 19] = [
     ("api-keys", "API keys, the short way."),
     ("gateway.organization", "The organization."),
     ("gateway.workspaces", "Workspaces, and who belongs to them."),
@@ -37,6 +38,7 @@ const CHAPTERS: [(&str, &str); 18] = [
     ),
     ("gateway.service-accounts", "Accounts of machines."),
     ("gateway.limits", "Limits of workspaces, people and keys."),
+    ("gateway.rotations", "Secrets of keys, and how they are replaced."),
     ("gateway.model-roles", "Which models people may use, and how much of them."),
     ("gateway.policy", "What the rules say to a call, and what other rules would have said."),
     ("gateway.budgets", "Budgets and how they stand."),
@@ -44,13 +46,14 @@ const CHAPTERS: [(&str, &str); 18] = [
     ("gateway.audit", "The audit log with all that it holds."),
     ("gateway.alerts", "What was raised."),
     ("gateway.alert-channels", "Where alerts are sent."),
+    ("gateway.secret-destinations", "Where secrets of keys are written to."),
     ("gateway.models", "The models and what they cost."),
     ("gateway.upstreams", "Credentials for upstream."),
     ("gateway.objects", "What upstream keeps, and whose it is."),
 ];
 
 /// Shapes whose fields mean the same as those of another, which says what.
-const ALIKE: [(&str, &str); 9] = [
+const ALIKE: [(&str, &str); 10] = [
     ("LimitsPatch", "Limits"),
     ("ApiKeyPatch", "NewApiKey"),
     ("ApiKey", "NewApiKey"),
@@ -60,6 +63,7 @@ const ALIKE: [(&str, &str); 9] = [
     ("NewPrice", "Price"),
     ("UpstreamPatch", "NewUpstream"),
     ("AlertChannelPatch", "NewAlertChannel"),
+    ("SecretDestinationPatch", "NewSecretDestination"),
 ];
 
 /// A description in the making. Each side of the program adds the operations that it answers.

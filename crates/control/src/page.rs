@@ -51,6 +51,11 @@ impl<T> Page<T> {
         Ok(Self::of_one_more(all.into_iter().skip(start).take(keep).collect(), asked.limit))
     }
 
+    /// What is on the page.
+    pub(crate) fn items(&self) -> &[T] {
+        &self.data
+    }
+
     /// The same page with each item shown.
     pub(crate) fn map<U>(self, show: impl FnMut(T) -> U) -> Page<U> {
         Page { object: self.object, data: self.data.into_iter().map(show).collect(), has_more: self.has_more }

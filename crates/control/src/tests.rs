@@ -18,6 +18,7 @@ mod matrix;
 mod me;
 mod members;
 mod objects;
+mod old_secrets;
 mod openapi;
 mod own_keys;
 mod pages;
@@ -25,6 +26,7 @@ mod people;
 mod permissions;
 mod resources;
 mod rights;
+mod secret_destinations;
 mod simulation;
 mod usage;
 mod users;
@@ -33,6 +35,8 @@ mod workspaces;
 use crate::actions::{admin_keys, commit_all, setup};
 use crate::context::{Context, RequestContext};
 use crate::delivery::Outbound;
+use crate::delivery::targets::AllowedTargets;
+use crate::destinations::Bounds;
 use crate::{Control, router};
 use axum::Router;
 use axum::body::Body;
@@ -113,6 +117,25 @@ async fn house() -> House {
     house_with(Outbound::default()).await
 }
 
+/// Destinations on this machine, in the house's own folder, and two commands.
+fn bounds(dir: &tempfile::TempDir) -> Bounds {
+    let command =
+        |name: &str, words: &[&str]| (name.to_owned(), words.iter().map(|w| (*w).to_owned()).collect());
+    let (folder, told) = (dir.path().join("keys"), dir.path().join("told"));
+    std::fs::create_dir(&folder).unwrap();
+    // Keeps what it is told, and what it is given.
+    let keep = "env | sort > \"$0\"; cat >> \"$0\"";
+    Bounds {
+        allowed: AllowedTargets::parse(&["127.0.0.0/8".into()]).unwrap(),
+        folders: vec![folder],
+        commands: [
+            command("keep", &["/bin/sh", "-c", keep, told.to_str().unwrap()]),
+            command("fail", &["/bin/sh", "-c", "exit 3"]),
+        ]
+        .into(),
+    }
+}
+
 async fn house_with(outbound: Outbound) -> House {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(Hands(AtomicI64::new(Timestamp::parse("2026-11-21T02:31:58.5Z").unwrap().micros())));
@@ -140,6 +163,8 @@ async fn house_with(outbound: Outbound) -> House {
         servers: vec!["vllm".into()],
         max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::default(),
+        last_used: crate::last_used::LastUsed::default(),
+        destinations: bounds(&dir),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {
@@ -255,7 +280,8 @@ impl House {
     /// Everything that is on disk.
     async fn disk(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.dir.path()).unwrap();
-        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+        let files = files.map(|file| file.unwrap().path()).filter(|path| path.is_file());
+        files.flat_map(|file| std::fs::read(file).unwrap()).collect()
     }
 }
 

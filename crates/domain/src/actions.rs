@@ -28,6 +28,7 @@ pub enum Target {
     Object,
     Alert,
     AlertChannel,
+    SecretDestination,
     AuditLog,
     Admin,
 }
@@ -57,6 +58,7 @@ impl Target {
             Self::Object => "OBJECT",
             Self::Alert => "ALERT",
             Self::AlertChannel => "ALERT_CHANNEL",
+            Self::SecretDestination => "SECRET_DESTINATION",
             Self::AuditLog => "AUDIT_LOG",
             Self::Admin => "ADMIN",
         }
@@ -212,6 +214,8 @@ actions! {
     UpdateApiKey "api_key.update", T::ApiKey, Workspace, "A";
     /// A person changes the name or the description of a key of their own.
     RenameOwnApiKey "api_key.rename_own", T::ApiKey, Workspace, "s";
+    /// An API key gets a new secret, and the old one works on for a while.
+    RotateApiKey "api_key.rotate", T::ApiKey, Workspace, "As";
     /// An API key is refused from now on, until enabled.
     DisableApiKey "api_key.disable", T::ApiKey, Workspace, "As";
     /// A disabled API key is accepted again.
@@ -223,6 +227,8 @@ actions! {
     ReadAdminKeys "admin_api_key.read", T::AdminApiKey, Organization, "";
     /// An admin key is made.
     CreateAdminKey "admin_api_key.created", T::AdminApiKey, Organization, "";
+    /// An admin key gets a new secret, and the old one works on for a while.
+    RotateAdminKey "admin_api_key.rotate", T::AdminApiKey, Organization, "";
     /// An admin key is refused for good.
     RevokeAdminKey "admin_api_key.delete", T::AdminApiKey, Organization, "";
 
@@ -285,6 +291,17 @@ actions! {
     DeleteAlertChannel "alert_channel.delete", T::AlertChannel, Organization, "";
     /// A test message is sent through an alert channel.
     TestAlertChannel "alert_channel.test", T::AlertChannel, Organization, "";
+
+    /// Destinations of secrets are seen, without their credentials.
+    ReadSecretDestinations "secret_destination.read", T::SecretDestination, Workspace, "A";
+    /// A destination of secrets is made.
+    CreateSecretDestination "secret_destination.create", T::SecretDestination, Workspace, "A";
+    /// A destination of secrets is changed.
+    UpdateSecretDestination "secret_destination.update", T::SecretDestination, Workspace, "A";
+    /// A destination of secrets is removed.
+    DeleteSecretDestination "secret_destination.delete", T::SecretDestination, Workspace, "A";
+    /// A probe is written to a destination of secrets.
+    TestSecretDestination "secret_destination.test", T::SecretDestination, Workspace, "A";
 
     /// The audit log is seen.
     ReadAuditLog "audit_log.read", T::AuditLog, Organization, "";

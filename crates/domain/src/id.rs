@@ -147,6 +147,9 @@ typed_id!(
     /// An invitation into an organization.
     InvitationId, "inv");
 typed_id!(
+    /// A place outside that secrets of keys are written to.
+    SecretDestinationId, "dest");
+typed_id!(
     /// One audit event.
     EventId, "evt");
 

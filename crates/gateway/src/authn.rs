@@ -1,17 +1,19 @@
 //! Who calls: the bearer key is looked up in the snapshot, before anything else of the request is read.
 
-use crate::pipeline::Gateway;
-use crate::snapshot::{KeyEntry, Snapshot};
+use crate::pipeline::{Gateway, Visitor};
+use crate::snapshot::{KeyEntry, SecretEntry, Snapshot};
 use http::{HeaderMap, header};
 use louver_domain::keys::{KeyKind, read_public_id, same_fingerprint};
 use louver_domain::time::Timestamp;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// A caller whose key was accepted, with the rules that hold for it.
+#[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) key: Arc<KeyEntry>,
+    /// The one of the key's secrets that the call came with.
+    pub(crate) secret: Arc<SecretEntry>,
 }
 
 /// The credential is missing, doubled, malformed, unknown, wrong, expired, revoked or disabled: one answer for all.
@@ -22,31 +24,35 @@ pub(crate) struct Unauthorized;
 pub(crate) fn authenticate(
     gateway: &Gateway,
     headers: &HeaderMap,
-    now: Timestamp,
+    visitor: &Visitor,
 ) -> Result<Caller, Unauthorized> {
     let secret = bearer(headers).ok_or(Unauthorized)?;
     let public_id = read_public_id(KeyKind::Api, secret).ok_or(Unauthorized)?;
     let snapshot = gateway.snapshot();
     let fingerprint = gateway.pepper().fingerprint(secret);
-    let Some(key) = snapshot.find_key(public_id) else {
+    let Some((key, known)) = snapshot.find_key(public_id) else {
         // The same work for an unknown id as for a wrong secret.
         std::hint::black_box(same_fingerprint(&fingerprint, &[0; 32]));
         return Err(Unauthorized);
     };
-    let key = Arc::clone(key);
-    if !same_fingerprint(&fingerprint, &key.fingerprint) || !key.is_accepted(now) {
+    let (key, known) = (Arc::clone(key), Arc::clone(known));
+    let same = same_fingerprint(&fingerprint, &known.fingerprint);
+    if !same || !key.is_accepted(visitor.now) || !known.is_accepted(visitor.now) {
         return Err(Unauthorized);
     }
-    key.last_used.store(now.micros(), Ordering::Relaxed);
-    Ok(Caller { snapshot, key })
+    known.last_used.note(visitor.now, visitor.address, headers);
+    Ok(Caller { snapshot, key, secret: known })
 }
 
-/// The caller as the rules have it now, if its key is still accepted: for what goes on for long.
+/// The caller as the rules have it now, if its key is still accepted with the secret that it came with: for what goes on
+/// for long.
 pub(crate) fn again(gateway: &Gateway, caller: &Caller, now: Timestamp) -> Result<Caller, Unauthorized> {
     let snapshot = gateway.snapshot();
-    let key = snapshot.find_key(caller.key.public_id).map(Arc::clone).ok_or(Unauthorized)?;
-    let same = key.id == caller.key.id && key.fingerprint == caller.key.fingerprint;
-    if same && key.is_accepted(now) { Ok(Caller { snapshot, key }) } else { Err(Unauthorized) }
+    let (key, secret) = snapshot.find_key(caller.secret.public_id).ok_or(Unauthorized)?;
+    let (key, secret) = (Arc::clone(key), Arc::clone(secret));
+    let same = key.id == caller.key.id && secret.fingerprint == caller.secret.fingerprint;
+    let accepted = same && key.is_accepted(now) && secret.is_accepted(now);
+    if accepted { Ok(Caller { snapshot, key, secret }) } else { Err(Unauthorized) }
 }
 
 /// The token of the one and only credential: `Authorization: Bearer <token>`, one space, nothing beside it.

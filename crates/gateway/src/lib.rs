@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod head_check;
 mod intake;
 mod judge;
+mod last_used;
 mod ledger;
 mod listing;
 mod model_sightings;

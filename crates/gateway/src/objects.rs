@@ -82,7 +82,7 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = request.into_parts();
-    let caller = authenticate(gateway, &head.headers, visitor.now)?;
+    let caller = authenticate(gateway, &head.headers, &visitor)?;
     let allowance = match asked.endpoint {
         // It meets the rates together with the budgets, once.
         Endpoint::CreateBatchJob => {

@@ -253,7 +253,7 @@ impl Gateway {
         asked: &Asked<'_>,
         request: &Request<Incoming>,
     ) -> Result<Response<Body>, Failure> {
-        let caller = authenticate(self, request.headers(), visitor.now)?;
+        let caller = authenticate(self, request.headers(), &visitor)?;
         edge::no_body(request.headers())?;
         let allowance = admit_free(self, &visitor, &caller, EndpointKind::Models)?;
         if asked.endpoint == Endpoint::ListModels {
@@ -276,7 +276,7 @@ impl Gateway {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Failure> {
         let (head, body) = request.into_parts();
-        let caller = authenticate(self, &head.headers, visitor.now)?;
+        let caller = authenticate(self, &head.headers, &visitor)?;
         edge::no_query(&head.uri)?;
         louver_domain::admission::may_call(&caller.key.rules, visitor.address, kind(asked.endpoint))
             .map_err(Failure::Refused)?;

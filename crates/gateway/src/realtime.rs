@@ -37,7 +37,7 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Failure> {
     let upgrade = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
-    let caller = authenticate(gateway, &head.headers, visitor.now)?;
+    let caller = authenticate(gateway, &head.headers, &visitor)?;
     let endpoint = EndpointKind::RealtimeTranscriptions;
     admission::may_call(&caller.key.rules, visitor.address, endpoint).map_err(Failure::Refused)?;
     edge::no_body(&head.headers)?;

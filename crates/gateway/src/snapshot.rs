@@ -1,6 +1,7 @@
 //! The rules as the data plane uses them: worked out once per revision, immutable, swapped whole.
 
 use crate::credentials::{self, Credential, InUse, Known};
+use crate::last_used::{self, LastUsed};
 use crate::ledger::{Ledger, SharedScope};
 use crate::servers;
 use crate::settings::UpstreamTarget;
@@ -14,17 +15,18 @@ use louver_domain::keys::{ApiKey, Fingerprint, KeyStatus, Owner, PublicId};
 use louver_domain::model_roles::ModelRole;
 use louver_domain::models::{Catalogue, ModelIndex, ModelStatus};
 use louver_domain::money::Money;
+use louver_domain::old_secrets::OldSecret;
 use louver_domain::organizations::Organization;
 use louver_domain::prices::{Prices, ToolPrice};
 use louver_domain::time::Timestamp;
 use louver_domain::users::User;
 use louver_domain::workspaces::Workspace;
+use louver_store::old_secrets::{Of, Use};
 use louver_store::seal::{MasterKey, Place};
 use louver_store::snapshot::Rules;
 use louver_store::upstreams::Upstream;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why a snapshot cannot be made.
@@ -33,11 +35,9 @@ pub type SnapshotError = louver_store::StoreError;
 /// What a key may do and whom its calls count for.
 pub struct KeyEntry {
     pub(crate) id: KeyId,
-    pub(crate) public_id: PublicId,
     pub(crate) organization_id: OrganizationId,
     pub(crate) workspace_id: WorkspaceId,
     pub(crate) user_id: Option<UserId>,
-    pub(crate) fingerprint: Fingerprint,
     pub(crate) status: KeyStatus,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) rules: CallRules,
@@ -51,12 +51,26 @@ pub struct KeyEntry {
     /// Whether any level has a budget in dollars that refuses.
     pub(crate) needs_price: bool,
     pub(crate) credentials: Credentials,
-    pub(crate) last_used: Arc<AtomicI64>,
 }
 
 impl KeyEntry {
     pub(crate) fn is_accepted(&self, now: Timestamp) -> bool {
         self.status == KeyStatus::Active && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// One secret of a key: the current one, or an old one that still works.
+pub(crate) struct SecretEntry {
+    pub(crate) public_id: PublicId,
+    pub(crate) fingerprint: Fingerprint,
+    /// From when on it is refused, whatever holds for its key.
+    pub(crate) retires_at: Option<Timestamp>,
+    pub(crate) last_used: Arc<last_used::Cell>,
+}
+
+impl SecretEntry {
+    pub(crate) fn is_accepted(&self, now: Timestamp) -> bool {
+        self.retires_at.is_none_or(|end| now < end)
     }
 }
 
@@ -86,7 +100,8 @@ pub struct Snapshot {
     pub(crate) models: HashMap<String, ModelEntry>,
     /// Prices of the tools that upstream runs by itself, by their types.
     tools: HashMap<String, Vec<ToolPrice>>,
-    keys: HashMap<PublicId, Arc<KeyEntry>>,
+    /// The secrets that may be accepted, each with its key: a key that is being rotated has several.
+    keys: HashMap<PublicId, (Arc<KeyEntry>, Arc<SecretEntry>)>,
     /// Every credential in use, by its id; `None` is the first server's from the settings.
     credentials: HashMap<Option<UpstreamId>, Arc<Credential>>,
 }
@@ -97,7 +112,7 @@ impl Snapshot {
         self.revision
     }
 
-    pub(crate) fn find_key(&self, id: PublicId) -> Option<&Arc<KeyEntry>> {
+    pub(crate) fn find_key(&self, id: PublicId) -> Option<&(Arc<KeyEntry>, Arc<SecretEntry>)> {
         self.keys.get(&id)
     }
 
@@ -129,7 +144,7 @@ pub struct Source {
     askers: Mutex<Vec<Option<Arc<Credential>>>>,
     /// Entries of an allow-list: the models whose input can be counted exactly.
     counted_exactly: Vec<String>,
-    last_used: Mutex<HashMap<KeyId, Arc<AtomicI64>>>,
+    last_used: LastUsed,
 }
 
 impl Source {
@@ -155,7 +170,7 @@ impl Source {
             askers: Mutex::new(Vec::clone(&default_credentials)),
             default_credentials,
             counted_exactly: Vec::new(),
-            last_used: Mutex::default(),
+            last_used: LastUsed::default(),
         }
     }
 
@@ -165,21 +180,14 @@ impl Source {
         Self { counted_exactly: models, ..self }
     }
 
-    /// The keys that were used since the last time this was asked, with when.
-    pub fn take_last_used(&self) -> Vec<(KeyId, Timestamp)> {
-        let cells = self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        let take = |(id, cell): (&KeyId, &Arc<AtomicI64>)| {
-            let micros = cell.swap(0, std::sync::atomic::Ordering::Relaxed);
-            (micros > 0).then(|| (*id, Timestamp::from_micros(micros)))
-        };
-        cells.iter().filter_map(take).collect()
+    /// The secrets that were used since the last time this was asked, with when, from where and by whom.
+    pub fn take_last_used(&self) -> Vec<Use> {
+        self.last_used.take()
     }
 
-    /// Puts times back that could not be written.
-    pub fn put_back_last_used(&self, used: &[(KeyId, Timestamp)]) {
-        for (id, at) in used {
-            self.last_used_cell(*id).fetch_max(at.micros(), std::sync::atomic::Ordering::Relaxed);
-        }
+    /// Puts back what could not be written.
+    pub fn put_back_last_used(&self, used: &[Use]) {
+        self.last_used.put_back(used);
     }
 
     /// Forgets counters that nobody needs any more.
@@ -203,7 +211,7 @@ impl Source {
         let models = models.collect();
         let builder = Builder::new(self, &rules, &catalogue);
         self.note_askers(&builder);
-        let keys = rules.keys.iter().filter_map(|key| builder.entry(key)).collect();
+        let keys = builder.keys();
         let stored = builder.stored.values().flatten();
         let of_settings = self.default_credentials.first().into_iter().flatten();
         let credentials = stored.chain(of_settings).map(|known| (known.id, Arc::clone(known))).collect();
@@ -226,11 +234,6 @@ impl Source {
     /// A credential to ask a server for its models with.
     pub(crate) fn asker(&self, server: usize) -> Option<Arc<Credential>> {
         self.askers.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned().flatten()
-    }
-
-    fn last_used_cell(&self, id: KeyId) -> Arc<AtomicI64> {
-        let mut cells = self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(cells.entry(id).or_default())
     }
 
     fn open(&self, upstream: &Upstream) -> Option<Arc<Credential>> {
@@ -266,6 +269,8 @@ impl health::Watch for Source {
 struct Builder<'a> {
     source: &'a Source,
     catalogue: &'a Catalogue,
+    keys: &'a [ApiKey],
+    old_secrets: &'a [(KeyId, OldSecret)],
     organizations: HashMap<OrganizationId, &'a Organization>,
     workspaces: HashMap<WorkspaceId, &'a Workspace>,
     users: HashMap<UserId, &'a User>,
@@ -292,6 +297,8 @@ impl<'a> Builder<'a> {
         Self {
             source,
             catalogue,
+            keys: &rules.keys,
+            old_secrets: &rules.old_secrets,
             organizations: rules.organizations.iter().map(|o| (o.id, o)).collect(),
             workspaces: rules.workspaces.iter().map(|w| (w.id, w)).collect(),
             users: rules.users.iter().map(|u| (u.id, u)).collect(),
@@ -308,8 +315,26 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Every secret that may be accepted, with its key: all secrets of a key share its rules and its counters.
+    fn keys(&self) -> HashMap<PublicId, (Arc<KeyEntry>, Arc<SecretEntry>)> {
+        let mut keys = HashMap::with_capacity(self.keys.len().saturating_add(self.old_secrets.len()));
+        let mut entries = HashMap::new();
+        for key in self.keys {
+            let Some(entry) = self.entry(key) else { continue };
+            let secret = self.secret(key.id, key.public_id, key.fingerprint, None);
+            keys.insert(key.public_id, (Arc::clone(&entry), Arc::new(secret)));
+            entries.insert(key.id, entry);
+        }
+        for (key, old) in self.old_secrets {
+            let Some(entry) = entries.get(key) else { continue };
+            let secret = self.secret(*key, old.public_id, old.fingerprint, old.retires_at);
+            keys.insert(old.public_id, (Arc::clone(entry), Arc::new(secret)));
+        }
+        keys
+    }
+
     /// A key whose organization, workspace or person is missing gets no entry: it is refused like an unknown one.
-    fn entry(&self, key: &'a ApiKey) -> Option<(PublicId, Arc<KeyEntry>)> {
+    fn entry(&self, key: &'a ApiKey) -> Option<Arc<KeyEntry>> {
         let (user_id, user) = match key.owner {
             Owner::User(id) => (Some(id), Some(*self.users.get(&id)?)),
             Owner::Workspace | Owner::ServiceAccount(_) => (None, None),
@@ -327,20 +352,28 @@ impl<'a> Builder<'a> {
             counts_tokens: stages.iter().any(Stage::counts_tokens),
             needs_price: stages.iter().any(Stage::needs_price),
             id: key.id,
-            public_id: key.public_id,
             organization_id: key.organization_id,
             workspace_id: key.workspace_id,
             user_id,
-            fingerprint: key.fingerprint,
             status: key.status,
             expires_at: key.expires_at,
             rules: chain.call_rules(self.catalogue),
             role: chain.roles.first().map(|role| role.name.as_str().into()),
             levels: stages.into_iter().filter_map(|stage| self.level(stage)).collect(),
             credentials: self.credentials(key),
-            last_used: self.source.last_used_cell(key.id),
         };
-        Some((key.public_id, Arc::new(entry)))
+        Some(Arc::new(entry))
+    }
+
+    fn secret(
+        &self,
+        key: KeyId,
+        public_id: PublicId,
+        fingerprint: Fingerprint,
+        end: Option<Timestamp>,
+    ) -> SecretEntry {
+        let last_used = self.source.last_used.cell(Of::Api(key), public_id);
+        SecretEntry { public_id, fingerprint, retires_at: end, last_used }
     }
 
     /// The model roles that judge a key. A role that is named and not there closes the key, since nobody knows what it

@@ -53,7 +53,7 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = request.into_parts();
-    let caller = authenticate(gateway, &head.headers, visitor.now)?;
+    let caller = authenticate(gateway, &head.headers, &visitor)?;
     edge::no_query(&head.uri)?;
     match asked.endpoint {
         Endpoint::Transcriptions => {

@@ -19,7 +19,12 @@ impl ManualClock {
 
     /// Moves both clocks by seconds.
     pub fn advance(&self, seconds: i64) {
-        self.micros.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+        self.advance_micros(seconds * 1_000_000);
+    }
+
+    /// Moves both clocks by microseconds.
+    pub fn advance_micros(&self, micros: i64) {
+        self.micros.fetch_add(micros, Ordering::SeqCst);
     }
 }
 

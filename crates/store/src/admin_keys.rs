@@ -2,6 +2,7 @@
 
 use crate::db::{Row, Store, Tx};
 use crate::error::StoreError;
+use crate::old_secrets::{self, Of};
 use louver_domain::access::Permit;
 use louver_domain::id::{AdminKeyId, OrganizationId, ServiceAccountId, UserId};
 use louver_domain::keys::{AdminHolder, AdminKey, KeyStatus, PublicId};
@@ -27,6 +28,11 @@ pub async fn list(store: &Store, organization: OrganizationId) -> Result<Vec<Adm
 pub async fn find(store: &Store, public_id: PublicId) -> Result<Option<AdminKey>, StoreError> {
     let sql = select!("WHERE public_id = $1");
     store.fetch(sql, vec![public_id.as_str().into()]).await?.first().map(read).transpose()
+}
+
+/// One admin key of whatever organization.
+pub async fn get(store: &Store, id: AdminKeyId) -> Result<Option<AdminKey>, StoreError> {
+    store.fetch(select!("WHERE id = $1"), vec![id.bytes().into()]).await?.first().map(read).transpose()
 }
 
 /// One admin key of an organization, inside a transaction.
@@ -77,14 +83,17 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, key: &AdminKey) -> Result<(), 
     Ok(())
 }
 
-/// Writes the status of an admin key.
+/// Writes the status of an admin key. What is revoked has no old secrets any more.
 pub async fn save_status(tx: &mut Tx, permit: &Permit, key: &AdminKey) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE admin_keys SET status = $1 WHERE organization_id = $2 AND id = $3",
         vec![key.status.as_str().into(), permit.organization_id().bytes().into(), key.id.bytes().into()],
     )
     .await?;
-    Ok(())
+    match key.status {
+        KeyStatus::Revoked => old_secrets::retire_all(tx, permit, Of::Admin(key.id)).await,
+        KeyStatus::Active | KeyStatus::Disabled => Ok(()),
+    }
 }
 
 fn read(row: &Row) -> Result<AdminKey, StoreError> {

@@ -333,7 +333,7 @@ impl Tx {
     }
 
     /// The store's time, which alone decides what period it is.
-    pub(crate) async fn now(&mut self) -> Result<Timestamp, StoreError> {
+    pub async fn now(&mut self) -> Result<Timestamp, StoreError> {
         if let Time::Program(clock) = &self.time {
             return Ok(clock.now());
         }

@@ -3,6 +3,7 @@
 use crate::db::{Row, Store, Tx, Value};
 use crate::dialect::{Dialect, Made};
 use crate::error::StoreError;
+use crate::old_secrets::{self, Of};
 use crate::organizations::{read_json, write_json};
 use louver_domain::access::Permit;
 use louver_domain::folding::folded;
@@ -226,6 +227,11 @@ pub async fn get(
         .transpose()
 }
 
+/// The key of that id, of whatever organization.
+pub async fn find_by_id(store: &Store, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
+    store.fetch(select!("WHERE id = $1"), vec![id.bytes().into()]).await?.first().map(read).transpose()
+}
+
 /// One key of an organization, inside a transaction.
 pub async fn load(
     tx: &mut Tx,
@@ -296,7 +302,7 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), St
     Ok(())
 }
 
-/// Writes what can change of a key.
+/// Writes what can change of a key. What is revoked has no old secrets any more.
 pub async fn save(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), StoreError> {
     let values: Vec<Value> = vec![
         key.name.clone().into(),
@@ -316,23 +322,10 @@ pub async fn save(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), Stor
         values,
     )
     .await?;
-    Ok(())
-}
-
-/// Writes when keys were last used, all in one transaction; a time never goes back.
-pub async fn save_last_used(store: &Store, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError> {
-    if used.is_empty() {
-        return Ok(());
+    match key.status {
+        KeyStatus::Revoked => old_secrets::retire_all(tx, permit, Of::Api(key.id)).await,
+        KeyStatus::Active | KeyStatus::Disabled => Ok(()),
     }
-    let mut tx = store.begin().await?;
-    for (key, at) in used {
-        tx.execute(
-            "UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND COALESCE(last_used_at, 0) < $1",
-            vec![at.micros().into(), key.bytes().into()],
-        )
-        .await?;
-    }
-    tx.commit_plain().await
 }
 
 fn owner_ids(owner: Owner) -> (Option<[u8; 16]>, Option<[u8; 16]>) {

@@ -4,13 +4,15 @@ use crate::db::{Store, Tx, Value};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 8] = [
     include_str!("../migrations/0001_foundation.sql"),
     include_str!("../migrations/0002_ledger.sql"),
     include_str!("../migrations/0003_alerts.sql"),
     include_str!("../migrations/0004_people.sql"),
     include_str!("../migrations/0005_audit.sql"),
     include_str!("../migrations/0006_endpoints.sql"),
+    include_str!("../migrations/0007_rotations.sql"),
+    include_str!("../migrations/0008_secret_destinations.sql"),
 ];
 
 /// Runs the steps that this database has not seen yet and answers how many.

@@ -8,7 +8,7 @@ use aws_lc_rs::digest;
 use aws_lc_rs::hmac;
 use louver_domain::audit::checkpoint::SigningKey;
 use louver_domain::entropy::Entropy;
-use louver_domain::id::{AlertChannelId, InvitationId, OrganizationId, UpstreamId};
+use louver_domain::id::{AlertChannelId, InvitationId, OrganizationId, SecretDestinationId, UpstreamId};
 use louver_domain::keys::Pepper;
 use louver_domain::secret::Secret;
 
@@ -105,6 +105,11 @@ impl Place {
     /// The address and signing secret of an alert channel.
     pub fn alert_channel(id: AlertChannelId, organization: OrganizationId) -> Self {
         Self { words: format!("alert_channels|sealed_target|{id}|{organization}") }
+    }
+
+    /// The credentials of a destination of secrets.
+    pub fn secret_destination(id: SecretDestinationId, organization: OrganizationId) -> Self {
+        Self { words: format!("secret_destinations|sealed_credentials|{id}|{organization}") }
     }
 
     /// The secret part of an invitation's link.

@@ -5,13 +5,14 @@ use crate::error::StoreError;
 use crate::models::PriceList;
 use crate::upstreams::Upstream;
 use crate::{
-    groups, keys, model_roles, model_sightings, models, organizations, revision, service_accounts, upstreams,
-    users, workspaces,
+    groups, keys, model_roles, model_sightings, models, old_secrets, organizations, revision,
+    service_accounts, upstreams, users, workspaces,
 };
-use louver_domain::id::{OrganizationId, UserId, WorkspaceId};
+use louver_domain::id::{KeyId, OrganizationId, UserId, WorkspaceId};
 use louver_domain::keys::ApiKey;
 use louver_domain::model_roles::ModelRole;
 use louver_domain::models::Catalogue;
+use louver_domain::old_secrets::OldSecret;
 use louver_domain::organizations::Organization;
 use louver_domain::users::{ServiceAccount, User};
 use louver_domain::workspaces::Workspace;
@@ -43,6 +44,8 @@ pub struct Rules {
     pub quarantined: Vec<String>,
     /// Keys that are not revoked.
     pub keys: Vec<ApiKey>,
+    /// Secrets that keys had before, and that still work.
+    pub old_secrets: Vec<(KeyId, OldSecret)>,
     /// Upstream credentials, sealed.
     pub upstreams: Vec<Upstream>,
 }
@@ -71,6 +74,7 @@ pub async fn load(store: &Store) -> Result<Rules, StoreError> {
         prices: models::load(&mut tx).await?,
         quarantined: model_sightings::quarantined(&mut tx).await?,
         keys: keys::all_live(&mut tx).await?,
+        old_secrets: old_secrets::all(&mut tx).await?,
         upstreams: upstreams::all(&mut tx).await?,
     };
     tx.commit_plain().await?;

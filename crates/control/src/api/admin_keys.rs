@@ -1,21 +1,31 @@
-//! Admin keys as they stand in the audit log.
+//! Admin keys as they are shown, in lists and in the audit log.
 
+use crate::openapi::shapes;
 use louver_domain::id::{AdminKeyId, ServiceAccountId, UserId};
 use louver_domain::keys::{AdminHolder, AdminKey};
 use louver_domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// An admin key without its secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AdminKey")]
 pub(crate) struct Shown {
+    #[schemars(with = "shapes::Id")]
     id: AdminKeyId,
+    #[schemars(extend("const" = "admin_key"))]
     object: &'static str,
     name: String,
     hidden_key: String,
+    #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
+    #[schemars(with = "Option<shapes::Time>")]
     expires_at: Option<Timestamp>,
+    #[schemars(extend("enum" = ["active", "disabled", "revoked"]))]
     status: &'static str,
+    #[schemars(with = "Option<shapes::Id>")]
     user_id: Option<UserId>,
+    #[schemars(with = "Option<shapes::Id>")]
     service_account_id: Option<ServiceAccountId>,
 }
 

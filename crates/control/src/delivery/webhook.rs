@@ -1,13 +1,9 @@
-//! Posts an alert as JSON, signed or in Slack's shape, over a connection of its own.
+//! Posts an alert as JSON, signed or in Slack's shape.
 
-use super::targets::Address;
 use super::{Failure, Outbound};
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderValue, Request, StatusCode};
-use http_body_util::Full;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use crate::exchange::{self, Question, Reach};
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Method, StatusCode};
 use louver_domain::alert_channels::{ChannelKind, SigningSecret};
 use louver_domain::alerts::{Alert, AlertKind, Message};
 use louver_domain::entropy::Entropy;
@@ -15,22 +11,8 @@ use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::alert_channels::AlertChannel;
 use louver_store::seal::{MasterKey, Place, WrongMasterKey};
-use rustls_pki_types::ServerName;
 use serde::Serialize;
 use serde_json::json;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio_rustls::TlsConnector;
-
-/// The largest head of an answer, and all of it that is ever held.
-const LARGEST_ANSWER: usize = 64 * 1024;
-
-/// For one address of several, so that a dead one leaves time for the next.
-const CONNECT: Duration = Duration::from_secs(3);
 
 /// Where a webhook leads, and what signs it: all that is secret of a channel.
 pub(crate) struct Target {
@@ -133,61 +115,25 @@ fn slack_text(message: &Message) -> String {
     format!("*{}*\n{}", escape(&message.subject), escape(&message.text))
 }
 
-/// Posts a message. Every way not to get an answer is the same failure.
+/// Posts a message. Every way not to get an answer is the same failure. The answer's body is not waited for: a receiver
+/// that said 2xx has taken the message, and what else it says is nobody's business.
 pub(super) async fn post(outbound: &Outbound, target: &Target, message: Outgoing) -> Result<(), Failure> {
-    let address = Address::parse(target.url.expose(), &outbound.allowed).map_err(|_| Failure::Unreachable)?;
-    let request = request(&address, message).ok_or(Failure::Unreachable)?;
-    let mut stream = None;
-    for socket in address.resolve(&outbound.allowed).await {
-        stream = connect(socket).await;
-        if stream.is_some() {
-            break;
-        }
-    }
-    let stream = stream.ok_or(Failure::Unreachable)?;
-    let status = if address.tls {
-        let name = ServerName::try_from(address.host.clone()).map_err(|_| Failure::Unreachable)?;
-        let connector = TlsConnector::from(Arc::clone(&outbound.tls));
-        let stream = connector.connect(name, stream).await.map_err(|_| Failure::Unreachable)?;
-        exchange(stream, request).await
-    } else {
-        exchange(stream, request).await
+    let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    headers.extend(message.headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), value)));
+    let question = Question {
+        method: Method::POST,
+        url: target.url.expose(),
+        headers,
+        body: Secret::new(message.body),
+        largest: None,
     };
-    match status.ok_or(Failure::Unreachable)? {
+    let reach = Reach { allowed: &outbound.allowed, tls: &outbound.tls, time: outbound.attempt };
+    let answer = exchange::ask(&reach, question).await.map_err(|_| Failure::Unreachable)?;
+    match answer.status {
         status if status.is_success() => Ok(()),
         StatusCode::GONE => Err(Failure::Gone),
         status => Err(Failure::Answered(status.as_u16())),
     }
-}
-
-async fn connect(socket: SocketAddr) -> Option<TcpStream> {
-    tokio::time::timeout(CONNECT, TcpStream::connect(socket)).await.ok()?.ok()
-}
-
-fn request(address: &Address, message: Outgoing) -> Option<Request<Full<Bytes>>> {
-    let mut request = Request::post(address.path.as_str())
-        .header(HOST, address.destination())
-        .header(USER_AGENT, "Louver")
-        .header(CONTENT_TYPE, "application/json");
-    for (name, value) in message.headers {
-        request = request.header(name, value);
-    }
-    request.body(Full::new(Bytes::from(message.body))).ok()
-}
-
-/// Sends the request and answers with the status. The body is not waited for: a receiver that said 2xx has taken the
-/// message, and what else it says is nobody's business.
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Option<StatusCode>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(LARGEST_ANSWER);
-    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.ok()?;
-    // Dropped with this future, which ends the connection as well.
-    let mut tasks = JoinSet::new();
-    tasks.spawn(connection);
-    Some(sender.send_request(request).await.ok()?.status())
 }
 
 #[cfg(test)]

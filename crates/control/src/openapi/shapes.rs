@@ -5,6 +5,7 @@ use louver_domain::endpoints::EndpointKind;
 use louver_domain::limits::{KeyCreation, Mode, Region, ServiceTier, TOOLS};
 use louver_domain::models::ModelStatus;
 use louver_domain::roles::RoleLevel;
+use louver_domain::secret_destinations::DestinationKind;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -87,6 +88,7 @@ words! {
         [RoleLevel::Organization, RoleLevel::Workspace];
     KindOfChannel "AlertChannelKind" "What an alert channel is."
         [ChannelKind::Webhook, ChannelKind::Slack, ChannelKind::Email];
+    KindOfDestination "SecretDestinationKind" "What a destination of secrets is." DestinationKind::ALL;
 }
 
 /// A value as it is printed.

@@ -313,6 +313,8 @@ fn with_settings(house: House, settings: Settings) -> House {
         servers: Vec::new(),
         max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::new(Auditing::new(settings)),
+        last_used: crate::last_used::LastUsed::default(),
+        destinations: crate::destinations::Bounds::default(),
     });
     House { app: router(Arc::clone(&control)), control, ..house }
 }

@@ -406,6 +406,8 @@ async fn an_allowance_that_was_taken_back_holds_at_the_next_attempt() {
         servers: Vec::new(),
         max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::default(),
+        last_used: crate::last_used::LastUsed::default(),
+        destinations: crate::destinations::Bounds::default(),
     });
     test(&house, &id).await;
     assert_eq!(deliver_due(&strict).await.unwrap(), 1);

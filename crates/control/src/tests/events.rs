@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// The events of each writing route, in order. `+`: only what is there after; `~`: before and after; `-`: only what was
 /// there before; `!`: neither, since nothing changes. Whoever adds a route that writes says here what it leaves.
-const EVENTS: [(&str, &str, &[&str]); 56] = [
+const EVENTS: [(&str, &str, &[&str]); 62] = [
     ("POST", "/v1/admin/api-keys", &["+ api_key.create"]),
     ("DELETE", "/v1/admin/api-keys/{key_id}", &["~ api_key.delete"]),
     ("POST", "/v1/admin/spend-limit", &["~ billing.monthly_limit.updated"]),
@@ -56,10 +56,16 @@ const EVENTS: [(&str, &str, &[&str]); 56] = [
     ("DELETE", "/v1/api-keys/{id}", &["~ api_key.delete"]),
     ("POST", "/v1/api-keys/{id}/disable", &["~ api_key.disable"]),
     ("POST", "/v1/api-keys/{id}/enable", &["~ api_key.enable"]),
+    ("POST", "/v1/api-keys/{id}/rotate", &["~ api_key.rotate"]),
+    ("POST", "/v1/gateway/admin-keys/{id}/rotate", &["~ admin_api_key.rotate"]),
     ("POST", "/v1/gateway/alert-channels", &["+ alert_channel.create"]),
     ("PATCH", "/v1/gateway/alert-channels/{id}", &["~ alert_channel.update"]),
     ("DELETE", "/v1/gateway/alert-channels/{id}", &["- alert_channel.delete"]),
     ("POST", "/v1/gateway/alert-channels/{id}/test", &["! alert_channel.test"]),
+    ("POST", "/v1/gateway/secret-destinations", &["+ secret_destination.create"]),
+    ("PATCH", "/v1/gateway/secret-destinations/{id}", &["~ secret_destination.update"]),
+    ("DELETE", "/v1/gateway/secret-destinations/{id}", &["- secret_destination.delete"]),
+    ("POST", "/v1/gateway/secret-destinations/{id}/test", &["! secret_destination.test"]),
     ("POST", "/v1/gateway/budgets/release", &["+ budget.release_stranded"]),
     ("POST", "/v1/gateway/custom-roles", &["+ role.create"]),
     ("PATCH", "/v1/gateway/custom-roles/{role}", &["~ role.update"]),
@@ -112,8 +118,8 @@ const BEFORE: [(&str, &str, &str, &str); 2] = [
     ("/v1/gateway/roles/{name}/restore", "PATCH", "/v1/gateway/roles/senior", r#"{"daily_token_budget": 7}"#),
 ];
 /// What the requests of these tests tell and nobody may see again.
-const SECRETS: [&str; 3] =
-    ["canary-address", "canary-upstream-key", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"];
+const SECRETS: [&str; 4] =
+    ["canary-address", "canary-upstream-key", "canary-token", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"];
 
 async fn events(estate: &Estate) -> Vec<Value> {
     let answer = estate.house.get("/v1/gateway/audit?limit=1000").await;

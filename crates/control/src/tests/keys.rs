@@ -4,7 +4,9 @@ use super::{holds, house};
 use crate::actions::{keys, service_accounts, users, workspaces};
 use louver_domain::limits::Limits;
 use louver_domain::money::Money;
-use louver_store::keys::save_last_used;
+use louver_domain::old_secrets::LastUse;
+use louver_store::keys::get;
+use louver_store::old_secrets::{Of, Use, save_last_used};
 use serde_json::json;
 
 #[tokio::test]
@@ -106,7 +108,10 @@ async fn unused_keys_are_found_by_their_days() {
     let used = house.make("/v1/api-keys", r#"{"name":"used"}"#).await;
     house.pass_days(20);
     let id = louver_domain::id::KeyId::parse(used["id"].as_str().unwrap()).unwrap();
-    save_last_used(&house.control.store, &[(id, house.control.clock.now())]).await.unwrap();
+    let key = get(&house.control.store, house.organization, id).await.unwrap().unwrap();
+    let last = LastUse { at: house.control.clock.now(), address: None, client: None };
+    let use_of_it = Use { key: Of::Api(id), public_id: key.public_id, last };
+    save_last_used(&house.control.store, &[use_of_it]).await.unwrap();
     let names = async |query: &str| -> Vec<String> {
         let list = house.get(&format!("/v1/api-keys?{query}")).await.json();
         list["data"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap().to_owned()).collect()

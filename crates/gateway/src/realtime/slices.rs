@@ -60,7 +60,7 @@ impl<'a> Want<'a> {
             max_tokens: None,
             choices: 1,
         };
-        let Caller { snapshot, key } = self.caller;
+        let Caller { snapshot, key, secret: _ } = self.caller;
         admission::admit(&key.rules, &snapshot.catalogue, self.visitor.address, ask).map_err(Failure::Refused)
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct KeyNames {
 
 impl KeyNames {
     pub(crate) fn new(gateway: &Gateway, caller: &Caller) -> Self {
-        let caller = Caller { snapshot: Arc::clone(&caller.snapshot), key: Arc::clone(&caller.key) };
+        let caller = caller.clone();
         Self { caller, pepper: Arc::clone(gateway.pepper()) }
     }
 }

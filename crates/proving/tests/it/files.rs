@@ -228,7 +228,12 @@ async fn b18_what_is_not_confirmed_is_seen_by_nobody() {
 }
 
 #[tokio::test]
-async fn e6_a_key_that_is_revoked_while_its_file_comes_is_refused() {
+async fn e6_a_key_that_is_revoked_or_rotated_while_its_file_comes_is_refused() {
+    refused_in_the_middle("DELETE", "", None).await;
+    refused_in_the_middle("POST", "/rotate", Some(json!({"overlap": "0s"}))).await;
+}
+
+async fn refused_in_the_middle(method: &str, path: &str, deed: Option<Value>) {
     let system = System::start().await;
     let (key, id) = system.key(json!({})).await;
     let bytes = form().bytes();
@@ -246,7 +251,7 @@ async fn e6_a_key_that_is_revoked_while_its_file_comes_is_refused() {
         shown["last_used_at"].is_string().then_some(())
     })
     .await;
-    let gone = system.admin("DELETE", &format!("/v1/api-keys/{id}"), None).await;
+    let gone = system.admin(method, &format!("/v1/api-keys/{id}{path}"), deed).await;
     assert_eq!(gone.status, 200, "{}", gone.text());
     stream.write_all(rest).await.unwrap();
     let mut answer = String::new();

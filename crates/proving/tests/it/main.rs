@@ -38,6 +38,7 @@ mod libraries;
 mod listener;
 mod model_roles;
 mod ocr;
+mod old_secrets;
 mod oracle;
 mod people;
 mod program;

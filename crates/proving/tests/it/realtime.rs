@@ -503,27 +503,29 @@ async fn d8_nothing_switches_before_key_model_and_origin_are_known() {
 }
 
 #[tokio::test]
-async fn e6_a_key_that_is_revoked_or_narrowed_ends_its_session() {
+async fn e6_a_key_that_is_revoked_rotated_or_narrowed_ends_its_session() {
     let system = system(None).await;
-    for deed in [Some(json!({"allowed_models": ["mistral-small"]})), None] {
+    for deed in ["narrowed", "revoked", "rotated"] {
         let (key, id) = key(&system, 1.0).await;
         let mut socket = open(&system, &key).await;
         say(&mut socket, audio(SECOND)).await;
         hear_of(&mut socket, "transcription.text.delta").await;
-        match &deed {
-            Some(limits) => {
-                drop(system.deed("PATCH", &format!("/v1/gateway/keys/{id}/limits"), limits.clone()).await)
+        let (method, path, body) = match deed {
+            "narrowed" => {
+                let limits = json!({"allowed_models": ["mistral-small"]});
+                ("PATCH", format!("/v1/gateway/keys/{id}/limits"), Some(limits))
             }
-            None => {
-                assert!(system.admin("DELETE", &format!("/v1/api-keys/{id}"), None).await.status.is_success())
-            }
-        }
+            "revoked" => ("DELETE", format!("/v1/api-keys/{id}"), None),
+            // The key is still there: its session came with the secret that ends.
+            _ => ("POST", format!("/v1/api-keys/{id}/rotate"), Some(json!({"overlap": "0s"}))),
+        };
+        assert!(system.admin(method, &path, body).await.status.is_success());
         // It ends by itself, and what comes meanwhile goes nowhere.
         let _ = socket.send(Message::text(audio(SECOND).to_string())).await;
         let (kind, code) = cut(&mut socket).await;
-        assert_eq!((kind.as_str(), code), (if deed.is_some() { "model_not_allowed" } else { "" }, 1008));
+        assert_eq!((kind.as_str(), code), (if deed == "narrowed" { "model_not_allowed" } else { "" }, 1008));
     }
-    assert_eq!((billed(&system).await, spent(&system).await), (vec![1, 1], 2 * cost(1)));
+    assert_eq!((billed(&system).await, spent(&system).await), (vec![1, 1, 1], 3 * cost(1)));
 }
 
 #[tokio::test]

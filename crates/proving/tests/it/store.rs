@@ -6,16 +6,18 @@ use louver_domain::calendar::Window;
 use louver_domain::id::OrganizationId;
 use louver_domain::keys::{KeyStatus, Owner};
 use louver_domain::money::Money;
+use louver_domain::old_secrets::LastUse;
 use louver_domain::prices::{Price, ToolPrice};
 use louver_domain::time::Timestamp;
 use louver_domain::users::{Membership, ServiceAccount};
 use louver_proving::clock::ManualClock;
 use louver_store::ledger::entries::{self, Entry, Holds};
 use louver_store::models::PricedTool;
+use louver_store::old_secrets::{Of, Use};
 use louver_store::usage::history::History;
 use louver_store::usage::{GroupBy, Whose};
 use louver_store::{
-    Store, StoreError, admin_keys, audit, keys, model_roles, models, organizations, revision,
+    Store, StoreError, admin_keys, audit, keys, model_roles, models, old_secrets, organizations, revision,
     service_accounts, snapshot, upstreams, usage, users, workspaces,
 };
 
@@ -42,7 +44,7 @@ pub async fn open(url: &str) -> Store {
 
 async fn fresh(url: &str) -> Store {
     let store = open(url).await;
-    assert_eq!(store.migrate().await.unwrap(), 6);
+    assert_eq!(store.migrate().await.unwrap(), 8);
     store
 }
 
@@ -367,8 +369,11 @@ async fn past_calls_are_read_in_the_order_of_time(store: Store) {
 
 async fn last_used_never_goes_back(store: Store) {
     let f = Fixture::write(&store).await;
-    keys::save_last_used(&store, &[(f.key.id, f.at.plus_seconds(9))]).await.unwrap();
-    keys::save_last_used(&store, &[(f.key.id, f.at.plus_seconds(5))]).await.unwrap();
+    for seconds in [9, 5] {
+        let last = LastUse { at: f.at.plus_seconds(seconds), address: None, client: None };
+        let used = Use { key: Of::Api(f.key.id), public_id: f.key.public_id, last };
+        old_secrets::save_last_used(&store, &[used]).await.unwrap();
+    }
     let key = keys::get(&store, f.organization.id, f.key.id).await.unwrap().unwrap();
     assert_eq!(key.last_used_at, Some(f.at.plus_seconds(9)));
     assert_eq!(revision::current(&store).await.unwrap(), 1, "it is no admin deed");

@@ -1,7 +1,7 @@
 //! Two workspaces with one of everything in each, and the ids that stand for them in paths and bodies.
 
 use super::super::{House, house};
-use crate::actions::model_sightings;
+use crate::actions::{admin_keys, model_sightings};
 use louver_domain::id::{KeyId, UserId, WorkspaceId};
 use louver_domain::limits::KeyCreation;
 use louver_domain::model_sightings::Listed;
@@ -119,9 +119,11 @@ pub(crate) fn kind(path: &str, parameter: &str) -> &'static str {
         "key" | "key_id" => "key",
         "run_id" => "run",
         "id" if of("/v1/api-keys") || of("/v1/gateway/keys") => "key",
+        "id" if of("/v1/gateway/admin-keys") => "admin_key",
         "id" if of("/v1/gateway/alert-channels") => "alert_channel",
         "id" if of("/v1/gateway/budgets") => "budget",
         "id" if of("/v1/gateway/models") => "model",
+        "id" if of("/v1/gateway/secret-destinations") => "destination",
         "id" if of("/v1/gateway/upstreams") => "upstream",
         "id" if of("/v1/gateway/objects") => "object",
         other => panic!("{path}: what {other} names is not known to these tests: say it in rights/estate.rs"),
@@ -145,7 +147,9 @@ async fn shared(house: &House) -> Names {
     model_sightings::take_in(&house.control, "", true, &[seen]).await.unwrap();
     let object = json!({"kind": "file", "upstream_id": "kept", "workspace_id": house.workspace});
     let object = house.make("/v1/gateway/objects", &object.to_string()).await;
+    let admin_key = admin_keys::create(&house.control, &house.system(), "rotated", None).await.unwrap().0;
     let names = [
+        ("admin_key", admin_key.id.to_string()),
         ("person", person.id.to_string()),
         ("custom_role", text(&role, "id")),
         ("model_role", "tester".to_owned()),
@@ -189,8 +193,14 @@ async fn of_workspace(house: &House, name: &str, workspace: WorkspaceId) -> Name
     let budgets = house.get("/v1/gateway/budgets").await.json();
     let mut budgets = budgets["data"].as_array().unwrap().iter();
     let budget = budgets.find(|budget| budget["scope_id"] == workspace.to_string()).unwrap();
+    // Nobody listens there.
+    let settings = json!({"address": "http://127.0.0.1:1", "location": "{id}"});
+    let destination = json!({"name": format!("{name} vault"), "kind": "vault", "workspace_id": workspace,
+        "settings": settings, "credentials": {"token": "canary-token-0"}});
+    let destination = house.make("/v1/gateway/secret-destinations", &destination.to_string()).await;
     let names = [
         ("workspace", workspace.to_string()),
+        ("destination", text(&destination, "id")),
         ("member", member.id.to_string()),
         ("owner", member.id.to_string()),
         ("group", group),

@@ -4,7 +4,7 @@ use crate::openapi::told;
 use crate::routes::Operation;
 
 /// Method, path and body; names between braces stand for objects of the estate.
-const BODIES: [(&str, &str, &str); 47] = [
+const BODIES: [(&str, &str, &str); 49] = [
     (
         "POST",
         "/v1/admin/api-keys",
@@ -55,6 +55,8 @@ const BODIES: [(&str, &str, &str); 47] = [
     ),
     ("POST", "/v1/api-keys", r#"{"name": "new", "workspace_id": "{workspace}"}"#),
     ("PATCH", "/v1/api-keys/{id}", r#"{"name": "renamed"}"#),
+    ("POST", "/v1/api-keys/{id}/rotate", r#"{"overlap": "1h"}"#),
+    ("POST", "/v1/gateway/admin-keys/{id}/rotate", r#"{"overlap": "1h"}"#),
     (
         "POST",
         "/v1/gateway/alert-channels",
@@ -88,6 +90,16 @@ const BODIES: [(&str, &str, &str); 47] = [
     ("PATCH", "/v1/gateway/organization", r#"{"limits": {"max_key_lifetime_days": 30}}"#),
     ("POST", "/v1/gateway/roles", r#"{"name": "new", "allowed_models": ["mistral-small"]}"#),
     ("PATCH", "/v1/gateway/roles/{name}", r#"{"daily_token_budget": 100}"#),
+    (
+        "POST",
+        "/v1/gateway/secret-destinations",
+        r#"{"name": "new", "kind": "vault", "workspace_id": "{workspace}", "settings": {"address": "http://127.0.0.1:1", "location": "x"}, "credentials": {"token": "canary-token-1"}}"#,
+    ),
+    (
+        "PATCH",
+        "/v1/gateway/secret-destinations/{id}",
+        r#"{"name": "renamed", "credentials": {"token": "canary-token-2"}}"#,
+    ),
     ("POST", "/v1/gateway/service-accounts", r#"{"name": "new", "workspace_id": "{workspace}"}"#),
     ("PATCH", "/v1/gateway/service-accounts/{account}", r#"{"name": "renamed"}"#),
     ("POST", "/v1/gateway/simulate", r#"{}"#),
@@ -111,13 +123,14 @@ const BODIES: [(&str, &str, &str); 47] = [
 ];
 
 /// Routes that write and read no body.
-const BODILESS: [(&str, &str); 6] = [
+const BODILESS: [(&str, &str); 7] = [
     ("POST", "/v1/api-keys/{id}/disable"),
     ("POST", "/v1/api-keys/{id}/enable"),
     ("POST", "/v1/gateway/alert-channels/{id}/test"),
     ("POST", "/v1/gateway/budgets/{id}/unblock"),
     ("POST", "/v1/gateway/models/sightings/{name}/dismiss"),
     ("POST", "/v1/gateway/roles/{name}/restore"),
+    ("POST", "/v1/gateway/secret-destinations/{id}/test"),
 ];
 
 /// The body for a route. Whoever adds a route that takes one writes one down above.
