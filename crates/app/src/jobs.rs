@@ -73,6 +73,21 @@ pub async fn tell_rejections(gateway: Arc<Gateway>, control: Arc<Control>, mut s
     }
 }
 
+/// Raises an alert for each bait that somebody tried, until `stop`.
+pub async fn tell_baits(gateway: Arc<Gateway>, control: Arc<Control>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = gateway.bait() => {}
+        }
+        for ((organization, key), from) in gateway.take_baits() {
+            if let Err(error) = alerting::bait_taken(&control, organization, key, from).await {
+                tracing::error!(%error, "an alert about a bait could not be raised");
+            }
+        }
+    }
+}
+
 /// Settles batches that are over, until `stop`.
 pub async fn settle_batches(gateway: Arc<Gateway>, interval: Duration, mut stop: watch::Receiver<bool>) {
     Batches::new(gateway, interval).run(async move { drop(stop.wait_for(|stop| *stop).await) }).await;

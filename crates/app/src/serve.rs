@@ -238,6 +238,7 @@ impl Beside {
         let mut jobs = vec![
             tokio::spawn(louver_control::delivery::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
+            tokio::spawn(louver_control::key_watch::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::rotating::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(auditing::run(Arc::clone(&control), writer_stopped.clone())),
             tokio::spawn(jobs::settle_documents(Arc::clone(&gateway), document_poll, stopped.clone())),
@@ -248,7 +249,8 @@ impl Beside {
                 stopped.clone(),
             )),
             tokio::spawn(jobs::settle_batches(Arc::clone(&gateway), batch_poll, stopped.clone())),
-            tokio::spawn(jobs::tell_rejections(gateway, control, stopped.clone())),
+            tokio::spawn(jobs::tell_rejections(Arc::clone(&gateway), Arc::clone(&control), stopped.clone())),
+            tokio::spawn(jobs::tell_baits(gateway, control, stopped.clone())),
             tokio::spawn(follow),
             tokio::spawn(jobs::write_last_used(
                 store,

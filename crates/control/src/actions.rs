@@ -16,6 +16,7 @@ pub mod explain;
 pub mod groups;
 pub(crate) mod identity;
 pub mod invitations;
+pub mod key_hygiene;
 pub mod keys;
 pub mod limits;
 pub mod members;

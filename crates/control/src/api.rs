@@ -11,6 +11,7 @@ pub(crate) mod custom_roles;
 pub(crate) mod explain;
 pub(crate) mod groups;
 pub(crate) mod invitations;
+pub(crate) mod key_hygiene;
 pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod mistral;

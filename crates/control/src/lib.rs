@@ -17,6 +17,7 @@ pub mod error;
 mod exchange;
 mod intake;
 mod key_holder;
+pub mod key_watch;
 pub mod last_used;
 pub mod openapi;
 mod page;
@@ -157,6 +158,7 @@ fn routes() -> Routes {
         .and(api::alert_channels::routes())
         .and(api::alerts::routes())
         .and(api::secret_destinations::routes())
+        .and(api::key_hygiene::routes())
         .and(api::audit::routes())
         .and(api::mistral::routes())
 }

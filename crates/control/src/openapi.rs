@@ -26,7 +26,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const MISTRAL: [&str; 2] = ["/v1/admin/", "/v1/users/me"];
 
 /// The chapters of the admin side, in their order.
-const CHAPTERS: [(&str, &str); 19] = [
+const CHAPTERS: [(&str, &str); 21] = [
     ("api-keys", "API keys, the short way."),
     ("gateway.organization", "The organization."),
     ("gateway.workspaces", "Workspaces, and who belongs to them."),
@@ -38,6 +38,7 @@ const CHAPTERS: [(&str, &str); 19] = [
     ),
     ("gateway.service-accounts", "Accounts of machines."),
     ("gateway.limits", "Limits of workspaces, people and keys."),
+    ("gateway.keys", "The health of keys: who uses them, and what is found about them."),
     ("gateway.rotations", "Secrets of keys, and how they are replaced."),
     ("gateway.model-roles", "Which models people may use, and how much of them."),
     ("gateway.policy", "What the rules say to a call, and what other rules would have said."),

@@ -216,6 +216,10 @@ actions! {
     RenameOwnApiKey "api_key.rename_own", T::ApiKey, Workspace, "s";
     /// An API key gets a new secret, and the old one works on for a while.
     RotateApiKey "api_key.rotate", T::ApiKey, Workspace, "As";
+    /// A secret that was found where it should not be is reported: its key is refused at once.
+    ReportLeakedKey "api_key.leak.report", T::ApiKey, Organization, "";
+    /// A key that nobody uses stays for a while, for a reason.
+    ExemptApiKey "api_key.unused_exemption.update", T::ApiKey, Workspace, "A";
     /// An API key is refused from now on, until enabled.
     DisableApiKey "api_key.disable", T::ApiKey, Workspace, "As";
     /// A disabled API key is accepted again.

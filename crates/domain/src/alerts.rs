@@ -59,6 +59,14 @@ pub enum AlertKind {
     UpstreamCredentialRejected,
     /// A name of a model stands for another one upstream than in the catalogue.
     ModelMoved,
+    /// A key expires soon.
+    KeyExpiring,
+    /// Nobody uses a key: it is disabled soon, or, with the threshold 0, it was.
+    KeyUnused,
+    /// The secret of a key was found where it should not be.
+    KeyLeaked,
+    /// Somebody tried a key that is a bait.
+    CanaryUsed,
     /// Somebody tries a channel out.
     Test,
 }
@@ -72,8 +80,17 @@ impl AlertKind {
             Self::Overrun => "overrun",
             Self::UpstreamCredentialRejected => "upstream_credential_rejected",
             Self::ModelMoved => "model_moved",
+            Self::KeyExpiring => "key_expiring",
+            Self::KeyUnused => "key_unused",
+            Self::KeyLeaked => "key_leaked",
+            Self::CanaryUsed => "canary_used",
             Self::Test => "test",
         }
+    }
+
+    /// Whether a number says how near it is: per cent of a budget, or days that are left.
+    pub const fn has_threshold(self) -> bool {
+        matches!(self, Self::Threshold | Self::KeyExpiring | Self::KeyUnused)
     }
 
     /// Reads what [`AlertKind::as_str`] wrote.
@@ -84,6 +101,10 @@ impl AlertKind {
             Self::Overrun,
             Self::UpstreamCredentialRejected,
             Self::ModelMoved,
+            Self::KeyExpiring,
+            Self::KeyUnused,
+            Self::KeyLeaked,
+            Self::CanaryUsed,
             Self::Test,
         ]
         .into_iter()
@@ -102,7 +123,8 @@ pub struct Alert {
     pub raised_at: Timestamp,
     /// What happened.
     pub kind: AlertKind,
-    /// The per cent of a [`AlertKind::Threshold`].
+    /// The per cent of a [`AlertKind::Threshold`]; of [`AlertKind::KeyExpiring`] and [`AlertKind::KeyUnused`] the days that
+    /// are left at most.
     pub threshold: Option<u8>,
     /// A higher threshold was crossed at the same time: this one is recorded and not delivered.
     pub superseded: bool,
@@ -135,6 +157,27 @@ pub struct BudgetState {
     pub spent: i64,
     /// When the limit will be reached at the rate of the period so far; none when not within the period.
     pub forecast_at: Option<Timestamp>,
+}
+
+/// What is told of a key.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyAlert<'a> {
+    /// What happened.
+    pub kind: AlertKind,
+    /// Whose key it is.
+    pub organization_id: OrganizationId,
+    /// `api_key` or `admin_key`.
+    pub scope: &'a str,
+    /// The key.
+    pub id: [u8; 16],
+    /// Its name for people, and what else they should read at once.
+    pub name: &'a str,
+    /// Days that are left at most.
+    pub days: Option<u8>,
+    /// What it is raised once for.
+    pub starts: Timestamp,
+    /// The end of that, or of the key.
+    pub ends: Timestamp,
 }
 
 /// What makes two alerts the same, but for the limit.
@@ -219,6 +262,26 @@ impl Alert {
             name: name.to_owned(),
             starts,
             ends: starts.plus_seconds(SECONDS_PER_DAY),
+            budget: None,
+        }
+    }
+
+    /// What happens to a key, API key or admin key: once for each kind, threshold and start.
+    pub fn of_key(about: KeyAlert<'_>, now: Timestamp, entropy: &dyn Entropy) -> Self {
+        let KeyAlert { kind, organization_id, scope, id, name, days, starts, ends } = about;
+        Self {
+            id: AlertId::new(now, entropy),
+            organization_id,
+            raised_at: now,
+            kind,
+            threshold: days,
+            superseded: false,
+            subject_id: id,
+            scope: scope.into(),
+            scope_id: uuid::Uuid::from_bytes(id).to_string(),
+            name: name.to_owned(),
+            starts,
+            ends,
             budget: None,
         }
     }

@@ -22,6 +22,7 @@ pub mod groups;
 pub mod health;
 pub mod id;
 pub mod invitations;
+pub mod key_hygiene;
 pub mod keys;
 pub mod ledger;
 pub mod limits;

@@ -137,6 +137,8 @@ pub struct Limits {
     pub alert_thresholds: Option<Vec<u8>>,
     /// Days after which a new key of this level expires at the latest.
     pub max_key_lifetime_days: Option<u32>,
+    /// Days without use after which a key of this level is disabled.
+    pub max_key_idle_days: Option<u32>,
     /// Who may create keys.
     pub key_creation: Option<KeyCreation>,
     /// What happens at the limits; `None` is to enforce them.

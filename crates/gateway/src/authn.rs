@@ -41,6 +41,10 @@ pub(crate) fn authenticate(
         return Err(Unauthorized);
     }
     known.last_used.note(visitor.now, visitor.address, headers);
+    if key.canary {
+        gateway.note_bait(key.organization_id, key.id, visitor.address);
+        return Err(Unauthorized);
+    }
     Ok(Caller { snapshot, key, secret: known })
 }
 

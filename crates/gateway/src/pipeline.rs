@@ -16,13 +16,13 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use louver_domain::endpoints::EndpointKind;
 use louver_domain::entropy::Entropy;
-use louver_domain::id::{OrganizationId, RequestId, RequestIds, UpstreamId};
+use louver_domain::id::{KeyId, OrganizationId, RequestId, RequestIds, UpstreamId};
 use louver_domain::keys::Pepper;
 use louver_domain::time::{Clock, Timestamp};
 use louver_mistral::endpoints::{Asked, Class, Endpoint, Route, route, with_colons};
 use louver_mistral::query;
 use louver_store::Store;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,6 +84,9 @@ pub struct Gateway {
     /// Credentials that upstream rejected; `None` is the one from the settings.
     rejections: Mutex<BTreeSet<(OrganizationId, Option<UpstreamId>)>>,
     rejected: Notify,
+    /// Baits that somebody tried, and from where first.
+    baits: Mutex<BTreeMap<(OrganizationId, KeyId), IpAddr>>,
+    taken_bait: Notify,
     /// Where the drawing of lots stands.
     lots: AtomicU64,
 }
@@ -120,6 +123,8 @@ impl Gateway {
             fallback,
             rejections: Mutex::default(),
             rejected: Notify::new(),
+            baits: Mutex::default(),
+            taken_bait: Notify::new(),
             lots: AtomicU64::new(u64::from_le_bytes(seed)),
         };
         (Arc::new(gateway), writer)
@@ -146,6 +151,23 @@ impl Gateway {
     /// The credentials that were rejected since this was last asked.
     pub fn take_rejections(&self) -> BTreeSet<(OrganizationId, Option<UpstreamId>)> {
         std::mem::take(&mut self.rejections.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Somebody tried a key that is a bait.
+    pub(crate) fn note_bait(&self, organization: OrganizationId, key: KeyId, from: IpAddr) {
+        let mut baits = self.baits.lock().unwrap_or_else(PoisonError::into_inner);
+        baits.entry((organization, key)).or_insert(from);
+        self.taken_bait.notify_one();
+    }
+
+    /// Answers when a bait was tried.
+    pub async fn bait(&self) {
+        self.taken_bait.notified().await;
+    }
+
+    /// The baits that were tried since this was last asked, and from where first.
+    pub fn take_baits(&self) -> BTreeMap<(OrganizationId, KeyId), IpAddr> {
+        std::mem::take(&mut self.baits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The id of a request, or of what continues one.

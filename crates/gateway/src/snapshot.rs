@@ -39,6 +39,8 @@ pub struct KeyEntry {
     pub(crate) workspace_id: WorkspaceId,
     pub(crate) user_id: Option<UserId>,
     pub(crate) status: KeyStatus,
+    /// A bait, which nobody may use.
+    pub(crate) canary: bool,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) rules: CallRules,
     pub(crate) role: Option<Arc<str>>,
@@ -356,6 +358,7 @@ impl<'a> Builder<'a> {
             workspace_id: key.workspace_id,
             user_id,
             status: key.status,
+            canary: key.canary,
             expires_at: key.expires_at,
             rules: chain.call_rules(self.catalogue),
             role: chain.roles.first().map(|role| role.name.as_str().into()),

@@ -168,7 +168,7 @@ fn read(row: &Row) -> Result<Alert, StoreError> {
         organization_id: OrganizationId::from_bytes(row.id(1)?),
         raised_at: Timestamp::from_micros(row.int(2)?),
         kind,
-        threshold: (kind == AlertKind::Threshold).then_some(threshold),
+        threshold: kind.has_threshold().then_some(threshold),
         superseded: row.int(5)? != 0,
         subject_id: row.id(6)?,
         scope: row.text(7)?,

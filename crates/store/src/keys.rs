@@ -18,7 +18,7 @@ macro_rules! select {
         concat!(
             "SELECT id, organization_id, workspace_id, user_id, service_account_id, name, description, public_id, ",
             "fingerprint, last_four, limits, role, allowed_cidrs, created_at, expires_at, ",
-            "last_used_at, status, created_by FROM api_keys ",
+            "last_used_at, status, created_by, canary FROM api_keys ",
             $rest
         )
     };
@@ -290,12 +290,13 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), St
         key.status.as_str().into(),
         key.created_by.clone().into(),
         folded(&key.name).into(),
+        key.canary.into(),
     ];
     tx.execute(
         "INSERT INTO api_keys (id, organization_id, workspace_id, user_id, service_account_id, name, description, \
          public_id, fingerprint, last_four, limits, role, allowed_cidrs, created_at, expires_at, \
-         status, created_by, folded) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-         $17, $18)",
+         status, created_by, folded, canary) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+         $17, $18, $19)",
         values,
     )
     .await?;
@@ -362,5 +363,6 @@ fn read(row: &Row) -> Result<ApiKey, StoreError> {
         last_used_at: row.opt_int(15)?.map(Timestamp::from_micros),
         status: KeyStatus::parse(&row.text(16)?).ok_or_else(|| corrupt("status"))?,
         created_by: row.opt_text(17)?,
+        canary: row.int(18)? != 0,
     })
 }

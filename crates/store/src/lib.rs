@@ -16,6 +16,7 @@ pub mod grants;
 pub mod groups;
 pub mod invitations;
 pub mod journal;
+pub mod key_hygiene;
 pub mod keys;
 pub mod ledger;
 pub mod members;

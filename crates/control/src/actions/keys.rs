@@ -3,7 +3,7 @@
 mod own;
 mod rules;
 
-pub(crate) use own::reaches;
+pub(crate) use own::{must_belong, reaches};
 
 use super::{Deed, commit, names, set};
 use crate::Control;
@@ -66,6 +66,9 @@ pub struct NewKey {
     /// The addresses it may be used from.
     #[schemars(with = "Option<Vec<shapes::Block>>")]
     pub allowed_cidrs: Option<Vec<Cidr>>,
+    /// Whether it is a bait: refused like a key that is not there, and people are told of who tries it.
+    #[serde(default)]
+    pub canary: bool,
     /// The person who owns it.
     #[schemars(with = "Option<shapes::Id>")]
     pub owner_user_id: Option<UserId>,
@@ -206,6 +209,7 @@ pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result
         last_used_at: None,
         status: KeyStatus::Active,
         created_by: Some(context.actor.name().to_owned()),
+        canary: new.canary,
     };
     store::insert(&mut tx, &permit, &key).await?;
     let deed = Deed::on(permit, key.id, &key.name).inside(key.workspace_id);
@@ -263,8 +267,10 @@ pub async fn update_limits(
         return Err(ControlError::Conflict("a revoked key cannot be changed".into()));
     }
     context.must_match(control, &before.limits)?;
-    if patch.timezone.is_some() || patch.key_creation.is_some() || patch.max_key_lifetime_days.is_some() {
-        let sentence = "timezone, key_creation and max_key_lifetime_days are set on the workspace";
+    let of_workspaces = [patch.max_key_lifetime_days.is_some(), patch.max_key_idle_days.is_some()];
+    if patch.timezone.is_some() || patch.key_creation.is_some() || of_workspaces.contains(&true) {
+        let sentence =
+            "timezone, key_creation, max_key_lifetime_days and max_key_idle_days are set on the workspace";
         return Err(ControlError::field("timezone", sentence));
     }
     let place = rules::place_of_key(&mut tx, context, &before).await?;

@@ -82,6 +82,9 @@ pub struct LimitsPatch {
     #[schemars(with = "Option<u32>")]
     pub max_key_lifetime_days: Option<Option<u32>>,
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<u32>")]
+    pub max_key_idle_days: Option<Option<u32>>,
+    #[serde(deserialize_with = "given")]
     #[schemars(with = "Option<shapes::CreationOfKeys>")]
     pub key_creation: Option<Option<KeyCreation>>,
     #[serde(deserialize_with = "given")]
@@ -112,6 +115,7 @@ impl LimitsPatch {
         set(&mut limits.fallback_models, self.fallback_models);
         set(&mut limits.alert_thresholds, self.alert_thresholds);
         set(&mut limits.max_key_lifetime_days, self.max_key_lifetime_days);
+        set(&mut limits.max_key_idle_days, self.max_key_idle_days);
         set(&mut limits.key_creation, self.key_creation);
         set(&mut limits.mode, self.mode);
         set(&mut limits.timezone, self.timezone);
@@ -162,7 +166,13 @@ pub(crate) fn told_apart(
             "max_concurrent_requests": limits.max_concurrent_requests,
         })
     };
-    let life = |limits: &Limits| json!({"max_key_lifetime_days": limits.max_key_lifetime_days});
+    let life = |limits: &Limits| {
+        let mut life = json!({"max_key_lifetime_days": limits.max_key_lifetime_days});
+        if let (Some(days), Some(life)) = (limits.max_key_idle_days, life.as_object_mut()) {
+            life.insert("max_key_idle_days".into(), days.into());
+        }
+        life
+    };
     let parts = [
         (monthly, budget(before), budget(after)),
         (Action::UpdateRateLimits, rates(before), rates(after)),
@@ -254,6 +264,9 @@ fn check_values(limits: &Limits, naming: &dyn Fn(&str) -> String) -> Result<(), 
     }
     if limits.max_key_lifetime_days.is_some_and(|days| !(1..=LONGEST_LIFETIME_DAYS).contains(&days)) {
         return refuse("max_key_lifetime_days", "must be from 1 to 36,500");
+    }
+    if limits.max_key_idle_days.is_some_and(|days| !(1..=LONGEST_LIFETIME_DAYS).contains(&days)) {
+        return refuse("max_key_idle_days", "must be from 1 to 36,500");
     }
     if limits.timezone.as_deref().is_some_and(|zone| Zone::parse(zone).is_none()) {
         return refuse("timezone", "must be a name of the IANA database such as UTC or Europe/Paris");

@@ -124,6 +124,8 @@ pub(crate) struct Shown {
     expires_at: Option<Timestamp>,
     #[schemars(extend("enum" = ["active", "disabled", "revoked", "expired"]))]
     status: &'static str,
+    /// Whether it is a bait, which is refused.
+    canary: bool,
 }
 
 /// A key just made: the one answer that holds the secret.
@@ -165,6 +167,7 @@ impl Shown {
             last_used_at: key.last_used_at,
             expires_at: key.expires_at,
             status: key.shown_status(now),
+            canary: key.canary,
         }
     }
 }

@@ -78,6 +78,10 @@ const fn event(kind: AlertKind) -> &'static str {
         AlertKind::Overrun => "budget.overrun",
         AlertKind::UpstreamCredentialRejected => "upstream.credential_rejected",
         AlertKind::ModelMoved => "model.moved",
+        AlertKind::KeyExpiring => "key.expiring",
+        AlertKind::KeyUnused => "key.unused",
+        AlertKind::KeyLeaked => "key.leaked",
+        AlertKind::CanaryUsed => "key.canary_used",
         AlertKind::Test => "alert_channel.test",
     }
 }

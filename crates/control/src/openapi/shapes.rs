@@ -2,6 +2,7 @@
 
 use louver_domain::alert_channels::ChannelKind;
 use louver_domain::endpoints::EndpointKind;
+use louver_domain::key_hygiene::Finding as KeyFinding;
 use louver_domain::limits::{KeyCreation, Mode, Region, ServiceTier, TOOLS};
 use louver_domain::models::ModelStatus;
 use louver_domain::roles::RoleLevel;
@@ -81,6 +82,7 @@ words! {
     Tier "AllowedServiceTier" "A tier of service beside the standard one." [ServiceTier::Priority];
     RegionOfCalls "Region" "Where the provider answers calls." [Region::Eu, Region::Us];
     CreationOfKeys "KeyCreation" "Who may create keys in a workspace." [KeyCreation::Admins, KeyCreation::Members];
+    Finding "KeyFinding" "What an audit finds about a key." KeyFinding::ALL;
     LimitMode "LimitMode" "Calls beyond a limit are refused, or only counted." [Mode::Enforce, Mode::Shadow];
     StatusOfModel "ModelStatus" "Where a model is in its life."
         [ModelStatus::Active, ModelStatus::Deprecated, ModelStatus::Retired];
@@ -136,6 +138,8 @@ pub(crate) struct Limits {
     alert_thresholds: Option<Vec<u8>>,
     /// Days after which a new key of this level expires at the latest.
     max_key_lifetime_days: Option<u32>,
+    /// Days without use after which a key of this level is disabled.
+    max_key_idle_days: Option<u32>,
     /// Who may create keys.
     key_creation: Option<CreationOfKeys>,
     /// What happens at the limits; `null` is to enforce them.

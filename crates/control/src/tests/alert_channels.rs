@@ -36,12 +36,12 @@ fn with_id(made: &Value) -> String {
 async fn channels_of_each_kind_are_made_listed_changed_and_removed() {
     let house = house_with(with_mail()).await;
     let webhook =
-        json!({"name": "a hook", "kind": "webhook", "url": "https://example.com/hook?token=canary"});
+        json!({"name": "a hook", "kind": "webhook", "url": "https://example.com/hook?token=telltale"});
     let webhook = house.make(PATH, &webhook.to_string()).await;
     let secret = webhook["secret"].as_str().unwrap().to_owned();
     assert!(secret.starts_with("whsec_") && secret.len() == 50, "{secret}");
     assert_eq!((&webhook["host"], &webhook["to"]), (&json!("example.com"), &json!(null)));
-    let slack = json!({"name": "b slack", "kind": "slack", "url": "https://hooks.slack.com/services/canary",
+    let slack = json!({"name": "b slack", "kind": "slack", "url": "https://hooks.slack.com/services/telltale",
         "enabled": false});
     let slack = house.make(PATH, &slack.to_string()).await;
     assert_eq!((&slack["enabled"], slack.get("secret")), (&json!(false), None));
@@ -84,15 +84,15 @@ async fn channels_of_each_kind_are_made_listed_changed_and_removed() {
     let counts = ["create", "update", "delete"].map(|deed| count(&format!("alert_channel.{deed}")));
     assert_eq!(counts, [3, 2, 3]);
     let disk = house.disk().await;
-    for canary in ["canary", &secret, SECRET] {
-        assert!(!holds(&disk, canary), "{canary} is stored");
+    for telltale in ["telltale", &secret, SECRET] {
+        assert!(!holds(&disk, telltale), "{telltale} is stored");
     }
 }
 
 #[tokio::test]
 async fn what_does_not_make_sense_is_refused_by_name_and_not_repeated() {
     let house = house_with(with_mail()).await;
-    let url = "https://example.com/canary";
+    let url = "https://example.com/telltale";
     for (body, field) in [
         (json!({"kind": "slack", "url": url}), "name"),
         (json!({"name": "a\u{202e}", "kind": "slack", "url": url}), "name"),
@@ -100,19 +100,19 @@ async fn what_does_not_make_sense_is_refused_by_name_and_not_repeated() {
         (json!({"name": "a", "kind": "sms", "url": url}), "kind"),
         (json!({"name": "a", "kind": "webhook"}), "url"),
         (json!({"name": "a", "kind": "webhook", "url": null}), "url"),
-        (json!({"name": "a", "kind": "slack", "url": "http://example.com/canary"}), "url"),
-        (json!({"name": "a", "kind": "slack", "url": "https://169.254.169.254/canary"}), "url"),
-        (json!({"name": "a", "kind": "slack", "url": "https://user:canary@example.com/"}), "url"),
-        (json!({"name": "a", "kind": "slack", "url": "file:///canary"}), "url"),
+        (json!({"name": "a", "kind": "slack", "url": "http://example.com/telltale"}), "url"),
+        (json!({"name": "a", "kind": "slack", "url": "https://169.254.169.254/telltale"}), "url"),
+        (json!({"name": "a", "kind": "slack", "url": "https://user:telltale@example.com/"}), "url"),
+        (json!({"name": "a", "kind": "slack", "url": "file:///telltale"}), "url"),
         (json!({"name": "a", "kind": "slack", "url": url, "secret": SECRET}), "secret"),
         (json!({"name": "a", "kind": "webhook", "url": url, "secret": ""}), "secret"),
         (json!({"name": "a", "kind": "webhook", "url": url, "secret": "whsec_"}), "secret"),
-        (json!({"name": "a", "kind": "webhook", "url": url, "secret": "canary"}), "secret"),
+        (json!({"name": "a", "kind": "webhook", "url": url, "secret": "telltale"}), "secret"),
         (json!({"name": "a", "kind": "webhook", "url": url, "to": ["a@b"]}), "to"),
         (json!({"name": "a", "kind": "email"}), "to"),
         (json!({"name": "a", "kind": "email", "to": []}), "to"),
         (json!({"name": "a", "kind": "email", "to": "a@example.org"}), "to"),
-        (json!({"name": "a", "kind": "email", "to": ["a@example.org", "canary"]}), "to"),
+        (json!({"name": "a", "kind": "email", "to": ["a@example.org", "telltale"]}), "to"),
         (json!({"name": "a", "kind": "email", "to": ["a@example.org\r\nBcc: b@c"]}), "to"),
         (json!({"name": "a", "kind": "email", "to": ["a,b@example.org"]}), "to"),
         (json!({"name": "a", "kind": "email", "to": ["a@example.org", "A@example.org"]}), "to"),
@@ -122,7 +122,7 @@ async fn what_does_not_make_sense_is_refused_by_name_and_not_repeated() {
         (json!({"name": "a", "kind": "slack", "url": url, "headers": {}}), "headers"),
     ] {
         assert_eq!(refused(&house, body.clone()).await, (422, field.into()), "{body}");
-        assert!(!house.call("POST", PATH, &body.to_string()).await.text.contains("canary"), "{body}");
+        assert!(!house.call("POST", PATH, &body.to_string()).await.text.contains("telltale"), "{body}");
     }
     let made = house.make(PATH, &json!({"name": "a", "kind": "slack", "url": url}).to_string()).await;
     for (patch, field) in [

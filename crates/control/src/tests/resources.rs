@@ -11,7 +11,7 @@ async fn limits_are_merged_checked_and_guarded_by_tags() {
     let first = house.get("/v1/gateway/organization").await;
     let tag = first.headers["etag"].to_str().unwrap().to_owned();
     let limits = first.json()["limits"].clone();
-    assert_eq!(limits.as_object().unwrap().len(), 20, "every field is there");
+    assert_eq!(limits.as_object().unwrap().len(), 21, "every field is there");
     assert!(limits.as_object().unwrap().values().all(serde_json::Value::is_null));
 
     let patch = async |tag: &str, body: &str| {
@@ -42,6 +42,7 @@ async fn limits_are_merged_checked_and_guarded_by_tags() {
         (r#"{"mode":"off"}"#, "mode"),
         (r#"{"key_creation":"all"}"#, "key_creation"),
         (r#"{"max_key_lifetime_days":0}"#, "max_key_lifetime_days"),
+        (r#"{"max_key_idle_days":0}"#, "max_key_idle_days"),
         (r#"{"allowed_models":["nope"]}"#, "allowed_models"),
         (r#"{"rpm":1}"#, "rpm"),
     ] {

@@ -13,7 +13,7 @@ fn with_id(made: &Value) -> String {
 }
 
 fn vault() -> Value {
-    json!({"name": "a vault", "kind": "vault", "credentials": {"token": "canary-token"},
+    json!({"name": "a vault", "kind": "vault", "credentials": {"token": "telltale-token"},
         "settings": {"address": "https://vault.example.com", "location": "louver/{workspace}/{id}"}})
 }
 
@@ -37,14 +37,14 @@ fn command(name: &str) -> Value {
 async fn destinations_of_each_kind_are_made_listed_changed_and_removed() {
     let house = house().await;
     let aws = json!({"name": "b", "kind": "aws", "settings": {"region": "eu-west-1", "location": "x/{id}"},
-        "credentials": {"access_key_id": "canary-id", "secret_access_key": "canary-secret"}});
-    let kubernetes = json!({"name": "c", "kind": "kubernetes", "credentials": {"token": "canary-k8s"},
+        "credentials": {"access_key_id": "telltale-id", "secret_access_key": "telltale-secret"}});
+    let kubernetes = json!({"name": "c", "kind": "kubernetes", "credentials": {"token": "telltale-k8s"},
         "settings": {"address": "https://10.0.0.1", "namespace": "apps", "location": "louver-{id}"}});
     let kubernetes = with(kubernetes, "/settings/address", json!("http://127.0.0.1:6443"));
     let webhook = json!({"name": "d", "kind": "webhook", "settings": {"url": "https://example.com/x?y=1"}});
-    let google = json!({"name": "e", "kind": "google", "credentials": {"token": "canary-google"},
+    let google = json!({"name": "e", "kind": "google", "credentials": {"token": "telltale-google"},
         "settings": {"project": "acme", "location": "louver-{id}"}});
-    let azure = json!({"name": "f", "kind": "azure", "credentials": {"client_secret": "canary-azure"},
+    let azure = json!({"name": "f", "kind": "azure", "credentials": {"client_secret": "telltale-azure"},
         "settings": {"address": "https://acme.vault.azure.net", "tenant_id": "t-1", "client_id": "c-1",
             "location": "louver-{id}"}});
     let all =
@@ -81,15 +81,15 @@ async fn destinations_of_each_kind_are_made_listed_changed_and_removed() {
         assert_eq!(house.get(&with_id(one)).await.status, 404);
     }
     let disk = house.disk().await;
-    for canary in ["canary", &secret, SIGNER] {
-        assert!(!holds(&disk, canary), "{canary} is stored");
+    for telltale in ["telltale", &secret, SIGNER] {
+        assert!(!holds(&disk, telltale), "{telltale} is stored");
     }
 }
 
 #[tokio::test]
 async fn what_does_not_make_sense_is_refused_by_name_and_not_repeated() {
     let house = house().await;
-    let etc = json!({"name": "x", "kind": "file", "settings": {"location": "/etc/canary"}});
+    let etc = json!({"name": "x", "kind": "file", "settings": {"location": "/etc/telltale"}});
     let aws = json!({"name": "b", "kind": "aws", "settings": {"region": "eu", "location": "{id}"},
         "credentials": {"access_key_id": "a", "secret_access_key": "b"}});
     let webhook = json!({"name": "d", "kind": "webhook", "settings": {"url": "https://example.com/x"}});
@@ -99,36 +99,42 @@ async fn what_does_not_make_sense_is_refused_by_name_and_not_repeated() {
         (with(vault(), "/settings", json!([])), "settings"),
         (with(vault(), "/settings", json!(null)), "settings"),
         (with(vault(), "/settings", json!({"address": "https://vault.example.com"})), "settings.location"),
-        (with(vault(), "/settings/canary", json!(1)), "settings.canary"),
+        (with(vault(), "/settings/telltale", json!(1)), "settings.telltale"),
         (with(vault(), "/settings/kind", json!("aws")), "settings.kind"),
         (with(vault(), "/settings/mount", json!(5)), "settings.mount"),
         (with(vault(), "/settings/mount", json!("../sys")), "settings.mount"),
-        (with(vault(), "/settings/location", json!("../canary")), "settings.location"),
+        (with(vault(), "/settings/location", json!("../telltale")), "settings.location"),
         (with(vault(), "/settings/location", json!("a/{secret}")), "settings.location"),
         (with(vault(), "/settings/location", json!("a\u{0}")), "settings.location"),
-        (with(vault(), "/settings/address", json!("http://vault.example.com/canary")), "settings.address"),
+        (with(vault(), "/settings/address", json!("http://vault.example.com/telltale")), "settings.address"),
         (with(vault(), "/settings/address", json!("https://169.254.169.254")), "settings.address"),
         (with(vault(), "/settings/address", json!("https://10.0.0.1:8200")), "settings.address"),
-        (with(vault(), "/settings/address", json!("https://u:canary@vault.example.com")), "settings.address"),
-        (with(vault(), "/settings/ca_certificate", json!("canary")), "settings.ca_certificate"),
+        (
+            with(vault(), "/settings/address", json!("https://u:telltale@vault.example.com")),
+            "settings.address",
+        ),
+        (with(vault(), "/settings/ca_certificate", json!("telltale")), "settings.ca_certificate"),
         (with(vault(), "/credentials", json!({})), "credentials"),
-        (with(vault(), "/credentials", json!({"role_id": "canary"})), "credentials"),
-        (with(vault(), "/credentials", json!({"token": "canary", "x": "y"})), "credentials"),
-        (with(vault(), "/credentials", json!({"token": "canary\r\nx-vault-token: y"})), "credentials.token"),
+        (with(vault(), "/credentials", json!({"role_id": "telltale"})), "credentials"),
+        (with(vault(), "/credentials", json!({"token": "telltale", "x": "y"})), "credentials"),
+        (
+            with(vault(), "/credentials", json!({"token": "telltale\r\nx-vault-token: y"})),
+            "credentials.token",
+        ),
         (with(vault(), "/credentials", json!({"token": ""})), "credentials.token"),
         (with(vault(), "/credentials", json!({"token": 5})), "credentials.token"),
         (with(vault(), "/enabled", json!(null)), "enabled"),
         (with(aws, "/settings/region", json!("x.evil.example.com/")), "settings.region"),
-        (with(webhook, "/credentials", json!({"secret": "canary"})), "credentials.secret"),
+        (with(webhook, "/credentials", json!({"secret": "telltale"})), "credentials.secret"),
         (etc, "settings.location"),
-        (file(&house, "../canary"), "settings.location"),
-        (command("canary"), "settings.command"),
-        (with(command("keep"), "/credentials", json!({"token": "canary"})), "credentials"),
+        (file(&house, "../telltale"), "settings.location"),
+        (command("telltale"), "settings.command"),
+        (with(command("keep"), "/credentials", json!({"token": "telltale"})), "credentials"),
     ] {
         let answer = house.call("POST", PATH, &body.to_string()).await;
         assert_eq!(answer.refused(), (422, param.into()), "{body}: {}", answer.text);
-        let repeated = answer.text.replace("settings.canary", "").replace(r#""canary"]"#, "");
-        assert!(!repeated.contains("canary"), "{}", answer.text);
+        let repeated = answer.text.replace("settings.telltale", "").replace(r#""telltale"]"#, "");
+        assert!(!repeated.contains("telltale"), "{}", answer.text);
     }
     house.make(PATH, &vault().to_string()).await;
     assert_eq!(house.call("POST", PATH, &vault().to_string()).await.status, 409, "a name twice");
@@ -150,7 +156,7 @@ async fn credentials_go_nowhere_but_where_they_were_given_for() {
         assert_eq!(answer.refused(), (422, "credentials".into()), "{patch}");
         let with_new = json!({"settings": elsewhere, "credentials": {"token": "another"}});
         assert_eq!(house.call("PATCH", &with_id(&made), &with_new.to_string()).await.status, 200);
-        let back = json!({"settings": vault()["settings"], "credentials": {"token": "canary-token"}});
+        let back = json!({"settings": vault()["settings"], "credentials": {"token": "telltale-token"}});
         assert_eq!(house.call("PATCH", &with_id(&made), &back.to_string()).await.status, 200);
     }
     // What lies at the same server needs no new credentials.

@@ -31,6 +31,10 @@ impl Message {
                      this alias are refused until somebody has looked and dismissed it."
                 ),
             },
+            (
+                AlertKind::KeyExpiring | AlertKind::KeyUnused | AlertKind::KeyLeaked | AlertKind::CanaryUsed,
+                _,
+            ) => of_key(alert, &name),
             (AlertKind::Test, _) => Self {
                 subject: format!("test of the alert channel {name}"),
                 text: format!("This is a test: the alert channel {name} works."),
@@ -44,6 +48,42 @@ impl Message {
             }
         }
     }
+}
+
+fn of_key(alert: &Alert, name: &str) -> Message {
+    let (what, end) = (alert.scope.replace('_', " "), alert.ends.rfc3339());
+    let (subject, text) = match (alert.kind, alert.threshold) {
+        (AlertKind::KeyLeaked, _) => (
+            format!("the secret of the {what} {name} was found"),
+            format!(
+                "Somebody found the secret of the {what} {name} and reported it. It is refused from now on. Look who \
+                 used it, and give its users a new key."
+            ),
+        ),
+        (AlertKind::CanaryUsed, _) => (
+            format!("the bait {name} was tried"),
+            format!(
+                "Somebody tried the {what} {name}, which is a bait. Whoever did has read what they should not."
+            ),
+        ),
+        (AlertKind::KeyUnused, Some(0)) => (
+            format!("the {what} {name} was disabled: nobody used it"),
+            format!(
+                "Nobody used the {what} {name} for as long as the policy allows: it is disabled since {end}."
+            ),
+        ),
+        (AlertKind::KeyUnused, _) => (
+            format!("nobody uses the {what} {name}"),
+            format!(
+                "Nobody uses the {what} {name}: it is disabled at {end}, unless somebody does or exempts it."
+            ),
+        ),
+        _ => (
+            format!("the {what} {name} expires soon"),
+            format!("The {what} {name} expires at {end} and is refused from then on."),
+        ),
+    };
+    Message { subject, text }
 }
 
 fn of_budget(alert: &Alert, who: &str, budget: &BudgetState) -> Message {
@@ -61,6 +101,10 @@ fn of_budget(alert: &Alert, who: &str, budget: &BudgetState) -> Message {
         AlertKind::Threshold
         | AlertKind::UpstreamCredentialRejected
         | AlertKind::ModelMoved
+        | AlertKind::KeyExpiring
+        | AlertKind::KeyUnused
+        | AlertKind::KeyLeaked
+        | AlertKind::CanaryUsed
         | AlertKind::Test => {
             (format!("{who}: {per_cent} % of {its}"), format!("{who} has spent {per_cent} % of {its}."))
         }

@@ -111,6 +111,7 @@ impl Fixture {
                 last_used_at: None,
                 status: KeyStatus::Active,
                 created_by: Some("root".into()),
+                canary: false,
             },
             admin_key: AdminKey {
                 id: AdminKeyId::from_bytes([7; 16]),

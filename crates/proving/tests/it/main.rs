@@ -32,6 +32,7 @@ mod fine_tuned;
 mod fixtures;
 mod groups;
 mod hard_limits;
+mod key_hygiene;
 mod keys;
 mod ledger;
 mod libraries;

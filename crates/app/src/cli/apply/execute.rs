@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The limits that stand in an object of their own.
-const LIMITS: [&str; 20] = [
+const LIMITS: [&str; 21] = [
     "allowed_models",
     "requests_per_second",
     "requests_per_minute",
@@ -28,6 +28,7 @@ const LIMITS: [&str; 20] = [
     "fallback_models",
     "alert_thresholds",
     "max_key_lifetime_days",
+    "max_key_idle_days",
     "key_creation",
     "mode",
     "timezone",

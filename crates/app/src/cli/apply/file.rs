@@ -79,6 +79,7 @@ section! {
         fallback_models: Vec<String>,
         alert_thresholds: Vec<u8>,
         max_key_lifetime_days: u32,
+        max_key_idle_days: u32,
         key_creation: KeyCreation,
         mode: Mode,
         timezone: String,

@@ -123,7 +123,7 @@ impl KeyPatch {
 
 /// Refuses when the key's owner is gone, or no longer belongs to its workspace by themselves, through a group or as an
 /// organization admin.
-pub(super) async fn must_belong(tx: &mut Tx, key: &ApiKey) -> Result<(), ControlError> {
+pub(crate) async fn must_belong(tx: &mut Tx, key: &ApiKey) -> Result<(), ControlError> {
     let sentence = match key.owner {
         Owner::Workspace => return Ok(()),
         Owner::ServiceAccount(id) => {

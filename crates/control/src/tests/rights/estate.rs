@@ -3,6 +3,7 @@
 use super::super::{House, house};
 use crate::actions::{admin_keys, model_sightings};
 use louver_domain::id::{KeyId, UserId, WorkspaceId};
+use louver_domain::keys::{KeyKind, mint};
 use louver_domain::limits::KeyCreation;
 use louver_domain::model_sightings::Listed;
 use louver_domain::roles::{MEMBER, WORKSPACE_CONTRIBUTOR};
@@ -87,6 +88,9 @@ impl Estate {
         let names = match at {
             At::Here | At::Own => &self.objects_here,
             At::There => &self.objects_there,
+            At::Nowhere if kind == "leaked" => {
+                return mint(KeyKind::Api, &*self.house.control.entropy).secret.expose().clone();
+            }
             At::Nowhere if matches!(kind, "model_role" | "model" | "sighting") => return NO_NAME.to_owned(),
             At::Nowhere => return NOTHING.to_owned(),
         };
@@ -117,6 +121,7 @@ pub(crate) fn kind(path: &str, parameter: &str) -> &'static str {
         "name" => "model_role",
         "invite_uuid" => "invitation",
         "key" | "key_id" => "key",
+        "leaked" => "leaked",
         "run_id" => "run",
         "id" if of("/v1/api-keys") || of("/v1/gateway/keys") => "key",
         "id" if of("/v1/gateway/admin-keys") => "admin_key",
@@ -198,7 +203,14 @@ async fn of_workspace(house: &House, name: &str, workspace: WorkspaceId) -> Name
     let destination = json!({"name": format!("{name} vault"), "kind": "vault", "workspace_id": workspace,
         "settings": settings, "credentials": {"token": "canary-token-0"}});
     let destination = house.make("/v1/gateway/secret-destinations", &destination.to_string()).await;
+    let exempt = key(house, &json!({"name": "a", "workspace_id": workspace})).await;
+    let path = format!("/v1/gateway/keys/{exempt}/unused-exemption");
+    let exempted = house.call("PUT", &path, r#"{"reason": "rare", "until": "2030-01-01T00:00:00Z"}"#).await;
+    assert_eq!(exempted.status, 200, "{}", exempted.text);
+    let leaked = json!({"name": "leaked", "workspace_id": workspace});
+    let leaked = house.make("/v1/api-keys", &leaked.to_string()).await;
     let names = [
+        ("leaked", text(&leaked, "key")),
         ("workspace", workspace.to_string()),
         ("destination", text(&destination, "id")),
         ("member", member.id.to_string()),
@@ -206,7 +218,7 @@ async fn of_workspace(house: &House, name: &str, workspace: WorkspaceId) -> Name
         ("group", group),
         ("child", child),
         ("account", account),
-        ("key", key(house, &json!({"name": "a", "workspace_id": workspace})).await),
+        ("key", exempt),
         ("budget", text(budget, "id")),
     ];
     names.into()

@@ -4,7 +4,7 @@ use crate::openapi::told;
 use crate::routes::Operation;
 
 /// Method, path and body; names between braces stand for objects of the estate.
-const BODIES: [(&str, &str, &str); 49] = [
+const BODIES: [(&str, &str, &str); 53] = [
     (
         "POST",
         "/v1/admin/api-keys",
@@ -72,6 +72,12 @@ const BODIES: [(&str, &str, &str); 49] = [
     ("PATCH", "/v1/gateway/custom-roles/{role}", r#"{"permissions": ["api_key.read", "api_key.create"]}"#),
     ("POST", "/v1/gateway/explain", r#"{"key_id": "{key}", "model": "mistral-small-latest"}"#),
     ("PATCH", "/v1/gateway/keys/{id}/limits", r#"{"requests_per_minute": 3}"#),
+    ("POST", "/v1/gateway/keys/report-leak", r#"{"key": "{leaked}"}"#),
+    (
+        "PUT",
+        "/v1/gateway/keys/{id}/unused-exemption",
+        r#"{"reason": "yearly", "until": "2030-01-01T00:00:00Z"}"#,
+    ),
     (
         "PUT",
         "/v1/gateway/models",
