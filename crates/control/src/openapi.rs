@@ -26,7 +26,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const MISTRAL: [&str; 2] = ["/v1/admin/", "/v1/users/me"];
 
 /// The chapters of the admin side, in their order.
-const CHAPTERS: [(&str, &str); 19] = [
+const CHAPTERS: [(&str, &str); 20] = [
     ("api-keys", "API keys, the short way."),
     ("gateway.organization", "The organization."),
     ("gateway.workspaces", "Workspaces, and who belongs to them."),
