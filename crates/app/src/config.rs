@@ -10,7 +10,7 @@ mod upstreams;
 
 pub use louver_gateway::ServerKind;
 pub use smtp::Smtp;
-pub use upstreams::{Care, Server};
+pub use upstreams::{Care, Server, UpstreamKey};
 
 use louver_control::actions::workspaces::DEFAULT_MAX_ACTIVE;
 use louver_control::auditing;
@@ -66,6 +66,7 @@ pub struct File {
     openapi_access: Option<String>,
     webhook_allowed_targets: Vec<String>,
     destination_allowed_targets: Vec<String>,
+    rotation_verify_url: Option<String>,
     destination_folders: Vec<PathBuf>,
     destination_commands: BTreeMap<String, Vec<String>>,
     smtp: smtp::File,
@@ -161,6 +162,8 @@ pub struct Config {
     pub openapi_access: Option<Access>,
     /// Receivers of webhooks that need not be public: `host:port` or a block of addresses.
     pub webhook_allowed_targets: AllowedTargets,
+    /// Where new secrets of keys are tried, if not at the node's own listeners.
+    pub rotation_verify_url: Option<String>,
     /// What destinations of secrets may do on this node.
     pub destinations: Bounds,
     /// The mail server for alerts and invitations.
@@ -173,28 +176,6 @@ pub struct Config {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long each part of a call may take.
     pub timeouts: louver_gateway::Timeouts,
-}
-
-/// An upstream key from the settings. It is not shown.
-#[derive(Clone)]
-pub struct UpstreamKey(louver_domain::secret::Secret<String>);
-
-impl UpstreamKey {
-    /// Takes the key under guard.
-    pub fn new(key: String) -> Self {
-        Self(louver_domain::secret::Secret::new(key))
-    }
-
-    /// The key itself.
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-}
-
-impl std::fmt::Debug for UpstreamKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("UpstreamKey(…)")
-    }
 }
 
 /// The environment, as an argument.
@@ -235,6 +216,7 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
             "LOUVER_LISTEN" => file.listen = Some(value),
             "LOUVER_ADMIN_LISTEN" => file.admin_listen = Some(value),
             "LOUVER_PUBLIC_URL" => file.public_url = Some(value),
+            "LOUVER_ROTATION_VERIFY_URL" => file.rotation_verify_url = Some(value),
             "LOUVER_DATABASE_URL" => file.database_url = Some(value),
             "LOUVER_UPSTREAM_URL" => file.upstream_url = Some(value),
             "LOUVER_UPSTREAM_KEY" => file.upstream_key = Some(value),
@@ -290,7 +272,8 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
     Config {
         listen: address(file.listen, "127.0.0.1:8080", "listen", errors),
         admin_listen: file.admin_listen.map(|a| address(Some(a), "", "admin_listen", errors)),
-        public_url: public_url::check(file.public_url, errors),
+        public_url: public_url::check("public_url", file.public_url, errors),
+        rotation_verify_url: public_url::check("rotation_verify_url", file.rotation_verify_url, errors),
         database_url,
         upstream_url,
         upstream_key: upstream_key(file.upstream_key, errors),

@@ -78,6 +78,8 @@ pub struct Control {
     pub audit: Arc<auditing::Auditing>,
     /// The last uses of admin keys that wait to be written down.
     pub last_used: last_used::LastUsed,
+    /// Where new secrets are tried, and what wakes the watch over rotations.
+    pub rotating: rotating::Rotating,
     /// What the settings of this node let destinations of secrets do.
     pub destinations: destinations::Bounds,
 }
@@ -107,6 +109,7 @@ impl Control {
             max_tool_calls: DEFAULT_TOOL_CALLS,
             audit: Arc::default(),
             last_used: last_used::LastUsed::default(),
+            rotating: rotating::Rotating::default(),
             destinations: destinations::Bounds::default(),
         }
     }
@@ -135,6 +138,8 @@ impl Control {
 fn routes() -> Routes {
     api::keys::routes()
         .and(api::old_secrets::routes())
+        .and(api::rotations::routes())
+        .and(api::rotation_policies::routes())
         .and(api::budgets::routes())
         .and(api::explain::routes())
         .and(api::actors::routes())

@@ -10,6 +10,7 @@ pub use message::Message;
 use crate::calendar::Window;
 use crate::entropy::Entropy;
 use crate::id::{AlertChannelId, AlertId, OrganizationId, UpstreamId};
+use crate::rotations::Subject;
 use crate::time::Timestamp;
 use std::collections::BTreeSet;
 
@@ -59,6 +60,14 @@ pub enum AlertKind {
     UpstreamCredentialRejected,
     /// A name of a model stands for another one upstream than in the catalogue.
     ModelMoved,
+    /// A key is to be rotated soon, or would be if its policy said where the new secret goes.
+    RotationDue,
+    /// A key was rotated.
+    RotationDone,
+    /// A rotation does not get on.
+    RotationStuck,
+    /// The old secret of a key that is being rotated is still used shortly before its end.
+    OldSecretUsed,
     /// Somebody tries a channel out.
     Test,
 }
@@ -72,6 +81,10 @@ impl AlertKind {
             Self::Overrun => "overrun",
             Self::UpstreamCredentialRejected => "upstream_credential_rejected",
             Self::ModelMoved => "model_moved",
+            Self::RotationDue => "rotation_due",
+            Self::RotationDone => "rotation_done",
+            Self::RotationStuck => "rotation_stuck",
+            Self::OldSecretUsed => "old_secret_used",
             Self::Test => "test",
         }
     }
@@ -84,6 +97,10 @@ impl AlertKind {
             Self::Overrun,
             Self::UpstreamCredentialRejected,
             Self::ModelMoved,
+            Self::RotationDue,
+            Self::RotationDone,
+            Self::RotationStuck,
+            Self::OldSecretUsed,
             Self::Test,
         ]
         .into_iter()
@@ -108,7 +125,8 @@ pub struct Alert {
     pub superseded: bool,
     /// The budget, the upstream credential or, for a test, the channel.
     pub subject_id: [u8; 16],
-    /// What the subject bounds, as in [`Standing::scope`]; `upstream`, `model` or `alert_channel` where it is no budget.
+    /// What the subject bounds, as in [`Standing::scope`]; `upstream`, `model`, `api_key`,
+    /// `admin_key` or `alert_channel` where it is no budget.
     pub scope: String,
     /// The id (or name) of that.
     pub scope_id: String,
@@ -219,6 +237,33 @@ impl Alert {
             name: name.to_owned(),
             starts,
             ends: starts.plus_seconds(SECONDS_PER_DAY),
+            budget: None,
+        }
+    }
+
+    /// What a rotation has to say: once for each kind and time.
+    pub fn rotation(
+        kind: AlertKind,
+        organization_id: OrganizationId,
+        subject: Subject,
+        name: &str,
+        times: (Timestamp, Timestamp),
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Self {
+        Self {
+            id: AlertId::new(now, entropy),
+            organization_id,
+            raised_at: now,
+            kind,
+            threshold: None,
+            superseded: false,
+            subject_id: subject.bytes(),
+            scope: subject.kind().into(),
+            scope_id: subject.shown_id(),
+            name: name.to_owned(),
+            starts: times.0,
+            ends: times.1,
             budget: None,
         }
     }

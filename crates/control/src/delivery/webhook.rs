@@ -78,6 +78,10 @@ const fn event(kind: AlertKind) -> &'static str {
         AlertKind::Overrun => "budget.overrun",
         AlertKind::UpstreamCredentialRejected => "upstream.credential_rejected",
         AlertKind::ModelMoved => "model.moved",
+        AlertKind::RotationDue => "rotation.due",
+        AlertKind::RotationDone => "rotation.done",
+        AlertKind::RotationStuck => "rotation.stuck",
+        AlertKind::OldSecretUsed => "rotation.old_secret_used",
         AlertKind::Test => "alert_channel.test",
     }
 }

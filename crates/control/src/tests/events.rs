@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// The events of each writing route, in order. `+`: only what is there after; `~`: before and after; `-`: only what was
 /// there before; `!`: neither, since nothing changes. Whoever adds a route that writes says here what it leaves.
-const EVENTS: [(&str, &str, &[&str]); 62] = [
+const EVENTS: [(&str, &str, &[&str]); 65] = [
     ("POST", "/v1/admin/api-keys", &["+ api_key.create"]),
     ("DELETE", "/v1/admin/api-keys/{key_id}", &["~ api_key.delete"]),
     ("POST", "/v1/admin/spend-limit", &["~ billing.monthly_limit.updated"]),
@@ -58,6 +58,9 @@ const EVENTS: [(&str, &str, &[&str]); 62] = [
     ("POST", "/v1/api-keys/{id}/enable", &["~ api_key.enable"]),
     ("POST", "/v1/api-keys/{id}/rotate", &["~ api_key.rotate"]),
     ("POST", "/v1/gateway/admin-keys/{id}/rotate", &["~ admin_api_key.rotate"]),
+    ("POST", "/v1/gateway/rotations", &["+ rotation.start"]),
+    ("POST", "/v1/gateway/rotations/{id}/cancel", &["~ rotation.cancel"]),
+    ("PUT", "/v1/gateway/rotation-policies", &["+ rotation.policy.update"]),
     ("POST", "/v1/gateway/alert-channels", &["+ alert_channel.create"]),
     ("PATCH", "/v1/gateway/alert-channels/{id}", &["~ alert_channel.update"]),
     ("DELETE", "/v1/gateway/alert-channels/{id}", &["- alert_channel.delete"]),
@@ -104,12 +107,13 @@ const PLACED: [(&str, &str, &[&str]); 4] = [
         &["~ model_role.assign"],
     ),
 ];
-/// Routes that change nothing here, and why: they only ask; no directory is connected; no budget is blocked, which
-/// `proving/tests/it/budgets.rs` tries.
-const NOTHING: [(&str, &str); 4] = [
+/// Routes that change nothing here, and why: they only ask; no directory is connected; no rotation waits for
+/// another try, which `rotations.rs` tries; no budget is blocked, which `proving/tests/it/budgets.rs` tries.
+const NOTHING: [(&str, &str); 5] = [
     ("POST", "/v1/gateway/explain"),
     ("POST", "/v1/gateway/simulate"),
     ("POST", "/v1/admin/scim/sync"),
+    ("POST", "/v1/gateway/rotations/{id}/retry"),
     ("POST", "/v1/gateway/budgets/{id}/unblock"),
 ];
 /// What must be done before there is something to do.

@@ -46,6 +46,7 @@ mod rates;
 mod realtime;
 mod reconcile;
 mod responses;
+mod rotations;
 mod secrets;
 mod servers;
 mod settlement;

@@ -123,7 +123,9 @@ pub(crate) fn kind(path: &str, parameter: &str) -> &'static str {
         "id" if of("/v1/gateway/alert-channels") => "alert_channel",
         "id" if of("/v1/gateway/budgets") => "budget",
         "id" if of("/v1/gateway/models") => "model",
+        "destination" => "destination",
         "id" if of("/v1/gateway/secret-destinations") => "destination",
+        "id" if of("/v1/gateway/rotations") => "rotation",
         "id" if of("/v1/gateway/upstreams") => "upstream",
         "id" if of("/v1/gateway/objects") => "object",
         other => panic!("{path}: what {other} names is not known to these tests: say it in rights/estate.rs"),
@@ -198,8 +200,12 @@ async fn of_workspace(house: &House, name: &str, workspace: WorkspaceId) -> Name
     let destination = json!({"name": format!("{name} vault"), "kind": "vault", "workspace_id": workspace,
         "settings": settings, "credentials": {"token": "canary-token-0"}});
     let destination = house.make("/v1/gateway/secret-destinations", &destination.to_string()).await;
+    let rotated = key(house, &json!({"name": "rotated", "workspace_id": workspace})).await;
+    let rotation = json!({"key_id": rotated, "destinations": [text(&destination, "id")]});
+    let rotation = house.make("/v1/gateway/rotations", &rotation.to_string()).await;
     let names = [
         ("workspace", workspace.to_string()),
+        ("rotation", text(&rotation, "id")),
         ("destination", text(&destination, "id")),
         ("member", member.id.to_string()),
         ("owner", member.id.to_string()),
