@@ -219,7 +219,7 @@ async fn a_command_gets_the_secret_on_its_stdin_alone() {
     let names: Vec<&str> = environment.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     let ours =
         |name: &&str| name.starts_with("LOUVER_") || ["PATH", "PWD", "_", "SHLVL", "OLDPWD"].contains(name);
-    assert!(names.iter().all(|name| ours(name)), "{names:?}");
+    assert!(names.iter().all(ours), "{names:?}");
     let made = house.make(PATH, &command("fail").to_string()).await;
     let tested = house.make(&format!("{}/test", with_id(&made)), "").await;
     assert_eq!(tested["steps"][0]["reason"], "the command ended with code 3");

@@ -45,6 +45,7 @@ mod rates;
 mod realtime;
 mod reconcile;
 mod responses;
+mod secret_destinations;
 mod secrets;
 mod servers;
 mod settlement;
