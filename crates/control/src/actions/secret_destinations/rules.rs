@@ -26,7 +26,11 @@ pub(super) fn settings(
     for (name, url) in settings.addresses() {
         let address = Address::parse(url, &control.destinations.allowed);
         let address = address.map_err(|message| wrong(name, message))?;
-        if kind != DestinationKind::Webhook && address.path != "/" {
+        let whole = matches!(
+            (kind, name),
+            (DestinationKind::Webhook, _) | (DestinationKind::Google, "token_endpoint")
+        );
+        if !whole && address.path != "/" {
             return Err(wrong(name, "must end after the host and port: the path is known"));
         }
     }
