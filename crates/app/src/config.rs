@@ -250,6 +250,7 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
 fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Config {
     let timeouts = timeouts(&file.timeouts, errors);
     let bounds = call_bounds(&file);
+    let destinations = destinations::check(&file, errors);
     let database_url = database_url(file.database_url, errors);
     let journal_dir = journal_dir(file.journal_dir, &database_url);
     let upstream_url = file.upstream_url.unwrap_or_else(|| "https://api.mistral.ai".into());
@@ -261,12 +262,6 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         PathBuf::new()
     });
     let tls = tls_files(file.tls, errors);
-    let at_least_one = |value: Option<usize>, default: usize, name: &str, errors: &mut Vec<String>| {
-        if value == Some(0) {
-            errors.push(format!("{name} must be at least 1"));
-        }
-        value.unwrap_or(default)
-    };
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let max_connections = at_least_one(file.max_connections, 10_000, "max_connections", errors);
     Config {
@@ -312,18 +307,20 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         max_active_workspaces: max_active_workspaces(file.max_active_workspaces, errors),
         openapi_access: openapi_access(file.openapi_access.as_deref(), errors),
         webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
-        destinations: destinations::check(
-            &file.destination_allowed_targets,
-            file.destination_folders,
-            file.destination_commands,
-            errors,
-        ),
+        destinations,
         smtp: smtp::check(file.smtp, errors),
         audit: audit::check(file.audit, errors),
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
         tls,
         timeouts,
     }
+}
+
+fn at_least_one(value: Option<usize>, default: usize, name: &str, errors: &mut Vec<String>) -> usize {
+    if value == Some(0) {
+        errors.push(format!("{name} must be at least 1"));
+    }
+    value.unwrap_or(default)
 }
 
 fn database_url(given: Option<String>, errors: &mut Vec<String>) -> String {

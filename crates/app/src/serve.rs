@@ -114,8 +114,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let outbound = Arc::clone(&control.outbound);
     let site = config.openapi_access.map(openapi::site).transpose()?;
     let fallback = fallback(louver_control::router_with(Arc::clone(&control), site));
-    let first = source.build(rules);
-    let state = State { snapshot: first, ledger: Arc::clone(&ledger), pepper };
+    let state = State { snapshot: source.build(rules), ledger: Arc::clone(&ledger), pepper };
     let (gateway, writer) = Gateway::new(
         settings.clone(),
         state,

@@ -47,6 +47,7 @@ mod realtime;
 mod reconcile;
 mod responses;
 mod rotations;
+mod secret_destinations;
 mod secrets;
 mod servers;
 mod settlement;
