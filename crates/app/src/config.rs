@@ -10,7 +10,7 @@ mod upstreams;
 
 pub use louver_gateway::ServerKind;
 pub use smtp::Smtp;
-pub use upstreams::{Care, Server};
+pub use upstreams::{Care, Server, UpstreamKey};
 
 use louver_control::actions::workspaces::DEFAULT_MAX_ACTIVE;
 use louver_control::auditing;
@@ -66,6 +66,7 @@ pub struct File {
     openapi_access: Option<String>,
     webhook_allowed_targets: Vec<String>,
     destination_allowed_targets: Vec<String>,
+    rotation_verify_url: Option<String>,
     destination_folders: Vec<PathBuf>,
     destination_commands: BTreeMap<String, Vec<String>>,
     smtp: smtp::File,
@@ -161,6 +162,8 @@ pub struct Config {
     pub openapi_access: Option<Access>,
     /// Receivers of webhooks that need not be public: `host:port` or a block of addresses.
     pub webhook_allowed_targets: AllowedTargets,
+    /// Where new secrets of keys are tried, if not at the node's own listeners.
+    pub rotation_verify_url: Option<String>,
     /// What destinations of secrets may do on this node.
     pub destinations: Bounds,
     /// The mail server for alerts and invitations.
@@ -173,28 +176,6 @@ pub struct Config {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long each part of a call may take.
     pub timeouts: louver_gateway::Timeouts,
-}
-
-/// An upstream key from the settings. It is not shown.
-#[derive(Clone)]
-pub struct UpstreamKey(louver_domain::secret::Secret<String>);
-
-impl UpstreamKey {
-    /// Takes the key under guard.
-    pub fn new(key: String) -> Self {
-        Self(louver_domain::secret::Secret::new(key))
-    }
-
-    /// The key itself.
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-}
-
-impl std::fmt::Debug for UpstreamKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("UpstreamKey(…)")
-    }
 }
 
 /// The environment, as an argument.
@@ -235,6 +216,7 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
             "LOUVER_LISTEN" => file.listen = Some(value),
             "LOUVER_ADMIN_LISTEN" => file.admin_listen = Some(value),
             "LOUVER_PUBLIC_URL" => file.public_url = Some(value),
+            "LOUVER_ROTATION_VERIFY_URL" => file.rotation_verify_url = Some(value),
             "LOUVER_DATABASE_URL" => file.database_url = Some(value),
             "LOUVER_UPSTREAM_URL" => file.upstream_url = Some(value),
             "LOUVER_UPSTREAM_KEY" => file.upstream_key = Some(value),
@@ -268,6 +250,7 @@ fn overlay(file: &mut File, environment: &Environment, errors: &mut Vec<String>)
 fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Config {
     let timeouts = timeouts(&file.timeouts, errors);
     let bounds = call_bounds(&file);
+    let destinations = destinations::check(&file, errors);
     let database_url = database_url(file.database_url, errors);
     let journal_dir = journal_dir(file.journal_dir, &database_url);
     let upstream_url = file.upstream_url.unwrap_or_else(|| "https://api.mistral.ai".into());
@@ -279,18 +262,13 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         PathBuf::new()
     });
     let tls = tls_files(file.tls, errors);
-    let at_least_one = |value: Option<usize>, default: usize, name: &str, errors: &mut Vec<String>| {
-        if value == Some(0) {
-            errors.push(format!("{name} must be at least 1"));
-        }
-        value.unwrap_or(default)
-    };
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let max_connections = at_least_one(file.max_connections, 10_000, "max_connections", errors);
     Config {
         listen: address(file.listen, "127.0.0.1:8080", "listen", errors),
         admin_listen: file.admin_listen.map(|a| address(Some(a), "", "admin_listen", errors)),
-        public_url: public_url::check(file.public_url, errors),
+        public_url: public_url::check("public_url", file.public_url, errors),
+        rotation_verify_url: public_url::check("rotation_verify_url", file.rotation_verify_url, errors),
         database_url,
         upstream_url,
         upstream_key: upstream_key(file.upstream_key, errors),
@@ -329,18 +307,20 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         max_active_workspaces: max_active_workspaces(file.max_active_workspaces, errors),
         openapi_access: openapi_access(file.openapi_access.as_deref(), errors),
         webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
-        destinations: destinations::check(
-            &file.destination_allowed_targets,
-            file.destination_folders,
-            file.destination_commands,
-            errors,
-        ),
+        destinations,
         smtp: smtp::check(file.smtp, errors),
         audit: audit::check(file.audit, errors),
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
         tls,
         timeouts,
     }
+}
+
+fn at_least_one(value: Option<usize>, default: usize, name: &str, errors: &mut Vec<String>) -> usize {
+    if value == Some(0) {
+        errors.push(format!("{name} must be at least 1"));
+    }
+    value.unwrap_or(default)
 }
 
 fn database_url(given: Option<String>, errors: &mut Vec<String>) -> String {

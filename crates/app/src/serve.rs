@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use louver_control::Control;
 use louver_control::auditing::{self, Auditing};
 use louver_control::context::RequestContext;
+use louver_control::rotating::Reached;
 use louver_domain::entropy::Entropy;
 use louver_domain::health::Watch;
 use louver_domain::id::NodeId;
@@ -25,7 +26,7 @@ use louver_store::seal::MasterKey;
 use louver_store::{Store, snapshot};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,8 +114,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let outbound = Arc::clone(&control.outbound);
     let site = config.openapi_access.map(openapi::site).transpose()?;
     let fallback = fallback(louver_control::router_with(Arc::clone(&control), site));
-    let first = source.build(rules);
-    let state = State { snapshot: first, ledger: Arc::clone(&ledger), pepper };
+    let state = State { snapshot: source.build(rules), ledger: Arc::clone(&ledger), pepper };
     let (gateway, writer) = Gateway::new(
         settings.clone(),
         state,
@@ -154,6 +154,8 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     };
     node.open(config, &settings).await?;
     outbound.reached_at(public_url(config, node.admin_address.unwrap_or(node.address)));
+    control.rotating.reached_at(tried_at(config, &node));
+    drop(control);
     Ok(node)
 }
 
@@ -188,6 +190,20 @@ fn public_host(config: &Config) -> Option<String> {
 fn public_url(config: &Config, admin_side: SocketAddr) -> String {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{admin_side}"))
+}
+
+/// Where new secrets are tried: where the settings say, or else the node's own listeners.
+fn tried_at(config: &Config, node: &Node) -> Reached {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let own = |mut address: SocketAddr| {
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        }
+        config.rotation_verify_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"))
+    };
+    Reached { calls: own(node.address), admin: own(node.admin_address.unwrap_or(node.address)) }
 }
 
 /// What the jobs beside the calls work with.

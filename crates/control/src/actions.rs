@@ -27,6 +27,8 @@ mod names;
 pub mod objects;
 pub mod old_secrets;
 pub mod organizations;
+pub mod rotation_policies;
+pub mod rotations;
 pub mod secret_destinations;
 pub mod service_accounts;
 pub mod setup;

@@ -21,6 +21,8 @@ pub(crate) mod models;
 pub(crate) mod objects;
 pub(crate) mod old_secrets;
 pub(crate) mod organizations;
+pub(crate) mod rotation_policies;
+pub(crate) mod rotations;
 pub(crate) mod secret_destinations;
 pub(crate) mod service_accounts;
 pub(crate) mod simulation;

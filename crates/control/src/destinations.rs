@@ -22,6 +22,7 @@ pub use trouble::DestinationError;
 use crate::Control;
 use crate::delivery::targets::AllowedTargets;
 use desk::Desk;
+use louver_domain::id::WorkspaceId;
 use louver_domain::secret::Secret;
 use louver_domain::secret_destinations::{Settings, Whose};
 use louver_domain::time::Timestamp;
@@ -87,6 +88,11 @@ pub fn location(
     let location = destination.settings.location();
     let filled = location.map(|(template, alphabet)| template.fill(whose, alphabet)).transpose();
     filled.map_err(DestinationError::Unfit)
+}
+
+/// Whether a destination takes keys of a workspace: its own one's, or any.
+pub fn takes(destination: &SecretDestination, workspace: WorkspaceId) -> bool {
+    destination.workspace_id.is_none_or(|own| own == workspace)
 }
 
 /// Whether a text is the key of a service account of Google.

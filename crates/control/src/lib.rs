@@ -79,6 +79,8 @@ pub struct Control {
     pub audit: Arc<auditing::Auditing>,
     /// The last uses of admin keys that wait to be written down.
     pub last_used: last_used::LastUsed,
+    /// Where new secrets are tried, and what wakes the watch over rotations.
+    pub rotating: rotating::Rotating,
     /// What the settings of this node let destinations of secrets do.
     pub destinations: destinations::Bounds,
 }
@@ -108,6 +110,7 @@ impl Control {
             max_tool_calls: DEFAULT_TOOL_CALLS,
             audit: Arc::default(),
             last_used: last_used::LastUsed::default(),
+            rotating: rotating::Rotating::default(),
             destinations: destinations::Bounds::default(),
         }
     }
@@ -136,6 +139,8 @@ impl Control {
 fn routes() -> Routes {
     api::keys::routes()
         .and(api::old_secrets::routes())
+        .and(api::rotations::routes())
+        .and(api::rotation_policies::routes())
         .and(api::budgets::routes())
         .and(api::explain::routes())
         .and(api::actors::routes())

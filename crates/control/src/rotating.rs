@@ -1,29 +1,155 @@
-//! Watches over secrets: retires old ones whose time has come, and writes down who used those of admin keys.
+//! Watches over secrets: begins rotations that are due, carries each on a step at a time, and retires what has ended.
+//!
+//! Every node does so. A rotation is claimed for a while, so that one node at a time carries it on, and another one when it
+//! dies. Whatever a step does, it may be done again.
+
+pub(crate) mod due;
+mod steps;
+mod subject;
+mod told;
+mod trial;
 
 use crate::{Control, last_used};
-use louver_store::old_secrets;
-use std::sync::Arc;
+use louver_domain::rotations::{Outcome, STUCK_ATTEMPTS, State};
+use louver_store::rotations::{self as store, Claimed};
+use louver_store::{StoreError, old_secrets};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use steps::Halt;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(500);
+/// For a step as a whole, well within the claim.
+const STEP: Duration = Duration::from_secs(150);
+/// How often it is looked which keys are due.
+const DUE_SECONDS: i64 = 60;
+/// Rotations that one node carries on at the same time.
+const MOST_AT_ONCE: usize = 8;
 
-/// Watches until `stop`. Every node may do so.
+/// Where new secrets are tried, and what wakes the watch.
+#[derive(Default)]
+pub struct Rotating {
+    reached: OnceLock<Reached>,
+    wake: Notify,
+    look_now: AtomicBool,
+}
+
+/// Where this Louver is reached, for the calls that try secrets: scheme, host and port each.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    /// The data plane.
+    pub calls: String,
+    /// The admin side.
+    pub admin: String,
+}
+
+impl Rotating {
+    /// Says where this Louver is reached; what was said first stays.
+    pub fn reached_at(&self, reached: Reached) {
+        self.reached.get_or_init(|| reached);
+    }
+
+    pub(crate) fn reached(&self) -> Option<&Reached> {
+        self.reached.get()
+    }
+
+    /// Says that policies are others now, so that it is looked at once what is due.
+    pub(crate) fn look_again(&self) {
+        self.look_now.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Says that something is to be done now.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+}
+
+/// Watches until `stop`; then the steps that run come to their end.
 pub async fn run(control: Arc<Control>, mut stop: watch::Receiver<bool>) {
+    let mut running = JoinSet::new();
+    let mut looked = None;
     loop {
         let stopping = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => true,
+            Some(_) = running.join_next() => false,
+            () = control.rotating.wake.notified() => false,
             () = tokio::time::sleep(LOOK) => false,
         };
         last_used::write(&control).await;
         if stopping {
-            return;
+            break;
         }
-        match old_secrets::sweep(&control.store, control.clock.now()).await {
-            Ok(0) => {}
-            Ok(secrets) => tracing::info!(secrets, "old secrets of keys were retired"),
-            Err(error) => tracing::error!(%error, "old secrets could not be looked at"),
+        if let Err(error) = look(&control, &mut looked, &mut running).await {
+            tracing::error!(%error, "rotations could not be looked at");
         }
     }
+    while running.join_next().await.is_some() {}
+}
+
+async fn look(
+    control: &Arc<Control>,
+    looked: &mut Option<i64>,
+    running: &mut JoinSet<()>,
+) -> Result<(), StoreError> {
+    let now = control.clock.now();
+    let retired = old_secrets::sweep(&control.store, now).await?;
+    if retired > 0 {
+        tracing::info!(secrets = retired, "old secrets of keys were retired");
+    }
+    let seconds = now.seconds();
+    let asked = control.rotating.look_now.swap(false, Ordering::Relaxed);
+    if asked || looked.is_none_or(|at| !(0..DUE_SECONDS).contains(&seconds.saturating_sub(at))) {
+        *looked = Some(seconds);
+        if let Err(error) = due::begin(control).await {
+            tracing::error!(%error, "rotations that are due could not be begun");
+        }
+    }
+    while running.len() < MOST_AT_ONCE {
+        let Some(claimed) = store::claim(&control.store, control.clock.now()).await? else { break };
+        let control = Arc::clone(control);
+        running.spawn(async move { step(&control, &claimed).await });
+    }
+    Ok(())
+}
+
+/// Carries on the one rotation that has been due for longest, and answers whether there was one.
+pub async fn carry_on(control: &Control) -> Result<bool, StoreError> {
+    let Some(claimed) = store::claim(&control.store, control.clock.now()).await? else { return Ok(false) };
+    step(control, &claimed).await;
+    Ok(true)
+}
+
+async fn step(control: &Control, claimed: &Claimed) {
+    let state = &claimed.rotation.state;
+    let taken = tokio::time::timeout(STEP, steps::take(control, claimed)).await;
+    let halt = match taken.unwrap_or_else(|_| Err(Halt::later("the step took too long"))) {
+        Ok(()) => {
+            control.rotating.wake();
+            return;
+        }
+        Err(halt) => halt,
+    };
+    let (next, sentence) = match halt {
+        Halt::Overtaken => return,
+        Halt::Later(sentence) => {
+            (state.after(&claimed.rotation.plan, Outcome::Failed, control.clock.now()), sentence)
+        }
+        Halt::Never(sentence) => (state.given_up(control.clock.now()), sentence),
+    };
+    tracing::warn!(rotation = %claimed.rotation.id, step = state.step.as_str(), attempts = next.attempts, "a step of a rotation failed");
+    if let Err(error) = note(control, claimed, &next, &sentence).await {
+        tracing::error!(rotation = %claimed.rotation.id, %error, "a rotation is looked at again when its claim ends");
+    }
+}
+
+async fn note(control: &Control, claimed: &Claimed, next: &State, sentence: &str) -> Result<(), StoreError> {
+    claimed.note(&control.store, next, Some(sentence)).await?;
+    if next.attempts == STUCK_ATTEMPTS || !next.step.is_live() {
+        told::stuck(control, &claimed.rotation).await?;
+    }
+    Ok(())
 }

@@ -26,6 +26,7 @@ mod people;
 mod permissions;
 mod resources;
 mod rights;
+mod rotations;
 mod secret_destinations;
 mod simulation;
 mod usage;
@@ -164,6 +165,7 @@ async fn house_with(outbound: Outbound) -> House {
         max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::default(),
         last_used: crate::last_used::LastUsed::default(),
+        rotating: crate::rotating::Rotating::default(),
         destinations: bounds(&dir),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();

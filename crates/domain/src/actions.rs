@@ -29,6 +29,8 @@ pub enum Target {
     Alert,
     AlertChannel,
     SecretDestination,
+    Rotation,
+    RotationPolicy,
     AuditLog,
     Admin,
 }
@@ -59,6 +61,8 @@ impl Target {
             Self::Alert => "ALERT",
             Self::AlertChannel => "ALERT_CHANNEL",
             Self::SecretDestination => "SECRET_DESTINATION",
+            Self::Rotation => "ROTATION",
+            Self::RotationPolicy => "ROTATION_POLICY",
             Self::AuditLog => "AUDIT_LOG",
             Self::Admin => "ADMIN",
         }
@@ -227,6 +231,19 @@ actions! {
     /// An API key is refused for good.
     RevokeApiKey "api_key.delete", T::ApiKey, Workspace, "As";
 
+    /// Rotations and their policies are seen.
+    ReadRotations "rotation.read", T::Rotation, Workspace, "A";
+    /// A managed rotation of a key is begun.
+    StartRotation "rotation.start", T::Rotation, Workspace, "A";
+    /// A step of a rotation that failed is tried again now.
+    RetryRotation "rotation.retry", T::Rotation, Workspace, "A";
+    /// A rotation is called off.
+    CancelRotation "rotation.cancel", T::Rotation, Workspace, "A";
+    /// A rotation goes on by itself.
+    AdvanceRotation "rotation.advance", T::Rotation, Workspace, "";
+    /// It is changed when keys are rotated by themselves, and how.
+    UpdateRotationPolicy "rotation.policy.update", T::RotationPolicy, Workspace, "A";
+
     /// Admin keys are seen, without their secrets.
     ReadAdminKeys "admin_api_key.read", T::AdminApiKey, Organization, "";
     /// An admin key is made.
@@ -348,6 +365,7 @@ impl Action {
             Self::CreateOrganization
                 | Self::JoinOrganization
                 | Self::AcceptInvitation
+                | Self::AdvanceRotation
                 | Self::CutAuditLog
                 | Self::Refused
         )

@@ -67,6 +67,14 @@ pub enum AlertKind {
     KeyLeaked,
     /// Somebody tried a key that is a bait.
     CanaryUsed,
+    /// A key is to be rotated soon, or would be if its policy said where the new secret goes.
+    RotationDue,
+    /// A key was rotated.
+    RotationDone,
+    /// A rotation does not get on.
+    RotationStuck,
+    /// The old secret of a key that is being rotated is still used shortly before its end.
+    OldSecretUsed,
     /// Somebody tries a channel out.
     Test,
 }
@@ -84,6 +92,10 @@ impl AlertKind {
             Self::KeyUnused => "key_unused",
             Self::KeyLeaked => "key_leaked",
             Self::CanaryUsed => "canary_used",
+            Self::RotationDue => "rotation_due",
+            Self::RotationDone => "rotation_done",
+            Self::RotationStuck => "rotation_stuck",
+            Self::OldSecretUsed => "old_secret_used",
             Self::Test => "test",
         }
     }
@@ -105,6 +117,10 @@ impl AlertKind {
             Self::KeyUnused,
             Self::KeyLeaked,
             Self::CanaryUsed,
+            Self::RotationDue,
+            Self::RotationDone,
+            Self::RotationStuck,
+            Self::OldSecretUsed,
             Self::Test,
         ]
         .into_iter()
@@ -130,7 +146,8 @@ pub struct Alert {
     pub superseded: bool,
     /// The budget, the upstream credential or, for a test, the channel.
     pub subject_id: [u8; 16],
-    /// What the subject bounds, as in [`Standing::scope`]; `upstream`, `model` or `alert_channel` where it is no budget.
+    /// What the subject bounds, as in [`Standing::scope`]; `upstream`, `model`, `api_key`,
+    /// `admin_key` or `alert_channel` where it is no budget.
     pub scope: String,
     /// The id (or name) of that.
     pub scope_id: String,

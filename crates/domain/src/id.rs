@@ -150,6 +150,9 @@ typed_id!(
     /// A place outside that secrets of keys are written to.
     SecretDestinationId, "dest");
 typed_id!(
+    /// A managed rotation of a key's secret.
+    RotationId, "rot");
+typed_id!(
     /// One audit event.
     EventId, "evt");
 

@@ -39,6 +39,8 @@ pub mod rates;
 pub mod refusal;
 pub mod reserve;
 pub mod roles;
+pub mod rotation_policies;
+pub mod rotations;
 pub mod secret;
 pub mod secret_destinations;
 pub mod settlement;

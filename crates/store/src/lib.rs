@@ -28,6 +28,8 @@ pub mod objects;
 pub mod old_secrets;
 pub mod organizations;
 pub mod revision;
+pub mod rotation_policies;
+pub mod rotations;
 pub mod seal;
 pub mod secret_destinations;
 pub mod service_accounts;

@@ -4,7 +4,7 @@ use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use crate::revision;
 use louver_domain::access::Permit;
-use louver_domain::id::{AdminKeyId, KeyId, OrganizationId};
+use louver_domain::id::{AdminKeyId, KeyId, OrganizationId, WorkspaceId};
 use louver_domain::keys::{Fingerprint, PublicId};
 use louver_domain::old_secrets::{Fate, LastUse, OldSecret};
 use louver_domain::time::Timestamp;
@@ -377,4 +377,53 @@ fn read(row: &Row) -> Result<OldSecret, StoreError> {
         retires_at: row.opt_int(4)?.map(Timestamp::from_micros),
         used: row.opt_int(5)?.map(last),
     })
+}
+
+/// An API key that is active, with how old its secret is.
+#[derive(Clone, Debug)]
+pub struct Aged {
+    /// The key.
+    pub key: KeyId,
+    /// Its organization.
+    pub organization_id: OrganizationId,
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
+    /// Its name.
+    pub name: String,
+    /// When its secret was made.
+    pub made: Timestamp,
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The active keys of all organizations whose secrets were made at `at` or before, in the order of ids, after that one.
+pub async fn aged(
+    store: &Store,
+    at: Timestamp,
+    after: Option<KeyId>,
+    limit: u32,
+) -> Result<Vec<Aged>, StoreError> {
+    let rows = store
+        .fetch(
+            "SELECT id, organization_id, workspace_id, name, COALESCE(secret_created_at, created_at), expires_at \
+             FROM api_keys WHERE status = 'active' AND COALESCE(secret_created_at, created_at) <= $1 AND id > $2 \
+             ORDER BY id LIMIT $3",
+            vec![
+                at.micros().into(),
+                after.map(|id| id.bytes()).unwrap_or_default().into(),
+                i64::from(limit).into(),
+            ],
+        )
+        .await?;
+    let each = |row: &Row| {
+        Ok(Aged {
+            key: KeyId::from_bytes(row.id(0)?),
+            organization_id: OrganizationId::from_bytes(row.id(1)?),
+            workspace_id: WorkspaceId::from_bytes(row.id(2)?),
+            name: row.text(3)?,
+            made: Timestamp::from_micros(row.int(4)?),
+            expires_at: row.opt_int(5)?.map(Timestamp::from_micros),
+        })
+    };
+    rows.iter().map(each).collect()
 }

@@ -8,7 +8,9 @@ use aws_lc_rs::digest;
 use aws_lc_rs::hmac;
 use louver_domain::audit::checkpoint::SigningKey;
 use louver_domain::entropy::Entropy;
-use louver_domain::id::{AlertChannelId, InvitationId, OrganizationId, SecretDestinationId, UpstreamId};
+use louver_domain::id::{
+    AlertChannelId, InvitationId, OrganizationId, RotationId, SecretDestinationId, UpstreamId,
+};
 use louver_domain::keys::Pepper;
 use louver_domain::secret::Secret;
 
@@ -110,6 +112,16 @@ impl Place {
     /// The credentials of a destination of secrets.
     pub fn secret_destination(id: SecretDestinationId, organization: OrganizationId) -> Self {
         Self { words: format!("secret_destinations|sealed_credentials|{id}|{organization}") }
+    }
+
+    /// The new secret of a rotation, until it was seen to work.
+    pub fn new_secret(id: RotationId, organization: OrganizationId) -> Self {
+        Self { words: format!("rotations|sealed_new|{id}|{organization}") }
+    }
+
+    /// The old secret of a rotation, until it is refused.
+    pub fn old_secret(id: RotationId, organization: OrganizationId) -> Self {
+        Self { words: format!("rotations|sealed_old|{id}|{organization}") }
     }
 
     /// The secret part of an invitation's link.

@@ -1,20 +1,15 @@
 //! What destinations of secrets may do on this node: whom they may ask, where they may write, what they may run.
 
-use super::AllowedTargets;
+use super::{AllowedTargets, File};
 use louver_control::destinations::Bounds;
 use louver_domain::secret_destinations::location::Alphabet;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Reads the three settings. None of them comes from the environment or the API: whoever could set them could have secrets
 /// sent and commands run.
-pub(super) fn check(
-    targets: &[String],
-    folders: Vec<PathBuf>,
-    commands: BTreeMap<String, Vec<String>>,
-    errors: &mut Vec<String>,
-) -> Bounds {
-    let allowed = AllowedTargets::parse(targets).unwrap_or_else(|error| {
+pub(super) fn check(file: &File, errors: &mut Vec<String>) -> Bounds {
+    let (folders, commands) = (file.destination_folders.clone(), file.destination_commands.clone());
+    let allowed = AllowedTargets::parse(&file.destination_allowed_targets).unwrap_or_else(|error| {
         errors.push(format!("destination_allowed_targets: {error}"));
         AllowedTargets::default()
     });

@@ -1,14 +1,14 @@
-//! Where people reach this installation, for the links that are mailed to them.
+//! Where people, and Louver itself, reach this installation.
 
 use http::Uri;
 
-/// Reads `public_url`. Where it is not set, it is the listener of the admin side.
-pub(super) fn check(value: Option<String>, errors: &mut Vec<String>) -> Option<String> {
+/// Reads the setting of that name. Where it is not set, it is the node's own listener.
+pub(super) fn check(name: &str, value: Option<String>, errors: &mut Vec<String>) -> Option<String> {
     let value = value?;
     let url = value.trim_end_matches('/');
     if !is_base(url) {
         errors.push(format!(
-            "public_url must be http:// or https:// with a host and perhaps a port and a path, such as \
+            "{name} must be http:// or https:// with a host and perhaps a port and a path, such as \
              https://louver.example.com, not {value:?}"
         ));
     }
@@ -30,12 +30,12 @@ mod tests {
     fn a_base_for_links() {
         let read = |value: &str| {
             let mut errors = vec![];
-            let url = check(Some(value.to_owned()), &mut errors);
+            let url = check("public_url", Some(value.to_owned()), &mut errors);
             url.filter(|_| errors.is_empty())
         };
         assert_eq!(read("https://louver.example.com/").as_deref(), Some("https://louver.example.com"));
         assert!(read("http://[::1]:8080/gateway").is_some());
-        assert_eq!(check(None, &mut vec![]), None);
+        assert_eq!(check("public_url", None, &mut vec![]), None);
         for bad in [
             "",
             "louver.example.com",

@@ -17,12 +17,14 @@ fn all_errors_come_at_once() {
             ("LOUVER_TLS_KEY_FILE", "k"),
             ("LOUVER_AUDIT_CHECKPOINT_SYSLOG", "tcp://x:1"),
             ("LOUVER_AUDIT_RETENTION_DAYS", "0"),
+            ("LOUVER_ROTATION_VERIFY_URL", "gateway:8080"),
         ]),
     )
     .unwrap_err();
     for part in [
         "checkpoint_syslog",
         "retention_days",
+        "rotation_verify_url must be",
         "listen",
         "LOUVER_UPSTREM_URL",
         "ftp://x",
@@ -46,9 +48,11 @@ fn the_environment_wins_and_a_typing_error_in_the_file_is_found() {
             ("LOUVER_LISTEN", "127.0.0.1:2"),
             ("MISTRAL_API_KEY", "a"),
             ("LOUVER_UPSTREAM_KEY", "b"),
+            ("LOUVER_ROTATION_VERIFY_URL", "https://louver.example.com/"),
         ]),
     )
     .unwrap();
+    assert_eq!(config.rotation_verify_url.as_deref(), Some("https://louver.example.com"));
     assert_eq!((config.listen.as_str(), config.database_url.as_str()), ("127.0.0.1:2", "sqlite:a"));
     assert_eq!(config.upstream_key.as_ref().unwrap().expose(), "b");
     assert!(!format!("{config:?}").contains("\"b\""));

@@ -2,7 +2,7 @@
 //!
 //! Only the file names servers: nobody who can merely talk to Louver can make it talk to somebody.
 
-use super::{Environment, UpstreamKey};
+use super::Environment;
 use crate::upstream::Address;
 use louver_domain::health::Policy;
 use louver_domain::limits::Region;
@@ -11,6 +11,28 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// An upstream key from the settings. It is not shown.
+#[derive(Clone)]
+pub struct UpstreamKey(louver_domain::secret::Secret<String>);
+
+impl UpstreamKey {
+    /// Takes the key under guard.
+    pub fn new(key: String) -> Self {
+        Self(louver_domain::secret::Secret::new(key))
+    }
+
+    /// The key itself.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl std::fmt::Debug for UpstreamKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UpstreamKey(…)")
+    }
+}
 
 /// The sections as given: `[upstreams.NAME]`.
 pub(super) type Files = BTreeMap<String, File>;

@@ -1,6 +1,6 @@
 //! Secrets of keys: a key gets a new one and keeps its id, and the old one works on for a while; which of them work now.
 
-use super::{Deed, commit, keys};
+use super::{Deed, commit, keys, rotation_policies, rotations};
 use crate::Control;
 use crate::api::admin_keys::Shown as ShownAdminKey;
 use crate::api::keys::Shown;
@@ -10,6 +10,7 @@ use louver_domain::access::{Action, Actor, Rights, decide, may_grant};
 use louver_domain::id::{AdminKeyId, KeyId};
 use louver_domain::keys::{AdminHolder, AdminKey, ApiKey, KeyKind, KeyStatus, MintedKey, mint};
 use louver_domain::old_secrets::{DEFAULT_OVERLAP_SECONDS, Fate, MOST, read_overlap};
+use louver_domain::rotations::Subject;
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::old_secrets::{self as store, Fresh, Of, Secrets};
@@ -60,7 +61,9 @@ pub async fn rotate(
     let permit = decide(&context.actor, Action::RotateApiKey, keys::resource(&before))?;
     must_live(before.status, before.expires_at, context.now)?;
     let now = tx.now().await?;
-    let fate = Fate::after(now, overlap.unwrap_or(DEFAULT_OVERLAP_SECONDS));
+    let usual = rotation_policies::of_key(&mut tx, &before).await?.overlap_seconds();
+    let fate = Fate::after(now, overlap.unwrap_or(usual));
+    rotations::give_way(&mut tx, context, Subject::ApiKey(id), fate == Fate::Retired).await?;
     must_have_room(&mut tx, context, Of::Api(id), fate).await?;
     let minted = mint(KeyKind::Api, &*control.entropy);
     let fresh = fresh(control, &minted);
@@ -95,6 +98,7 @@ pub async fn rotate_admin(
     must_live(before.status, before.expires_at, context.now)?;
     let now = tx.now().await?;
     let fate = Fate::after(now, overlap.unwrap_or(DEFAULT_OVERLAP_SECONDS));
+    rotations::give_way(&mut tx, context, Subject::AdminKey(id), fate == Fate::Retired).await?;
     must_have_room(&mut tx, context, Of::Admin(id), fate).await?;
     let minted = mint(KeyKind::Admin, &*control.entropy);
     let fresh = fresh(control, &minted);
@@ -189,7 +193,12 @@ fn fresh(control: &Control, minted: &MintedKey) -> Fresh {
     }
 }
 
-async fn must_hold_what_it_gives(tx: &mut Tx, actor: &Actor, key: &AdminKey) -> Result<(), ControlError> {
+/// Refuses whoever would get rights with an admin key's new secret that they do not hold.
+pub(crate) async fn must_hold_what_it_gives(
+    tx: &mut Tx,
+    actor: &Actor,
+    key: &AdminKey,
+) -> Result<(), ControlError> {
     let organization = key.organization_id;
     let rights = match key.holder {
         AdminHolder::Organization => Some(Rights::all()),

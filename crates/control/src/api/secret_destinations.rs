@@ -210,7 +210,7 @@ struct DestinationIn {
     settings: Value,
     /// Secrets by name, as its kind takes them.
     #[serde(default)]
-    #[schemars(with = "Option<Credentials>")]
+    #[schemars(with = "Credentials")]
     credentials: CredentialsIn,
     /// Whether secrets are written there.
     #[serde(default, deserialize_with = "present")]

@@ -82,6 +82,10 @@ const fn event(kind: AlertKind) -> &'static str {
         AlertKind::KeyUnused => "key.unused",
         AlertKind::KeyLeaked => "key.leaked",
         AlertKind::CanaryUsed => "key.canary_used",
+        AlertKind::RotationDue => "rotation.due",
+        AlertKind::RotationDone => "rotation.done",
+        AlertKind::RotationStuck => "rotation.stuck",
+        AlertKind::OldSecretUsed => "rotation.old_secret_used",
         AlertKind::Test => "alert_channel.test",
     }
 }

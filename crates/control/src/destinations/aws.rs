@@ -135,7 +135,9 @@ fn compact(time: &str) -> String {
 
 /// What is current: none when there is no such secret, or no current version of it.
 async fn current(desk: &Desk<'_>, aws: &Aws, location: &str) -> Result<Option<Current>, DestinationError> {
-    match call(desk, aws, "GetSecretValue", &json!({"SecretId": location})).await {
+    match call(desk, aws, "GetSecretValue", &json!({"SecretId": location, "VersionStage": "AWSCURRENT"}))
+        .await
+    {
         Ok(reply) => reply.json().map(Some),
         Err(Refusal::NotFound) => Ok(None),
         Err(refusal) => Err(refusal.into()),

@@ -58,10 +58,13 @@ impl<'a> Session<'a> {
         self.desk.ask(&self.tls, method, &url, vec![bearer(self.token.expose())?], body).await
     }
 
-    /// The newest version; none when there is no such secret, or no version of it.
+    /// The newest version; none when there is no such secret, no version of it, or the newest is disabled (a 400).
     async fn current(&self, name: &str) -> Result<Option<Version>, DestinationError> {
         let reply = self.ask(Method::GET, &format!("/{name}/versions/latest:access"), None).await?;
-        if reply.status == StatusCode::NOT_FOUND { Ok(None) } else { reply.yes()?.json().map(Some) }
+        match reply.status {
+            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => Ok(None),
+            _ => reply.yes()?.json().map(Some),
+        }
     }
 
     async fn add(&self, name: &str, secret: &Secret<String>) -> Result<Reply, DestinationError> {

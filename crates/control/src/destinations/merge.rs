@@ -14,7 +14,7 @@ pub(super) fn put(
     secret: &Secret<String>,
 ) -> Result<Secret<String>, DestinationError> {
     let Some(field) = field else { return Ok(secret.clone()) };
-    let mut members = before.map_or_else(|| Ok(Map::new()), |before| object(before))?;
+    let mut members = before.map_or_else(|| Ok(Map::new()), object)?;
     members.insert(field.to_owned(), Value::from(secret.expose().as_str()));
     Ok(Secret::new(Value::from(members).to_string()))
 }

@@ -1,5 +1,6 @@
 //! Destinations against servers that answer as a test says, and look at what they are asked.
 
+mod aws;
 mod azure;
 mod google;
 mod kubernetes;

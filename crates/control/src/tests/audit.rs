@@ -314,6 +314,7 @@ fn with_settings(house: House, settings: Settings) -> House {
         max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::new(Auditing::new(settings)),
         last_used: crate::last_used::LastUsed::default(),
+        rotating: crate::rotating::Rotating::default(),
         destinations: crate::destinations::Bounds::default(),
     });
     House { app: router(Arc::clone(&control)), control, ..house }

@@ -407,6 +407,7 @@ async fn an_allowance_that_was_taken_back_holds_at_the_next_attempt() {
         max_tool_calls: crate::DEFAULT_TOOL_CALLS,
         audit: Arc::default(),
         last_used: crate::last_used::LastUsed::default(),
+        rotating: crate::rotating::Rotating::default(),
         destinations: crate::destinations::Bounds::default(),
     });
     test(&house, &id).await;

@@ -61,6 +61,9 @@ const EVENTS: [(&str, &str, &[&str]); 65] = [
     ("POST", "/v1/gateway/keys/report-leak", &["~ api_key.leak.report"]),
     ("PUT", "/v1/gateway/keys/{id}/unused-exemption", &["~ api_key.unused_exemption.update"]),
     ("DELETE", "/v1/gateway/keys/{id}/unused-exemption", &["- api_key.unused_exemption.update"]),
+    ("POST", "/v1/gateway/rotations", &["+ rotation.start"]),
+    ("POST", "/v1/gateway/rotations/{id}/cancel", &["~ rotation.cancel"]),
+    ("PUT", "/v1/gateway/rotation-policies", &["+ rotation.policy.update"]),
     ("POST", "/v1/gateway/alert-channels", &["+ alert_channel.create"]),
     ("PATCH", "/v1/gateway/alert-channels/{id}", &["~ alert_channel.update"]),
     ("DELETE", "/v1/gateway/alert-channels/{id}", &["- alert_channel.delete"]),
@@ -107,12 +110,13 @@ const PLACED: [(&str, &str, &[&str]); 4] = [
         &["~ model_role.assign"],
     ),
 ];
-/// Routes that change nothing here, and why: they only ask; no directory is connected; no budget is blocked, which
-/// `proving/tests/it/budgets.rs` tries.
-const NOTHING: [(&str, &str); 4] = [
+/// Routes that change nothing here, and why: they only ask; no directory is connected; no rotation waits for
+/// another try, which `rotations.rs` tries; no budget is blocked, which `proving/tests/it/budgets.rs` tries.
+const NOTHING: [(&str, &str); 5] = [
     ("POST", "/v1/gateway/explain"),
     ("POST", "/v1/gateway/simulate"),
     ("POST", "/v1/admin/scim/sync"),
+    ("POST", "/v1/gateway/rotations/{id}/retry"),
     ("POST", "/v1/gateway/budgets/{id}/unblock"),
 ];
 /// What must be done before there is something to do.

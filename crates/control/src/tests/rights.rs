@@ -17,13 +17,14 @@ use louver_store::revision;
 use std::sync::atomic::Ordering;
 
 /// Where something permitted ends neither in a 2xx nor in the failure of its audit event, and why.
-const OTHERWISE: [(&str, &str, u16); 5] = [
+const OTHERWISE: [(&str, &str, u16); 6] = [
     // No directory is connected.
     ("POST", "/v1/admin/scim/sync", 404),
     ("GET", "/v1/admin/scim/sync/{run_id}", 404),
-    // Its books agree; only built-in roles can be restored; there is no checkpoint yet.
+    // Its books agree; only built-in roles can be restored; no rotation waits for another try; there is no checkpoint yet.
     ("POST", "/v1/gateway/budgets/{id}/unblock", 404),
     ("POST", "/v1/gateway/roles/{name}/restore", 409),
+    ("POST", "/v1/gateway/rotations/{id}/retry", 409),
     ("GET", "/v1/gateway/audit/checkpoint", 404),
 ];
 

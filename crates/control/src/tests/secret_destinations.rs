@@ -43,7 +43,7 @@ async fn destinations_of_each_kind_are_made_listed_changed_and_removed() {
     let kubernetes = with(kubernetes, "/settings/address", json!("http://127.0.0.1:6443"));
     let webhook = json!({"name": "d", "kind": "webhook", "settings": {"url": "https://example.com/x?y=1"}});
     let google = json!({"name": "e", "kind": "google", "credentials": {"token": "telltale-google"},
-        "settings": {"project": "acme", "location": "louver-{id}"}});
+        "settings": {"project": "acme", "location": "louver-{id}", "token_endpoint": "https://tokens.example.com/token"}});
     let azure = json!({"name": "f", "kind": "azure", "credentials": {"client_secret": "telltale-azure"},
         "settings": {"address": "https://acme.vault.azure.net", "tenant_id": "t-1", "client_id": "c-1",
             "location": "louver-{id}"}});
@@ -125,6 +125,8 @@ async fn what_does_not_make_sense_is_refused_by_name_and_not_repeated() {
         (with(vault(), "/credentials", json!({"token": 5})), "credentials.token"),
         (with(vault(), "/enabled", json!(null)), "enabled"),
         (with(aws, "/settings/region", json!("x.evil.example.com/")), "settings.region"),
+        (with(vault(), "/settings/address", json!("https://vault.example.com/telltale")), "settings.address"),
+        (with(vault(), "/settings/address", json!("https://vault.example.com?telltale=1")), "settings.address"),
         (with(webhook, "/credentials", json!({"secret": "telltale"})), "credentials.secret"),
         (etc, "settings.location"),
         (file(&house, "../telltale"), "settings.location"),
@@ -225,7 +227,7 @@ async fn a_command_gets_the_secret_on_its_stdin_alone() {
     let names: Vec<&str> = environment.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     let ours =
         |name: &&str| name.starts_with("LOUVER_") || ["PATH", "PWD", "_", "SHLVL", "OLDPWD"].contains(name);
-    assert!(names.iter().all(|name| ours(name)), "{names:?}");
+    assert!(names.iter().all(ours), "{names:?}");
     let made = house.make(PATH, &command("fail").to_string()).await;
     let tested = house.make(&format!("{}/test", with_id(&made)), "").await;
     assert_eq!(tested["steps"][0]["reason"], "the command ended with code 3");

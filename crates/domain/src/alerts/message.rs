@@ -35,6 +35,13 @@ impl Message {
                 AlertKind::KeyExpiring | AlertKind::KeyUnused | AlertKind::KeyLeaked | AlertKind::CanaryUsed,
                 _,
             ) => of_key(alert, &name),
+            (
+                AlertKind::RotationDue
+                | AlertKind::RotationDone
+                | AlertKind::RotationStuck
+                | AlertKind::OldSecretUsed,
+                _,
+            ) => of_rotation(alert, &name),
             (AlertKind::Test, _) => Self {
                 subject: format!("test of the alert channel {name}"),
                 text: format!("This is a test: the alert channel {name} works."),
@@ -86,6 +93,46 @@ fn of_key(alert: &Alert, name: &str) -> Message {
     Message { subject, text }
 }
 
+/// Of rotations `ends` says when: it is due, or the old secret ends.
+fn of_rotation(alert: &Alert, name: &str) -> Message {
+    let (what, end) = (alert.scope.replace('_', " "), alert.ends.rfc3339());
+    let (subject, text) = match alert.kind {
+        AlertKind::RotationDue => (
+            format!("{what} {name} is to be rotated"),
+            format!("The secret of the {what} {name} is to be replaced from {end} on."),
+        ),
+        AlertKind::RotationDone => (
+            format!("{what} {name} was rotated"),
+            format!("The {what} {name} has a new secret; the old one is refused since {end}."),
+        ),
+        AlertKind::OldSecretUsed => (
+            format!("{what} {name}: the old secret is still used"),
+            format!(
+                "Somebody still uses the old secret of the {what} {name}, which ends at {end}. Who that is stands in the \
+                 list of its secrets."
+            ),
+        ),
+        AlertKind::RotationStuck
+        | AlertKind::Threshold
+        | AlertKind::LimitReached
+        | AlertKind::Overrun
+        | AlertKind::UpstreamCredentialRejected
+        | AlertKind::ModelMoved
+        | AlertKind::KeyExpiring
+        | AlertKind::KeyUnused
+        | AlertKind::KeyLeaked
+        | AlertKind::CanaryUsed
+        | AlertKind::Test => (
+            format!("{what} {name}: its rotation does not get on"),
+            format!(
+                "The rotation of the {what} {name} failed several times and is tried again. Until it works the old secret \
+                 does. Why it failed stands in the list of rotations."
+            ),
+        ),
+    };
+    Message { subject, text }
+}
+
 fn of_budget(alert: &Alert, who: &str, budget: &BudgetState) -> Message {
     let its = its_budget(budget);
     let spent = format!("{} of {} spent", amount(budget, budget.spent), amount(budget, budget.limit));
@@ -105,6 +152,10 @@ fn of_budget(alert: &Alert, who: &str, budget: &BudgetState) -> Message {
         | AlertKind::KeyUnused
         | AlertKind::KeyLeaked
         | AlertKind::CanaryUsed
+        | AlertKind::RotationDue
+        | AlertKind::RotationDone
+        | AlertKind::RotationStuck
+        | AlertKind::OldSecretUsed
         | AlertKind::Test => {
             (format!("{who}: {per_cent} % of {its}"), format!("{who} has spent {per_cent} % of {its}."))
         }

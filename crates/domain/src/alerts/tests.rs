@@ -111,9 +111,18 @@ fn the_same_alert_differs_only_in_its_limit() {
 
 #[test]
 fn kinds_read_back() {
-    for kind in
-        ["threshold", "limit_reached", "overrun", "upstream_credential_rejected", "model_moved", "test"]
-    {
+    for kind in [
+        "threshold",
+        "limit_reached",
+        "overrun",
+        "upstream_credential_rejected",
+        "model_moved",
+        "rotation_due",
+        "rotation_done",
+        "rotation_stuck",
+        "old_secret_used",
+        "test",
+    ] {
         assert_eq!(AlertKind::parse(kind).unwrap().as_str(), kind);
     }
     assert_eq!(AlertKind::parse("Threshold"), None);

@@ -47,6 +47,8 @@ mod rates;
 mod realtime;
 mod reconcile;
 mod responses;
+mod rotations;
+mod secret_destinations;
 mod secrets;
 mod servers;
 mod settlement;

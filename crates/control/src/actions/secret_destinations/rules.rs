@@ -26,7 +26,11 @@ pub(super) fn settings(
     for (name, url) in settings.addresses() {
         let address = Address::parse(url, &control.destinations.allowed);
         let address = address.map_err(|message| wrong(name, message))?;
-        if kind != DestinationKind::Webhook && address.path != "/" {
+        let whole = matches!(
+            (kind, name),
+            (DestinationKind::Webhook, _) | (DestinationKind::Google, "token_endpoint")
+        );
+        if !whole && address.path != "/" {
             return Err(wrong(name, "must end after the host and port: the path is known"));
         }
     }
@@ -114,16 +118,14 @@ pub(super) fn credentials(
     let credentials = Credentials::new(all);
     kind.takes(&credentials.names()).map_err(|message| ControlError::field("credentials", message))?;
     for (name, value) in credentials.iter() {
-        let message = match (kind, name) {
-            (DestinationKind::Google, "service_account") => {
-                (!is_service_account(value)).then_some("expected the JSON of a service account's key")
-            }
-            (DestinationKind::Webhook, _) => SigningSecret::parse(value)
-                .is_none()
-                .then_some("expected whsec_ and base64 of 24 to 64 bytes"),
-            _ => (!is_plain(value)).then_some("expected 1 to 16,384 visible ASCII characters"),
+        let (fits, message) = if kind == DestinationKind::Google && name == "service_account" {
+            (is_service_account(value), "expected the JSON of a service account's key")
+        } else if kind == DestinationKind::Webhook {
+            (SigningSecret::parse(value).is_some(), "expected whsec_ and base64 of 24 to 64 bytes")
+        } else {
+            (is_plain(value), "expected 1 to 16,384 visible ASCII characters")
         };
-        if let Some(message) = message {
+        if !fits {
             return Err(ControlError::field(&format!("credentials.{name}"), message));
         }
     }

@@ -15,9 +15,9 @@ async fn served() -> (Fake, Arc<Mutex<Vec<String>>>) {
                             &scope=https%3A%2F%2Fvault.azure.net%2F.default";
                 assert_eq!(asked.body, form);
                 assert_eq!(asked.header("content-type"), "application/x-www-form-urlencoded");
-                return (200, json!({"access_token": "canary-token"}));
+                (200, json!({"access_token": "canary-token"}))
             }
-            _ if asked.header("authorization") != "Bearer canary-token" => return (401, json!({})),
+            _ if asked.header("authorization") != "Bearer canary-token" => (401, json!({})),
             "GET /secrets/louver-key-01?api-version=7.4" => match values.last() {
                 Some(value) => (200, json!({"value": value, "id": id(values.len())})),
                 None => (404, json!({"error": {"code": "SecretNotFound"}})),

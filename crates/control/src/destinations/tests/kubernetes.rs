@@ -49,7 +49,7 @@ impl Cluster {
                 let (patch, mut found) = (asked.json(), self.secret.clone().unwrap());
                 found["metadata"]["resourceVersion"] = self.version.to_string().into();
                 self.secret = Some(found.clone());
-                if patch["metadata"]["resourceVersion"] != self.version.to_string() {
+                if patch["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"] {
                     return (409, json!({"reason": "Conflict"}));
                 }
                 self.version += 1;

@@ -128,7 +128,9 @@ pub(crate) fn kind(path: &str, parameter: &str) -> &'static str {
         "id" if of("/v1/gateway/alert-channels") => "alert_channel",
         "id" if of("/v1/gateway/budgets") => "budget",
         "id" if of("/v1/gateway/models") => "model",
+        "destination" => "destination",
         "id" if of("/v1/gateway/secret-destinations") => "destination",
+        "id" if of("/v1/gateway/rotations") => "rotation",
         "id" if of("/v1/gateway/upstreams") => "upstream",
         "id" if of("/v1/gateway/objects") => "object",
         other => panic!("{path}: what {other} names is not known to these tests: say it in rights/estate.rs"),
@@ -209,9 +211,13 @@ async fn of_workspace(house: &House, name: &str, workspace: WorkspaceId) -> Name
     assert_eq!(exempted.status, 200, "{}", exempted.text);
     let leaked = json!({"name": "leaked", "workspace_id": workspace});
     let leaked = house.make("/v1/api-keys", &leaked.to_string()).await;
+    let rotated = key(house, &json!({"name": "rotated", "workspace_id": workspace})).await;
+    let rotation = json!({"key_id": rotated, "destinations": [text(&destination, "id")]});
+    let rotation = house.make("/v1/gateway/rotations", &rotation.to_string()).await;
     let names = [
         ("leaked", text(&leaked, "key")),
         ("workspace", workspace.to_string()),
+        ("rotation", text(&rotation, "id")),
         ("destination", text(&destination, "id")),
         ("member", member.id.to_string()),
         ("owner", member.id.to_string()),

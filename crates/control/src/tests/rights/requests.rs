@@ -57,6 +57,12 @@ const BODIES: [(&str, &str, &str); 53] = [
     ("PATCH", "/v1/api-keys/{id}", r#"{"name": "renamed"}"#),
     ("POST", "/v1/api-keys/{id}/rotate", r#"{"overlap": "1h"}"#),
     ("POST", "/v1/gateway/admin-keys/{id}/rotate", r#"{"overlap": "1h"}"#),
+    ("POST", "/v1/gateway/rotations", r#"{"key_id": "{key}", "destinations": ["{destination}"]}"#),
+    (
+        "PUT",
+        "/v1/gateway/rotation-policies",
+        r#"{"scope": "workspace", "scope_id": "{workspace}", "period_days": 90}"#,
+    ),
     (
         "POST",
         "/v1/gateway/alert-channels",
@@ -129,13 +135,15 @@ const BODIES: [(&str, &str, &str); 53] = [
 ];
 
 /// Routes that write and read no body.
-const BODILESS: [(&str, &str); 7] = [
+const BODILESS: [(&str, &str); 9] = [
     ("POST", "/v1/api-keys/{id}/disable"),
     ("POST", "/v1/api-keys/{id}/enable"),
     ("POST", "/v1/gateway/alert-channels/{id}/test"),
     ("POST", "/v1/gateway/budgets/{id}/unblock"),
     ("POST", "/v1/gateway/models/sightings/{name}/dismiss"),
     ("POST", "/v1/gateway/roles/{name}/restore"),
+    ("POST", "/v1/gateway/rotations/{id}/cancel"),
+    ("POST", "/v1/gateway/rotations/{id}/retry"),
     ("POST", "/v1/gateway/secret-destinations/{id}/test"),
 ];
 

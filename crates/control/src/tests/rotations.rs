@@ -1,0 +1,452 @@
+//! Managed rotations: step by step, killed at any point, held up, called off; with a file as the destination, and a server
+//! that lets calls in as the gateway would.
+
+use super::{House, holds, house};
+use crate::rotating::{Reached, carry_on, due};
+use louver_domain::id::KeyId;
+use louver_domain::old_secrets::LastUse;
+use louver_store::keys;
+use louver_store::old_secrets::{Of, Use, save_last_used};
+use serde_json::{Value, json};
+use std::future::poll_fn;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const ROTATIONS: &str = "/v1/gateway/rotations";
+const POLICIES: &str = "/v1/gateway/rotation-policies";
+
+/// A house with a gateway, a key, and a file that has its secret.
+struct Scene {
+    house: Arc<House>,
+    key: String,
+    first: String,
+    destination: String,
+    file: PathBuf,
+}
+
+/// Serves what the gateway serves to whoever tries a secret: yes or no, by the very rows.
+async fn serve(house: &Arc<House>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    house.control.rotating.reached_at(Reached { calls: url.clone(), admin: url });
+    let house = Arc::clone(house);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = vec![0; 4096];
+            let read = stream.read(&mut head).await.unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            let bearer = head.lines().find_map(|line| line.strip_prefix("authorization: Bearer "));
+            let path = if head.starts_with("GET /v1/models ") { "/v1/users/me" } else { "/v1/gateway/me" };
+            let answer = house.call_as(bearer.unwrap_or_default(), "GET", path, "").await;
+            let reply = format!("HTTP/1.1 {} X\r\ncontent-length: 0\r\n\r\n", answer.status.as_u16());
+            let _sent = stream.write_all(reply.as_bytes()).await;
+        }
+    });
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let house = Arc::new(house().await);
+        serve(&house).await;
+        let made = house.make("/v1/api-keys", r#"{"name": "backend"}"#).await;
+        let file = house.dir.path().join("keys").join("backend");
+        let settings = json!({"location": file.to_str().unwrap()});
+        let body = json!({"name": "a file", "kind": "file", "settings": settings});
+        let destination = house.make("/v1/gateway/secret-destinations", &body.to_string()).await;
+        let first = made["key"].as_str().unwrap().to_owned();
+        std::fs::write(&file, &first).unwrap();
+        Self {
+            key: made["id"].as_str().unwrap().to_owned(),
+            first,
+            destination: destination["id"].as_str().unwrap().to_owned(),
+            file,
+            house,
+        }
+    }
+
+    /// Begins a rotation; its path.
+    async fn start(&self, more: Value) -> String {
+        let mut body = json!({"key_id": self.key, "destinations": [self.destination], "overlap": "10h"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let made = self.house.make(ROTATIONS, &body.to_string()).await;
+        format!("{ROTATIONS}/{}", made["id"].as_str().unwrap())
+    }
+
+    fn delivered(&self) -> String {
+        std::fs::read_to_string(&self.file).unwrap()
+    }
+
+    async fn works(&self, key: &str) -> bool {
+        self.house.call_as(key, "GET", "/v1/users/me", "").await.status == 200
+    }
+
+    async fn state(&self, path: &str) -> Value {
+        self.house.get(path).await.json()
+    }
+
+    /// Carries on until nothing is due, and answers where it stands. The client, who reads the file, never fails.
+    async fn settle(&self, path: &str) -> String {
+        while carry_on(&self.house.control).await.unwrap() {
+            assert!(self.works(&self.delivered()).await, "at {}", self.state(path).await);
+        }
+        self.state(path).await["state"].as_str().unwrap().to_owned()
+    }
+
+    /// To the overlap.
+    async fn overlapping(&self, path: &str) {
+        assert_eq!(self.settle(path).await, "propagating");
+        self.house.pass_seconds(60);
+        assert_eq!(self.settle(path).await, "overlapping", "{}", self.state(path).await);
+    }
+
+    /// Somebody used this secret now.
+    async fn used(&self, secret: &str) {
+        let id = KeyId::parse(&self.key).unwrap();
+        let public_id =
+            louver_domain::keys::read_public_id(louver_domain::keys::KeyKind::Api, secret).unwrap();
+        let last = LastUse { at: self.house.control.clock.now(), address: None, client: None };
+        save_last_used(&self.house.control.store, &[Use { key: Of::Api(id), public_id, last }])
+            .await
+            .unwrap();
+    }
+
+    async fn alerts(&self) -> Vec<String> {
+        let all = self.house.get("/v1/gateway/alerts").await.json();
+        all["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .rev()
+            .map(|one| one["kind"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_goes_its_way_and_the_old_secret_ends_at_its_deadline() {
+    let scene = Scene::new().await;
+    let path = scene.start(json!({})).await;
+    scene.overlapping(&path).await;
+    let second = scene.delivered();
+    assert!(second != scene.first && scene.works(&scene.first).await && scene.works(&second).await);
+    let shown = scene.state(&path).await;
+    assert_eq!(shown["old_key_expires_at"], "2026-11-21T12:32:58Z");
+    assert!(!shown.to_string().contains(&second));
+    // Looked at once before the end, and not used: nothing is said.
+    scene.house.pass_seconds(32_400);
+    assert_eq!(scene.settle(&path).await, "overlapping");
+    scene.house.pass_seconds(3_599);
+    assert_eq!(scene.settle(&path).await, "overlapping");
+    assert!(scene.works(&scene.first).await);
+    scene.house.pass_seconds(1);
+    assert!(!scene.works(&scene.first).await, "at the deadline, whoever carries on");
+    assert_eq!(scene.settle(&path).await, "done");
+    assert_eq!(scene.alerts().await, ["rotation_done"]);
+    // The key is the same, and nothing of its secrets lies anywhere but where they belong.
+    let id = KeyId::parse(&scene.key).unwrap();
+    let key = keys::get(&scene.house.control.store, scene.house.organization, id).await.unwrap().unwrap();
+    assert!(second.ends_with(&key.last_four));
+    let events: Vec<String> = scene.house.audit().await.into_iter().map(|event| event.action).collect();
+    let steps = events.iter().filter(|action| *action == "rotation.advance").count();
+    assert_eq!(
+        (steps, events.iter().filter(|action| *action == "rotation.start").count()),
+        (4, 1),
+        "{events:?}"
+    );
+    let disk = scene.house.disk().await;
+    assert!(!holds(&disk, &scene.first) && !holds(&disk, &second));
+    let again = scene.house.call("POST", &format!("{path}/cancel"), "").await;
+    assert_eq!(again.status, 409, "{}", again.text);
+}
+
+/// Polls a step so often and drops it: a process that was killed there.
+async fn killed_after(scene: &Scene, polls: usize) -> bool {
+    let mut step = pin!(carry_on(&scene.house.control));
+    let mut left = polls;
+    poll_fn(|poller| {
+        let Some(less) = left.checked_sub(1) else { return Poll::Ready(true) };
+        left = less;
+        step.as_mut().poll(poller).map(|_| false)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn killed_at_any_point_it_comes_back_and_finishes() {
+    let scene = Scene::new().await;
+    let path = scene.start(json!({"overlap": "1h"})).await;
+    let (mut killed, mut polls) = (0, 0);
+    loop {
+        let state = scene.state(&path).await;
+        if matches!(state["state"].as_str(), Some("done" | "cancelled")) {
+            assert_eq!(state["state"], "done", "{state}");
+            break;
+        }
+        // Each step is killed ever later, until one time it gets through.
+        let step = state["state"].clone();
+        if killed_after(&scene, polls).await {
+            killed += 1;
+            polls += 1;
+            assert!(polls < 400, "a step that never ends: {step}");
+            // The claim of the dead one ends.
+            scene.house.pass_seconds(180);
+        } else {
+            polls = 0;
+            scene.house.pass_seconds(180);
+        }
+        assert!(scene.works(&scene.delivered()).await, "killed at {step}");
+    }
+    assert!(killed > 30, "{killed}");
+    assert!(!scene.works(&scene.first).await);
+    assert_ne!(scene.delivered(), scene.first);
+    assert_eq!(scene.alerts().await.last().map(String::as_str), Some("rotation_done"));
+}
+
+#[tokio::test]
+async fn a_destination_that_is_down_holds_it_up_and_the_old_secret_works() {
+    let scene = Scene::new().await;
+    let path = scene.start(json!({})).await;
+    let folder = scene.file.parent().unwrap().to_owned();
+    let aside = folder.with_extension("aside");
+    std::fs::rename(&folder, &aside).unwrap();
+    for attempt in 1..=6 {
+        while carry_on(&scene.house.control).await.unwrap() {}
+        let state = scene.state(&path).await;
+        assert_eq!((&state["state"], &state["attempts"]), (&json!("writing"), &json!(attempt)));
+        assert!(state["last_error"].as_str().unwrap().contains("destination a file"), "{state}");
+        assert!(scene.works(&scene.first).await);
+        scene.house.pass_seconds(1_800);
+    }
+    assert_eq!(scene.alerts().await, ["rotation_stuck"], "told once");
+    std::fs::rename(&aside, &folder).unwrap();
+    let retried = scene.house.call("POST", &format!("{path}/retry"), "").await;
+    assert_eq!(retried.status, 200, "{}", retried.text);
+    assert_eq!(scene.settle(&path).await, "propagating");
+    assert_eq!(scene.house.call("POST", &format!("{path}/retry"), "").await.status, 409, "nothing waits");
+    // Down when it is read back: the old one has no end yet.
+    std::fs::rename(&folder, &aside).unwrap();
+    scene.house.pass_seconds(60);
+    while carry_on(&scene.house.control).await.unwrap() {}
+    let state = scene.state(&path).await;
+    assert_eq!((&state["state"], &state["old_key_expires_at"]), (&json!("verifying"), &Value::Null));
+    std::fs::rename(&aside, &folder).unwrap();
+    scene.house.pass_seconds(5);
+    assert_eq!(scene.settle(&path).await, "overlapping");
+}
+
+#[tokio::test]
+async fn called_off_it_leaves_everything_as_it_was() {
+    for until in ["creating", "propagating", "overlapping"] {
+        let scene = Scene::new().await;
+        let path = scene.start(json!({})).await;
+        match until {
+            "propagating" => assert_eq!(scene.settle(&path).await, "propagating"),
+            "overlapping" => scene.overlapping(&path).await,
+            _ => {}
+        }
+        let second = scene.delivered();
+        let cancelled = scene.house.call("POST", &format!("{path}/cancel"), "").await;
+        assert_eq!(cancelled.status, 200, "{until}: {}", cancelled.text);
+        scene.settle(&path).await;
+        assert_eq!(scene.delivered(), scene.first, "{until}");
+        // Who has read the new one in the meantime can use it until everybody has read the old one again.
+        assert!(scene.works(&second).await, "{until}");
+        scene.house.pass_seconds(60);
+        assert_eq!(scene.settle(&path).await, "cancelled", "{until}: {}", scene.state(&path).await);
+        assert!(scene.works(&scene.first).await, "{until}");
+        assert_eq!(scene.works(&second).await, second == scene.first, "{until}");
+        let secrets = scene.house.get(&format!("/v1/gateway/keys/{}/secrets", scene.key)).await.json();
+        assert_eq!(secrets["data"].as_array().unwrap().len(), 1, "{until}: {secrets}");
+        scene.house.pass_days(2);
+        assert!(scene.works(&scene.first).await, "{until}: it has no deadline any more");
+    }
+}
+
+#[tokio::test]
+async fn an_old_secret_in_use_is_held_or_cut() {
+    for policy in ["hold", "cut"] {
+        let scene = Scene::new().await;
+        let set = json!({"scope": "organization", "on_old_use": policy});
+        assert_eq!(scene.house.call("PUT", POLICIES, &set.to_string()).await.status, 200);
+        let path = scene.start(json!({})).await;
+        scene.overlapping(&path).await;
+        scene.house.pass_seconds(32_400);
+        scene.used(&scene.first).await;
+        assert_eq!(scene.settle(&path).await, "overlapping");
+        assert_eq!(scene.alerts().await, ["old_secret_used"], "{policy}");
+        let end = scene.state(&path).await["old_key_expires_at"].clone();
+        scene.house.pass_seconds(3_600);
+        if policy == "cut" {
+            assert_eq!(end, "2026-11-21T12:32:58Z");
+            assert!(!scene.works(&scene.first).await);
+            assert_eq!(scene.settle(&path).await, "done");
+            continue;
+        }
+        assert_eq!(end, "2026-11-21T22:32:58Z", "another overlap");
+        assert!(scene.works(&scene.first).await);
+        // Used no more, it ends then.
+        scene.house.pass_seconds(32_400);
+        assert_eq!(scene.settle(&path).await, "overlapping");
+        scene.house.pass_seconds(3_600);
+        assert!(!scene.works(&scene.first).await);
+        assert_eq!(scene.settle(&path).await, "done");
+    }
+}
+
+#[tokio::test]
+async fn an_emergency_ends_the_old_secret_once_the_new_one_works() {
+    let scene = Scene::new().await;
+    let body = json!({"key_id": scene.key, "destinations": [scene.destination], "emergency": true});
+    let made = scene.house.make(ROTATIONS, &body.to_string()).await;
+    let path = format!("{ROTATIONS}/{}", made["id"].as_str().unwrap());
+    assert_eq!((&made["emergency"], &made["overlap_seconds"]), (&json!(true), &json!(0)));
+    assert_eq!(scene.settle(&path).await, "propagating");
+    assert!(scene.works(&scene.first).await);
+    scene.house.pass_seconds(60);
+    assert_eq!(scene.settle(&path).await, "done");
+    assert!(!scene.works(&scene.first).await && scene.works(&scene.delivered()).await);
+}
+
+#[tokio::test]
+async fn one_rotation_at_a_time_and_none_into_nowhere() {
+    let scene = Scene::new().await;
+    let house = &scene.house;
+    let post = async |body: Value| house.call("POST", ROTATIONS, &body.to_string()).await;
+    let nowhere = post(json!({"key_id": scene.key})).await;
+    assert_eq!(nowhere.refused(), (422, "destinations".into()));
+    for (body, field) in [
+        (json!({}), "key_id"),
+        (json!({"key_id": scene.key, "admin_key_id": house.workspace}), "key_id"),
+        (json!({"key_id": scene.key, "destinations": [scene.key]}), "destinations"),
+        (
+            json!({"key_id": scene.key, "destinations": [scene.destination, scene.destination]}),
+            "destinations",
+        ),
+        (json!({"key_id": scene.key, "destinations": [scene.destination], "overlap": "31d"}), "overlap"),
+        (json!({"key_id": scene.key, "emergency": true, "overlap": "1h"}), "overlap"),
+    ] {
+        assert_eq!(post(body.clone()).await.refused(), (422, field.into()), "{body}");
+    }
+    let path = scene.start(json!({})).await;
+    let again = post(json!({"key_id": scene.key, "destinations": [scene.destination]})).await;
+    assert_eq!(again.status, 409, "{}", again.text);
+    // By hand only without an overlap, which ends the managed one.
+    scene.settle(&path).await;
+    let rotate = format!("/v1/api-keys/{}/rotate", scene.key);
+    assert_eq!(house.call("POST", &rotate, "").await.status, 409);
+    let by_hand = house.make(&rotate, r#"{"overlap": "0s"}"#).await;
+    let state = scene.state(&path).await;
+    assert_eq!(state["state"], "cancelled", "{state}");
+    assert!(scene.works(by_hand["key"].as_str().unwrap()).await && !scene.works(&scene.first).await);
+    assert!(!carry_on(&house.control).await.unwrap());
+    // A key that is revoked in the middle has nothing more to be rotated.
+    let path = scene.start(json!({})).await;
+    house.call("DELETE", &format!("/v1/api-keys/{}", scene.key), "").await;
+    while carry_on(&house.control).await.unwrap() {}
+    assert_eq!(scene.state(&path).await["last_error"], "the key was revoked");
+}
+
+#[tokio::test]
+async fn the_place_of_another_key_is_not_written_over() {
+    let scene = Scene::new().await;
+    let other = scene.house.make("/v1/api-keys", r#"{"name": "backend"}"#).await;
+    std::fs::write(&scene.file, other["key"].as_str().unwrap()).unwrap();
+    let path = scene.start(json!({})).await;
+    while carry_on(&scene.house.control).await.unwrap() {}
+    let state = scene.state(&path).await;
+    assert_eq!(state["state"], "writing");
+    assert!(state["last_error"].as_str().unwrap().contains("another key"), "{state}");
+    assert_eq!(scene.delivered(), other["key"].as_str().unwrap());
+    // Once that key is revoked its place is free.
+    scene.house.call("DELETE", &format!("/v1/api-keys/{}", other["id"].as_str().unwrap()), "").await;
+    scene.house.pass_seconds(5);
+    while carry_on(&scene.house.control).await.unwrap() {}
+    assert_eq!(scene.state(&path).await["state"], "propagating");
+    assert!(scene.works(&scene.delivered()).await);
+    // What was there is not known as the key's own: nobody could put it back.
+    let cancelled = scene.house.call("POST", &format!("{path}/cancel"), "").await;
+    assert_eq!(cancelled.status, 409, "{}", cancelled.text);
+}
+
+#[tokio::test]
+async fn an_admin_key_is_rotated_alike() {
+    let scene = Scene::new().await;
+    let listed = scene.house.get("/v1/gateway/admin-keys").await.json();
+    let root = listed["data"][0]["id"].as_str().unwrap().to_owned();
+    std::fs::write(&scene.file, &scene.house.admin).unwrap();
+    let body = json!({"admin_key_id": root, "destinations": [scene.destination], "overlap": "1h"});
+    let made = scene.house.make(ROTATIONS, &body.to_string()).await;
+    assert_eq!(made["subject"], "admin_key");
+    while carry_on(&scene.house.control).await.unwrap() {}
+    scene.house.pass_seconds(60);
+    while carry_on(&scene.house.control).await.unwrap() {}
+    let new = scene.delivered();
+    let path = format!("{ROTATIONS}/{}", made["id"].as_str().unwrap());
+    let shown = scene.house.call_as(&new, "GET", &path, "").await.json();
+    assert_eq!(shown["state"], "overlapping", "{shown}");
+    for _ in 0..2 {
+        scene.house.pass_seconds(3_300);
+        while carry_on(&scene.house.control).await.unwrap() {}
+    }
+    assert_eq!(scene.house.call_as(&new, "GET", &path, "").await.json()["state"], "done");
+    assert_eq!(scene.house.get(&path).await.status, 401, "the old one");
+}
+
+#[tokio::test]
+async fn policies_say_when_and_the_nearest_says_how() {
+    let scene = Scene::new().await;
+    let house = &scene.house;
+    let put = async |body: Value| house.call("PUT", POLICIES, &body.to_string()).await;
+    for (body, field) in [
+        (json!({"scope": "group"}), "scope"),
+        (json!({"scope": "workspace"}), "scope_id"),
+        (json!({"scope": "key", "scope_id": house.workspace}), "scope_id"),
+        (json!({"scope": "organization", "period_days": 0}), "period_days"),
+        (json!({"scope": "organization", "overlap_hours": 721}), "overlap_hours"),
+        (json!({"scope": "organization", "on_old_use": "kill"}), "on_old_use"),
+        (json!({"scope": "organization", "window_start": "02:00"}), "window_end"),
+        (json!({"scope": "organization", "window_start": "2:00", "window_end": "04:00"}), "window_start"),
+        (json!({"scope": "organization", "window_start": "02:00", "window_end": "02:00"}), "window_end"),
+        (json!({"scope": "organization", "destinations": [scene.key]}), "destinations"),
+    ] {
+        assert_eq!(put(body.clone()).await.refused(), (422, field.into()), "{body}");
+    }
+    let policy = json!({"scope": "organization", "period_days": 90, "remind_days": 5,
+        "destinations": [scene.destination], "window_start": "03:00", "window_end": "04:00"});
+    assert_eq!(put(policy).await.status, 200);
+    assert_eq!(put(json!({"scope": "key", "scope_id": scene.key, "overlap_hours": 2})).await.status, 200);
+    let listed = house.get(POLICIES).await.json();
+    assert_eq!(listed["data"].as_array().unwrap().len(), 2, "{listed}");
+    let live = async || house.get(&format!("{ROTATIONS}?state=live")).await.json()["data"].clone();
+    house.pass_days(84);
+    due::begin(&house.control).await.unwrap();
+    assert!(scene.alerts().await.is_empty());
+    house.pass_seconds(86_400 + 1_800);
+    due::begin(&house.control).await.unwrap();
+    assert_eq!((scene.alerts().await, live().await), (vec!["rotation_due".to_owned()], json!([])));
+    house.pass_seconds(5 * 86_400 - 1_800);
+    due::begin(&house.control).await.unwrap();
+    assert_eq!(live().await, json!([]), "its hour has not come: it is 02:31");
+    house.pass_seconds(1_800);
+    for _ in 0..2 {
+        due::begin(&house.control).await.unwrap();
+    }
+    let found = live().await;
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    assert_eq!((&found[0]["started_by"], &found[0]["overlap_seconds"]), (&json!("policy"), &json!(7_200)));
+    // By hand the policy's overlap is the usual one, too; and who calls one off is left alone for a day.
+    let path = format!("{ROTATIONS}/{}", found[0]["id"].as_str().unwrap());
+    house.make(&format!("{path}/cancel"), "").await;
+    due::begin(&house.control).await.unwrap();
+    assert_eq!(live().await, json!([]));
+    house.pass_days(1);
+    due::begin(&house.control).await.unwrap();
+    assert_eq!(live().await.as_array().unwrap().len(), 1);
+    let gone = put(json!({"scope": "key", "scope_id": scene.key})).await;
+    assert_eq!((gone.status.as_u16(), gone.json()["overlap_hours"].is_null()), (200, true));
+    assert_eq!(house.get(POLICIES).await.json()["data"].as_array().unwrap().len(), 1);
+}
