@@ -8,10 +8,12 @@ use super::lookup::{Found, GROUP, MEMBER, WORKSPACE, bare, is_id};
 use super::members::set_model_role;
 use super::role_names;
 use super::session::{Session, Shared};
+use super::table::Cell;
 use crate::client::segment;
 use crate::config::Environment;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -177,7 +179,8 @@ async fn act(command: &Groups, environment: &Environment) -> Result<(), Failure>
         }
         Action::Remove { one, members, confirm } => {
             let (found, body) = people(session, one, members).await?;
-            confirm.ask(&format!("Take {} people out of the group {}?", members.len(), found.name))?;
+            let count = body.get("user_uuids").and_then(Value::as_array).map_or(0, Vec::len);
+            confirm.ask(&format!("Take {count} people out of the group {}?", found.name))?;
             let answer = session.delete(&path(&found, "/members"), Some(&body)).await?;
             session.screen.done(&answer, format!("They are out of the group {}.", found.name));
             Ok(())
@@ -302,14 +305,27 @@ async fn place(session: &Session, one: &One, workspace: &str, roles: &[String]) 
     Ok(())
 }
 
+/// The role of a group in the organization by name; the API says its id.
+async fn organization_roles(session: &Session) -> HashMap<String, String> {
+    let roles = session.get("/v1/admin/roles").await.unwrap_or_default();
+    let all = roles.get("organization_roles").and_then(Value::as_array).into_iter().flatten();
+    all.map(|role| (text(role, "uuid").to_owned(), text(role, "name").to_owned())).collect()
+}
+
+fn role_cell(group: &Value, names: &HashMap<String, String>) -> Cell {
+    let name = names.get(text(group, "organization_role"));
+    name.map_or_else(|| cells::plain(group, "organization_role"), Cell::new)
+}
+
 async fn list(session: &Session) -> Result<(), Failure> {
     let all = GROUP.all(session).await?;
+    let roles = if session.screen.json { HashMap::new() } else { organization_roles(session).await };
     let titles = ["NAME", "ID", "ORGANIZATION ROLE", "FROM ELSEWHERE", "DESCRIPTION"];
     session.screen.list(&all, "There are no groups.", &titles, |group| {
         vec![
             cells::name(group, "name"),
             cells::id(group, "uuid"),
-            cells::plain(group, "organization_role"),
+            role_cell(group, &roles),
             cells::plain(group, "externally_managed"),
             cells::plain(group, "description"),
         ]
@@ -327,6 +343,7 @@ async fn show(session: &Session, one: &One) -> Result<(), Failure> {
     let members = session.client.numbered(&path(&found, "/members"), "members").await?;
     let workspaces = session.client.numbered(&path(&found, "/workspaces"), "items").await?;
     let nested = session.get(&path(&found, "/nested")).await?;
+    let roles = organization_roles(session).await;
     let named = |all: &[Value], names: [&str; 2]| {
         let name = |item: &Value| {
             names.iter().map(|name| text(item, name)).find(|some| !some.is_empty()).map(str::to_owned)
@@ -347,7 +364,7 @@ async fn show(session: &Session, one: &One) -> Result<(), Failure> {
             ("Name", cells::name(&group, "name")),
             ("Id", cells::plain(&group, "uuid")),
             ("Description", cells::plain(&group, "description")),
-            ("Organization role", cells::plain(&group, "organization_role")),
+            ("Organization role", role_cell(&group, &roles)),
             ("From elsewhere", cells::plain(&group, "externally_managed")),
             ("Members", named(&members, ["email", "user_uuid"])),
             ("Groups in it", named(&children, ["name", "uuid"])),

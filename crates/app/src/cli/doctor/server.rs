@@ -125,7 +125,8 @@ async fn check_upstreams(client: &Client, report: &mut Report) {
     let good = match (all.len(), used.len()) {
         (0, _) => "none is stored; the settings' is used".to_owned(),
         (_, 0) => {
-            return report.problem("upstreams", "all are disabled: `louver upstreams enable` switches one on");
+            return report
+                .problem("upstreams", "all are disabled: `louver upstreams enable` switches one on");
         }
         (_, used) => format!("{used} in use"),
     };

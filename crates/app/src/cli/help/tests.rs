@@ -1,5 +1,7 @@
 //! The help says everything: each command stands in a group, and each command and flag has its sentence.
 
+mod routes;
+
 use super::*;
 
 fn tree() -> Command {
