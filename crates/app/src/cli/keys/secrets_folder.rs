@@ -1,10 +1,12 @@
 //! A folder for new secrets: each in a file of its own that only its owner reads, there before the key is rotated.
 
 use crate::cli::failure::Failure;
+use louver_domain::time::Timestamp;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 /// The folder.
 pub(super) struct Folder(PathBuf);
@@ -59,6 +61,13 @@ impl Place {
         }
     }
 
+    /// When the run that was cut off began with it, by this machine's clock.
+    pub(super) fn begun_at(&self) -> Option<Timestamp> {
+        let at = fs::metadata(&self.part).and_then(|part| part.modified()).ok()?;
+        let since = at.duration_since(UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_micros(i64::try_from(since.as_micros()).ok()?))
+    }
+
     /// Where the secret will stand.
     pub(super) fn path(&self) -> &Path {
         &self.whole
@@ -90,6 +99,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    fn other_place(folder: &Folder) -> Place {
+        folder.place("b", "key_2")
+    }
+
     #[test]
     fn a_secret_lies_whole_or_not_at_all_and_only_its_owner_reads_it() {
         let root = tempfile::tempdir().unwrap();
@@ -99,6 +112,7 @@ mod tests {
         assert_eq!(place.lies(), Lies::Nothing);
         let file = place.begin().unwrap();
         assert_eq!(place.lies(), Lies::Begun);
+        assert!(place.begun_at().is_some() && other_place(&folder).begun_at().is_none());
         place.finish(file, "lvr_x").unwrap();
         assert_eq!(place.lies(), Lies::Secret);
         assert_eq!(fs::read_to_string(place.path()).unwrap(), "lvr_x\n");
@@ -107,7 +121,7 @@ mod tests {
             fs::metadata(root.path().join("new/secrets")).unwrap().permissions().mode() & 0o777,
             0o700
         );
-        let other = folder.place("b", "key_2");
+        let other = other_place(&folder);
         drop(other.begin().unwrap());
         other.give_up();
         assert_eq!(other.lies(), Lies::Nothing);

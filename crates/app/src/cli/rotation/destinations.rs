@@ -40,7 +40,7 @@ pub(super) enum Action {
     Create {
         /// Its name
         name: String,
-        /// What it is, such as vault, aws, kubernetes or file
+        /// What it is: vault, aws, kubernetes, google, azure, file, webhook or command
         #[arg(long)]
         kind: String,
         /// Only for keys of this workspace
@@ -112,7 +112,12 @@ pub(super) async fn run(session: &Session, action: &Action) -> Result<(), Failur
             body.insert("name".into(), name.as_str().into());
             body.insert("kind".into(), kind.as_str().into());
             let made = session.post(PATH, &Value::Object(body)).await?;
+            let secret = text(&made, "secret");
             session.screen.done(&made, format!("The destination {name} is there: {}", text(&made, "id")));
+            if !secret.is_empty() {
+                session.screen.say("What is sent there is signed with this secret, shown only now:");
+                session.screen.say(format!("  {secret}"));
+            }
             session.screen.say(format!("`louver rotation destinations test {name}` tries it."));
         }
         Action::Update { one, name, settings } => {
@@ -151,21 +156,21 @@ async fn change(session: &Session, one: &One, body: Map<String, Value>, done: &s
 async fn test(session: &Session, one: &One) -> Result<(), Failure> {
     let found = DESTINATION.find(session, &one.destination).await?;
     let answer = session.act(&path(&found, "/test")).await?;
-    let failed = answer.get("ok").and_then(Value::as_bool) == Some(false);
+    let works = answer.get("works").and_then(Value::as_bool) == Some(true);
     if session.screen.json {
         session.screen.json(&answer);
     } else {
-        for (name, value) in answer.as_object().into_iter().flatten().filter(|(name, _)| *name != "object") {
-            session
-                .screen
-                .say(format!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
-        }
+        let none = Vec::new();
+        let steps = answer.get("steps").and_then(Value::as_array).unwrap_or(&none);
+        session.screen.list(steps, "Nothing was tried.", &["STEP", "OUTCOME", "WHY"], |step| {
+            vec![cells::name(step, "step"), cells::state(text(step, "outcome")), cells::plain(step, "reason")]
+        });
     }
-    if failed {
-        Err(Failure::failed(format!("the destination {} does not work", found.name)))
-    } else {
-        Ok(())
+    match works {
+        true => session.screen.say(format!("The destination {} works.", found.name)),
+        false => return Err(Failure::failed(format!("the destination {} does not work", found.name))),
     }
+    Ok(())
 }
 
 async fn list(session: &Session) -> Result<(), Failure> {
@@ -194,6 +199,7 @@ fn show(session: &Session, item: &Value) {
             ("Kind", cells::plain(item, "kind")),
             ("State", cells::enabled(item)),
             ("Settings", cells::plain(item, "settings")),
+            ("Credentials", cells::plain(item, "credentials")),
             ("Created", cells::moment(item, "created_at", session.now(), "-")),
         ]
     });
