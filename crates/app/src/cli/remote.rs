@@ -8,8 +8,8 @@ use louver_domain::secret::Secret;
 /// The Louver that a command speaks to.
 #[derive(Args)]
 pub(super) struct Remote {
-    /// Its address; LOUVER_URL says it too, and else it is http://127.0.0.1:8080
-    #[arg(long, global = true)]
+    /// The address of Louver; LOUVER_URL says it too, and else it is http://127.0.0.1:8080
+    #[arg(long, global = true, help_heading = super::session::HEADING)]
     url: Option<String>,
 }
 

@@ -8,9 +8,8 @@ use super::cells::{self, text};
 use super::confirm::Confirm;
 use super::failure::{Failure, finish};
 use super::figures;
-use super::lookup::{ADMIN_KEY, DESTINATION, UPSTREAM};
+use super::lookup::{ADMIN_KEY, DESTINATION, UPSTREAM, WORKSPACE};
 use super::session::{Session, Shared};
-use super::table::Cell;
 use crate::client::segment;
 use crate::config::Environment;
 use clap::{Args, Subcommand};
@@ -60,7 +59,10 @@ enum Action {
         /// Only of this key, by name or id
         #[arg(long, value_name = "NAME|ID")]
         key: Option<String>,
-        /// Only those in this state, such as overlapping
+        /// Only of keys of this workspace
+        #[arg(long, value_name = "NAME|ID")]
+        workspace: Option<String>,
+        /// Only those in this state, such as overlapping; live is all that go on
         #[arg(long)]
         state: Option<String>,
     },
@@ -122,7 +124,9 @@ pub(super) async fn run(command: &Rotation, environment: &Environment) -> ExitCo
 async fn act(command: &Rotation, environment: &Environment) -> Result<(), Failure> {
     let session = &command.shared.session(environment)?;
     match &command.action {
-        Action::List { key, state } => list(session, key.as_deref(), state.as_deref()).await,
+        Action::List { key, workspace, state } => {
+            list(session, key.as_deref(), workspace.as_deref(), state.as_deref()).await
+        }
         Action::Show { id } => {
             show(session, &session.get(&path(id, "")).await?);
             Ok(())
@@ -175,23 +179,33 @@ impl Subject {
     }
 }
 
-async fn list(session: &Session, key: Option<&str>, state: Option<&str>) -> Result<(), Failure> {
+async fn list(
+    session: &Session,
+    key: Option<&str>,
+    workspace: Option<&str>,
+    state: Option<&str>,
+) -> Result<(), Failure> {
     let mut query = Vec::new();
     if let Some(key) = key {
-        query.push(format!("key_id={}", segment(&super::keys::find(session, key, None).await?.id)));
+        query.push(format!("key_id={}", segment(&super::keys::find(session, key, workspace).await?.id)));
+    }
+    if let Some(workspace) = WORKSPACE.find_some(session, workspace).await? {
+        query.push(format!("workspace_id={}", segment(&workspace.id)));
     }
     query.extend(state.map(|state| format!("state={}", segment(state))));
     let mark = if query.is_empty() { "" } else { "?" };
     let all = session.list(&format!("{PATH}{mark}{}", query.join("&")), "id").await?;
     let now = session.now();
-    let titles = ["ID", "OF", "STATE", "BEGUN", "OLD SECRET UNTIL", "TRIES", "NEXT TRY", "LAST ERROR"];
+    let titles =
+        ["ID", "OF", "KIND", "STATE", "BEGUN", "OLD SECRET UNTIL", "TRIES", "NEXT TRY", "LAST ERROR"];
     session.screen.list(&all, "There are no rotations.", &titles, |rotation| {
         vec![
             cells::id(rotation, "id"),
-            subject(rotation),
+            cells::name(rotation, "name"),
+            cells::plain(rotation, "subject"),
             cells::state(text(rotation, "state")),
             cells::ago(rotation, "created_at", now, "-"),
-            cells::ago(rotation, "old_expires_at", now, "-"),
+            cells::ago(rotation, "old_key_expires_at", now, "-"),
             cells::plain(rotation, "attempts"),
             cells::ago(rotation, "next_at", now, "-"),
             cells::plain(rotation, "last_error"),
@@ -200,25 +214,27 @@ async fn list(session: &Session, key: Option<&str>, state: Option<&str>) -> Resu
     Ok(())
 }
 
-/// Whose secret it is: its name, where the answer has one.
-fn subject(rotation: &Value) -> Cell {
-    let members = ["key_name", "subject_name", "name", "key_id", "admin_key_id", "upstream_id", "subject_id"];
-    let named = members.iter().map(|name| text(rotation, name)).find(|some| !some.is_empty());
-    named.map_or_else(Cell::none, Cell::new)
-}
-
-/// Every member of it but the ones that say nothing: its steps say more than a choice of fields would.
 fn show(session: &Session, rotation: &Value) {
     session.screen.one(rotation, || {
         let now = session.now();
         vec![
             ("Id", cells::plain(rotation, "id")),
-            ("Of", subject(rotation)),
+            ("Of", cells::name(rotation, "name")),
+            ("Kind", cells::plain(rotation, "subject")),
             ("State", cells::state(text(rotation, "state"))),
+            ("Since", cells::moment(rotation, "state_since", now, "-")),
             ("Begun", cells::moment(rotation, "created_at", now, "-")),
+            ("Begun by", cells::plain(rotation, "started_by")),
+            ("Emergency", cells::plain(rotation, "emergency")),
             ("Tries", cells::plain(rotation, "attempts")),
             ("Next try", cells::moment(rotation, "next_at", now, "-")),
             ("Last error", cells::plain(rotation, "last_error")),
+            ("New one verified", cells::moment(rotation, "verified_at", now, "not yet")),
+            (
+                "Old one works until",
+                cells::moment(rotation, "old_key_expires_at", now, "it is told otherwise"),
+            ),
+            ("Old one still used", cells::plain(rotation, "on_old_use")),
             ("Destinations", cells::plain(rotation, "destinations")),
         ]
     });

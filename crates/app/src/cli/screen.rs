@@ -7,15 +7,12 @@ use louver_domain::time::Timestamp;
 use serde_json::Value;
 use std::io::{IsTerminal, stdout};
 
-/// When there are colours.
+/// When there are colours; by itself on a terminal, unless NO_COLOR is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Colour {
-    /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 
@@ -23,10 +20,13 @@ pub(super) enum Colour {
 #[derive(Args)]
 pub(super) struct Style {
     /// Print the API's own JSON and nothing else: one object, or one array of all of a list
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = super::session::HEADING)]
     json: bool,
-    /// When to use colours
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    /// When to use colours; auto is on a terminal, unless NO_COLOR is set
+    #[arg(
+        long, global = true, value_enum, value_name = "WHEN", default_value_t,
+        help_heading = super::session::HEADING
+    )]
     color: Colour,
 }
 

@@ -11,6 +11,9 @@ use http::Method;
 use louver_domain::time::{Clock, Timestamp};
 use serde_json::Value;
 
+/// Where help lists what every such command takes.
+pub(super) const HEADING: &str = "Where and how";
+
 /// What every command that speaks to a running Louver is told.
 #[derive(Args)]
 pub(super) struct Shared {

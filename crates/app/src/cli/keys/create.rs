@@ -43,7 +43,7 @@ pub(super) struct Settings {
     #[arg(long, visible_alias = "models", value_name = "MODELS|none", value_parser = names)]
     allowed_models: Option<Value>,
     /// Calls in any 60 seconds
-    #[arg(long, visible_alias = "rpm", value_name = "N|none", value_parser = count)]
+    #[arg(long, visible_aliases = ["rpm", "requests-per-minute"], value_name = "N|none", value_parser = count)]
     rate_limit_rpm: Option<Value>,
     /// Tokens in any 60 seconds
     #[arg(long, visible_alias = "tpm", value_name = "N|none", value_parser = count)]

@@ -3,11 +3,13 @@
 use crate::cli::cells;
 use crate::cli::failure::Failure;
 use crate::cli::input;
-use crate::cli::lookup::{DESTINATION, WORKSPACE};
+use crate::cli::lookup::{DESTINATION, KEY, WORKSPACE, bare};
 use crate::cli::session::Session;
 use crate::cli::settings::{body, choice, count};
+use crate::cli::table::Cell;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 /// What a policy says. Each takes `none`; what no policy says comes from the level above.
 #[derive(Args)]
@@ -24,6 +26,12 @@ pub(super) struct Settings {
     /// What happens when the old secret is still used near its end: hold keeps it and alarms, cut ends it
     #[arg(long, value_name = "hold|cut|none", value_parser = choice)]
     on_old_use: Option<Value>,
+    /// Rotations begin from this time of the day on, such as 02:30, in the workspace's time zone
+    #[arg(long, value_name = "HH:MM|none", value_parser = choice)]
+    window_start: Option<Value>,
+    /// And before this one
+    #[arg(long, value_name = "HH:MM|none", value_parser = choice)]
+    window_end: Option<Value>,
     /// Over how many hours the begins of rotations are spread
     #[arg(long, value_name = "N|none", value_parser = count)]
     jitter_hours: Option<Value>,
@@ -75,21 +83,39 @@ pub(super) async fn run(session: &Session, action: &Action) -> Result<(), Failur
         Action::List => {
             let all = session.whole(PATH).await?;
             let nothing = "No policy is set: Louver rotates nothing by itself.";
-            let titles = ["SCOPE", "ID", "EVERY, DAYS", "OVERLAP, HOURS", "STILL USED", "DESTINATIONS"];
+            let names = if session.screen.json { Default::default() } else { named(session).await };
+            let titles = ["SCOPE", "OF", "EVERY", "OVERLAP", "STILL USED", "FROM", "UNTIL", "DESTINATIONS"];
             session.screen.list(&all, nothing, &titles, |policy| {
+                let name = |id: &str| names.get(&bare(id)).cloned().unwrap_or_else(|| id.to_owned());
+                let ids = policy.get("destinations").and_then(Value::as_array).into_iter().flatten();
+                let destinations: Vec<String> = ids.filter_map(Value::as_str).map(name).collect();
                 vec![
                     cells::name(policy, "scope"),
-                    cells::id(policy, "scope_id"),
-                    cells::plain(policy, "period_days"),
-                    cells::plain(policy, "overlap_hours"),
+                    Cell::new(name(cells::text(policy, "scope_id"))),
+                    cells::amount(policy, "period_days", "d"),
+                    cells::amount(policy, "overlap_hours", "h"),
                     cells::plain(policy, "on_old_use"),
-                    cells::plain(policy, "destinations"),
+                    cells::plain(policy, "window_start"),
+                    cells::plain(policy, "window_end"),
+                    if destinations.is_empty() { Cell::none() } else { Cell::new(destinations.join(", ")) },
                 ]
             });
             Ok(())
         }
         Action::Set { scope, settings } => set(session, scope, settings).await,
     }
+}
+
+/// The names of what policies name by id, where they may be seen.
+async fn named(session: &Session) -> HashMap<String, String> {
+    let mut names = HashMap::new();
+    for kind in [&WORKSPACE, &KEY, &DESTINATION] {
+        let all = kind.all(session).await.unwrap_or_default();
+        names.extend(
+            all.iter().map(|item| (bare(cells::text(item, "id")), cells::text(item, "name").to_owned())),
+        );
+    }
+    names
 }
 
 async fn set(session: &Session, scope: &Scope, settings: &Settings) -> Result<(), Failure> {
@@ -102,8 +128,7 @@ async fn set(session: &Session, scope: &Scope, settings: &Settings) -> Result<()
     let all = session.whole(PATH).await?;
     let there = all.iter().find(|policy| {
         let same = |name: &str, value: &str| cells::text(policy, name) == value;
-        same("scope", scope)
-            && crate::cli::lookup::bare(cells::text(policy, "scope_id")) == crate::cli::lookup::bare(&id)
+        same("scope", scope) && bare(cells::text(policy, "scope_id")) == bare(&id)
     });
     let mut body = there.and_then(Value::as_object).cloned().unwrap_or_default();
     body.retain(|name, _| !PLACE.contains(&name.as_str()) && !name.ends_with("_at"));
@@ -122,6 +147,8 @@ async fn given(session: &Session, settings: &Settings) -> Result<Map<String, Val
         ("overlap_hours", &settings.overlap_hours),
         ("propagation_seconds", &settings.propagation_seconds),
         ("on_old_use", &settings.on_old_use),
+        ("window_start", &settings.window_start),
+        ("window_end", &settings.window_end),
         ("jitter_hours", &settings.jitter_hours),
         ("remind_days", &settings.remind_days),
     ]));
