@@ -293,6 +293,9 @@ async fn show(session: &Session, one: &One) -> Result<(), Failure> {
             ("Last used", cells::moment(&key, "last_used_at", now, "never")),
             ("Expires", cells::moment(&key, "expires_at", now, "never")),
         ];
+        if key.get("canary") == Some(&Value::Bool(true)) {
+            rows.push(("Canary", Cell::new("yes: it is refused, and its use raises an alarm")));
+        }
         rows.extend(limits::rows(key.get("limits").unwrap_or(&Value::Null)));
         rows
     });

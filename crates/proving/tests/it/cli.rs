@@ -3,6 +3,7 @@
 mod errors;
 mod organization;
 mod rotate;
+mod rotation;
 
 use louver_proving::program;
 use louver_proving::system::System;

@@ -5,8 +5,9 @@ use crate::cli::cells::{self, text};
 use crate::cli::failure::Failure;
 use crate::cli::figures;
 use crate::cli::input;
+use crate::cli::lookup::WORKSPACE;
 use crate::cli::session::Session;
-use crate::cli::table::{Cell, Look};
+use crate::cli::table::Look;
 use crate::client::segment;
 use clap::Args;
 use serde_json::{Value, json};
@@ -16,9 +17,13 @@ pub(super) struct Audit {
     /// After how many days without a call a key counts as unused
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     unused_days: u32,
-    /// Show only keys with this finding, such as unused, never_used, no_expiry, owner_left, rotation_due, too_broad
-    #[arg(long)]
-    finding: Option<String>,
+    /// Only keys of this workspace
+    #[arg(long, value_name = "NAME|ID")]
+    workspace: Option<String>,
+    /// Only keys with one of these findings, separated by commas: unused, never_used, no_expiry, owner_left,
+    /// rotation_due, too_broad
+    #[arg(long, value_delimiter = ',')]
+    finding: Vec<String>,
     /// Show keys without a finding, too
     #[arg(long)]
     all: bool,
@@ -46,38 +51,32 @@ pub(super) struct Exempt {
     end: bool,
 }
 
-/// What was found of a key; each finding is a word, or an object with one.
-fn findings(key: &Value) -> Vec<&str> {
-    let all = key.get("findings").and_then(Value::as_array).into_iter().flatten();
-    let word = |finding: &'_ Value| finding.as_str().is_some();
-    all.filter_map(|finding| match word(finding) {
-        true => finding.as_str(),
-        false => ["finding", "kind", "type"].iter().find_map(|name| finding.get(name)?.as_str()),
-    })
-    .collect()
-}
-
 /// Looks all keys over.
 pub(super) async fn run(session: &Session, command: &Audit) -> Result<(), Failure> {
-    let path = format!("/v1/gateway/keys/audit?unused_days={}", command.unused_days);
+    let mut path = format!("/v1/gateway/keys/audit?unused_days={}", command.unused_days);
+    if let Some(workspace) = WORKSPACE.find_some(session, command.workspace.as_deref()).await? {
+        path.push_str(&format!("&workspace_id={}", segment(&workspace.id)));
+    }
+    command.finding.iter().for_each(|finding| path.push_str(&format!("&finding={}", segment(finding))));
     let mut all = session.list(&path, "id").await?;
-    all.retain(|key| match &command.finding {
-        Some(wanted) => findings(key).contains(&wanted.as_str()),
-        None => command.all || !findings(key).is_empty(),
-    });
+    let found =
+        |key: &Value| key.get("findings").and_then(Value::as_array).is_some_and(|some| !some.is_empty());
+    all.retain(|key| command.all || found(key));
     let names = if session.screen.json { Default::default() } else { workspaces::names(session).await };
     let now = session.now();
-    let titles = ["NAME", "ID", "WORKSPACE", "CREATED", "LAST USED", "FROM", "EXPIRES", "FINDINGS"];
+    let titles = ["NAME", "ID", "WORKSPACE", "AGE", "LAST USED", "FROM", "EXPIRES", "FINDINGS", "EXEMPT"];
     session.screen.list(&all, "Nothing was found.", &titles, |key| {
+        let exempt = key.get("unused_exemption").unwrap_or(&Value::Null);
         vec![
             cells::name(key, "name"),
             cells::id(key, "id"),
             workspaces::cell(key, &names),
-            cells::ago(key, "created_at", now, "-"),
+            cells::amount(key, "age_days", "d"),
             cells::ago(key, "last_used_at", now, "never"),
             cells::plain(key, "last_used_from"),
             cells::ago(key, "expires_at", now, "never"),
-            Cell::new(findings(key).join(", ")).look(Look::Warn),
+            cells::plain(key, "findings").look(Look::Warn),
+            cells::ago(exempt, "until", now, "no"),
         ]
     });
     Ok(())
@@ -87,10 +86,8 @@ pub(super) async fn run(session: &Session, command: &Audit) -> Result<(), Failur
 pub(super) async fn report(session: &Session, command: &Leak) -> Result<(), Failure> {
     let secret = input::secret(&command.file)?;
     let answer = session.post("/v1/gateway/keys/report-leak", &json!({"key": secret.expose()})).await?;
-    let name = ["name", "id", "key_id"].iter().map(|name| text(&answer, name)).find(|name| !name.is_empty());
-    session
-        .screen
-        .done(&answer, format!("Reported: the key {} is disabled.", name.unwrap_or("that it is of")));
+    let (kind, name, status) = (text(&answer, "kind"), text(&answer, "name"), text(&answer, "status"));
+    session.screen.done(&answer, format!("Reported: the {} {name} is {status}.", kind.replace('_', " ")));
     Ok(())
 }
 

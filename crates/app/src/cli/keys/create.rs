@@ -25,6 +25,9 @@ pub(super) struct Create {
     service_account: Option<String>,
     #[command(flatten)]
     settings: Box<Settings>,
+    /// Make it a bait: it is refused, and its first use raises an alarm
+    #[arg(long)]
+    canary: bool,
     /// The whole request as a JSON object of a file, or - for stdin; flags win over it
     #[arg(long, value_name = "FILE")]
     json_body: Option<String>,
@@ -110,6 +113,9 @@ pub(super) async fn run(session: &Session, command: &Create) -> Result<(), Failu
         ),
     ];
     body.extend(named.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?.into()))));
+    if command.canary {
+        body.insert("canary".into(), true.into());
+    }
     if !body.contains_key("name") {
         return Err(Failure::usage("a key has a name: louver keys create NAME"));
     }
