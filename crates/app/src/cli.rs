@@ -2,21 +2,49 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to the terminal")]
 
 mod admin_keys;
+mod alerts;
 mod apply;
 mod audit;
+mod budgets;
+mod cells;
+mod confirm;
 mod dev;
 mod doctor;
+mod explain;
 mod export;
+mod failure;
+mod figures;
+mod groups;
+mod help;
 mod init;
+mod input;
+mod keys;
+mod limits;
+mod lookup;
+mod members;
+mod organization;
 mod prices;
+mod progress;
 mod reconcile;
 mod remote;
+mod role_names;
+mod roles;
+mod rotation;
+mod screen;
 mod serve;
+mod service_accounts;
+mod session;
+mod settings;
 mod simulator;
+mod table;
+mod upstreams;
+mod usage;
+mod whoami;
+mod workspaces;
 
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::{self, Config, Environment};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -55,6 +83,52 @@ enum Command {
     Prices(prices::Prices),
     /// Compare the ledger with the upstream's own usage report, and post what lies between
     Reconcile(reconcile::Reconcile),
+    /// API keys: list, make, change, rotate and revoke them
+    Keys(keys::Keys),
+    /// Workspaces: the teams and projects that keys, members and budgets belong to
+    Workspaces(workspaces::Workspaces),
+    /// Members: people of the organization and of its workspaces, and what they may do
+    Members(members::Members),
+    /// Groups of people, who get roles together
+    Groups(groups::Groups),
+    /// Service accounts: programs that hold roles and keys as people do
+    ServiceAccounts(service_accounts::ServiceAccounts),
+    /// Model roles, and the roles that say who may do what here
+    Roles(roles::Roles),
+    /// What may be used: rates, budgets and models of the organization, a workspace, a member or a key
+    Limits(limits::Limits),
+    /// Budgets: what is spent, reserved and left of each
+    Budgets(budgets::Budgets),
+    /// Usage: requests, tokens and cost over time
+    Usage(usage::Usage),
+    /// Alerts that were raised, and the channels that they go to
+    Alerts(alerts::Alerts),
+    /// Rotation of secrets: policies, what runs, and the destinations that secrets are written to
+    Rotation(rotation::Rotation),
+    /// Upstream credentials: the provider's keys that calls are made with
+    Upstreams(upstreams::Upstreams),
+    /// Explain whether a call would be let through, rule by rule; nothing is spent
+    Explain(explain::Explain),
+    /// The organization: its name, whether calls are let through at all, its limits
+    Organization(organization::Organization),
+    /// Show whose admin key LOUVER_ADMIN_KEY is, and what it may do
+    Whoami(whoami::Whoami),
+    /// Write completions for a shell
+    Completions(help::Completions),
+    /// Write the man pages
+    Man(help::Man),
+}
+
+/// The tree of all commands, with its help.
+fn tree() -> clap::Command {
+    help::complete(Cli::command())
+}
+
+impl Cli {
+    /// What the command line says. A wrong one, and a question for help, ends the program.
+    pub fn read() -> Self {
+        Self::from_arg_matches(&tree().get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// A file with settings.
@@ -109,6 +183,26 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Export(command) => export::run(&command, &environment).await,
             Command::Prices(command) => prices::run(&command, &environment).await,
             Command::Reconcile(command) => return reconcile::run(&command, &environment).await,
+            Command::Keys(command) => return keys::run(&command, &environment).await,
+            Command::Workspaces(command) => return workspaces::run(&command, &environment).await,
+            Command::Members(command) => return members::run(&command, &environment).await,
+            Command::Groups(command) => return groups::run(&command, &environment).await,
+            Command::ServiceAccounts(command) => return service_accounts::run(&command, &environment).await,
+            Command::Roles(command) => return roles::run(&command, &environment).await,
+            Command::Limits(command) => return limits::run(&command, &environment).await,
+            Command::Budgets(command) => return budgets::run(&command, &environment).await,
+            Command::Usage(command) => return usage::run(&command, &environment).await,
+            Command::Alerts(command) => return alerts::run(&command, &environment).await,
+            Command::Rotation(command) => return rotation::run(&command, &environment).await,
+            Command::Upstreams(command) => return upstreams::run(&command, &environment).await,
+            Command::Explain(command) => return explain::run(&command, &environment).await,
+            Command::Organization(command) => return organization::run(&command, &environment).await,
+            Command::Whoami(command) => return whoami::run(&command, &environment).await,
+            Command::Completions(command) => {
+                help::completions(&command, tree());
+                Ok(())
+            }
+            Command::Man(command) => return failure::finish(help::man(&command, tree())),
         };
         result.map_or_else(|errors| fail(&errors), |()| ExitCode::SUCCESS)
     })

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use louver_domain::secret::Secret;
+use louver_domain::time::Timestamp;
 use rustls_pki_types::ServerName;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -123,6 +124,24 @@ impl Client {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    /// Sends any request; what is answered with no body is null.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
+        self.send(method, path, body).await
+    }
+
+    /// Reads a table in CSV.
+    pub async fn csv(&self, path: &str) -> Result<String, ClientError> {
+        let answered = self.answered(Method::GET, path, None, "text/csv").await?;
+        String::from_utf8(answered.body.into())
+            .map_err(|_| ClientError::Unreadable("the answer is no text".into()))
+    }
+
+    /// Whether a path that needs no key answers well, and what time it is there.
+    pub async fn health(&self, path: &str) -> Result<Option<Timestamp>, ClientError> {
+        let answered = self.answered(Method::GET, path, None, "application/json").await?;
+        Ok(answered.date.as_deref().and_then(Timestamp::parse_http_date))
+    }
+
     /// Changes something in part.
     pub async fn patch(&self, path: &str, body: &Value) -> Result<(), ClientError> {
         self.send::<Value>(Method::PATCH, path, Some(body)).await.map(drop)
@@ -138,13 +157,15 @@ impl Client {
         self.send::<Value>(Method::DELETE, path, body).await.map(drop)
     }
 
-    /// Every item of a list that pages by `limit` and `after`; `id` is the member that `after` takes.
+    /// Every item of a list that pages by `limit` and `after`; `id` is the member that `after` takes. The path may have a
+    /// query.
     pub async fn list(&self, path: &str, id: &str) -> Result<Vec<Value>, ClientError> {
         let mut items: Vec<Value> = Vec::new();
+        let mark = if path.contains('?') { '&' } else { '?' };
         loop {
             let after = items.last().and_then(|item| item.get(id)?.as_str()).map(segment);
             let after = after.map_or_else(String::new, |last| format!("&after={last}"));
-            let page: Page = self.get(&format!("{path}?limit={PAGE}{after}")).await?;
+            let page: Page = self.get(&format!("{path}{mark}limit={PAGE}{after}")).await?;
             let more = page.has_more && !page.data.is_empty();
             items.extend(page.data);
             if !more {
@@ -182,19 +203,33 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<T, ClientError> {
-        let what = format!("{method} {}", path.split('?').next().unwrap_or_default());
-        let exchange = self.exchange(self.request(method, path, body)?);
-        let answered = tokio::time::timeout(ANSWER, exchange).await;
-        let late = |_| ClientError::Unreachable("no answer in time".into());
-        let (status, request_id, bytes) =
-            answered.unwrap_or_else(|elapsed| Err(late(elapsed))).map_err(|error| error.at(&what))?;
-        if !status.is_success() {
-            return Err(ClientError::Refused(Refusal::read(what, status.as_u16(), request_id, &bytes)));
-        }
-        let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+        let what = named(&method, path);
+        let answered = self.answered(method, path, body, "application/json").await?;
+        let bytes: &[u8] = if answered.body.is_empty() { b"null" } else { &answered.body };
         // What serde says may quote the answer, and an answer may hold a secret.
         serde_json::from_slice(bytes)
             .map_err(|_| ClientError::Unreadable(format!("{what}: the answer is not of the expected shape")))
+    }
+
+    /// The answer to a request that was not refused.
+    async fn answered(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        accept: &'static str,
+    ) -> Result<Answered, ClientError> {
+        let what = named(&method, path);
+        let exchange = self.exchange(self.request(method, path, body, accept)?);
+        let answered = tokio::time::timeout(ANSWER, exchange).await;
+        let late = |_| ClientError::Unreachable("no answer in time".into());
+        let answered =
+            answered.unwrap_or_else(|elapsed| Err(late(elapsed))).map_err(|error| error.at(&what))?;
+        if !answered.status.is_success() {
+            let Answered { status, request_id, body, .. } = answered;
+            return Err(ClientError::Refused(Refusal::read(what, status.as_u16(), request_id, &body)));
+        }
+        Ok(answered)
     }
 
     fn request(
@@ -202,6 +237,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<&Value>,
+        accept: &'static str,
     ) -> Result<Request<Full<Bytes>>, ClientError> {
         let mut request = Request::builder()
             .method(method)
@@ -209,7 +245,7 @@ impl Client {
             .header(HOST, self.place.authority.clone())
             .header(AUTHORIZATION, self.key.clone())
             .header(USER_AGENT, concat!("louver/", env!("CARGO_PKG_VERSION")))
-            .header(ACCEPT, "application/json");
+            .header(ACCEPT, accept);
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
@@ -245,14 +281,26 @@ impl Client {
     }
 }
 
-type Answered = (http::StatusCode, Option<String>, Bytes);
+/// What came back.
+struct Answered {
+    status: http::StatusCode,
+    request_id: Option<String>,
+    date: Option<String>,
+    body: Bytes,
+}
+
+/// A request for people: without its query, which may hold names.
+fn named(method: &Method, path: &str) -> String {
+    format!("{method} {}", path.split('?').next().unwrap_or_default())
+}
 
 async fn whole(answer: http::Response<Incoming>) -> Result<Answered, ClientError> {
     let (head, body) = answer.into_parts();
-    let request_id = head.headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let header = |name| head.headers.get(name).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let (request_id, date) = (header("x-request-id"), header("date"));
     let body = Limited::new(body, LARGEST_ANSWER).collect().await;
     let body = body.map_err(|error| ClientError::Unreachable(format!("the answer broke off: {error}")))?;
-    Ok((head.status, request_id, body.to_bytes()))
+    Ok(Answered { status: head.status, request_id, date, body: body.to_bytes() })
 }
 
 #[derive(serde::Deserialize)]

@@ -1,6 +1,5 @@
 //! Starts the command that was asked for.
 
-use clap::Parser;
 use std::process::ExitCode;
 
 /// Calls make and drop many small buffers on several threads, which this allocator does for less.
@@ -8,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    louver::cli::run(louver::cli::Cli::parse())
+    louver::cli::run(louver::cli::Cli::read())
 }

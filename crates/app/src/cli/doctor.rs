@@ -1,8 +1,10 @@
 //! `louver doctor`: looks over an installation, whether it runs or not, and says what a person must do.
 
 mod audit;
+mod server;
 
 use super::Place;
+use super::remote::Remote;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, NO_JOURNAL};
 use crate::master_key;
@@ -30,6 +32,18 @@ pub(super) struct Doctor {
     /// Print one line of JSON, for scripts
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Doctor {
+    /// Whether only the server was named: its data are on another machine then.
+    fn is_far(&self, environment: &Environment) -> bool {
+        let here = self.place.data_dir.is_some()
+            || self.place.config.is_some()
+            || environment.contains_key("LOUVER_DATABASE_URL");
+        self.remote.is_named(environment) && !here
+    }
 }
 
 /// A node that still holds something so long after a period's end is gone: no call lasts longer than a day.
@@ -72,7 +86,18 @@ impl Report {
 /// Prints a line for each check; an error when a problem was found. Nothing of the installation is changed.
 pub(super) async fn run(command: &Doctor, environment: &Environment) -> Result<(), Vec<String>> {
     let mut report = Report::default();
-    examine(&command.place, environment, &mut report).await;
+    let mut key = None;
+    match command.is_far(environment) {
+        true => report.ok("installation", "not looked at: --config or --data-dir says where it is"),
+        false => key = examine(&command.place, environment, &mut report).await,
+    }
+    match command.remote.is_named(environment) {
+        true => {
+            let now = SystemClock::new().now();
+            server::check(&command.remote, environment, key.as_deref(), now, &mut report).await;
+        }
+        false => report.ok("server", "not looked at: --url or LOUVER_URL says where it runs"),
+    }
     let problems = report.problems();
     if command.json {
         let checks = &report.0;
@@ -89,10 +114,14 @@ pub(super) async fn run(command: &Doctor, environment: &Environment) -> Result<(
     }
 }
 
-async fn examine(place: &Place, environment: &Environment, report: &mut Report) {
+/// Looks at what lies on this machine. Answers the public key that comes from the master key.
+async fn examine(place: &Place, environment: &Environment, report: &mut Report) -> Option<String> {
     let config = match place.config(environment) {
         Ok(config) => config,
-        Err(errors) => return report.all("settings", errors, ""),
+        Err(errors) => {
+            report.all("settings", errors, "");
+            return None;
+        }
     };
     report.all("settings", config::refuse_unsafe(&config), "complete");
     check_journal(config.journal_dir.as_deref(), report);
@@ -107,14 +136,16 @@ async fn examine(place: &Place, environment: &Environment, report: &mut Report) 
             None
         }
     };
+    let key = master.as_ref().and_then(|master| master.audit_key().ok()).map(|key| key.public().to_string());
     let clock = Arc::new(SystemClock::new());
-    let Some(store) = open(&config, Arc::clone(&clock) as Arc<dyn Clock>, report).await else { return };
+    let Some(store) = open(&config, Arc::clone(&clock) as Arc<dyn Clock>, report).await else { return key };
     // `louver dev` gives its upstream a credential by itself.
     let needs_credential = place.data_dir.is_none() && config.upstream_key.is_none();
     if let Err(error) = examine_data(&store, master.as_ref(), needs_credential, clock.now(), report).await {
         report.problem("database", error.to_string());
     }
     store.close().await;
+    key
 }
 
 /// Opens the database. A file that is not there is not made.

@@ -3,6 +3,7 @@
 use crate::program::{Dev, run};
 use crate::verify::break_by_hand;
 use louver_proving::client::{request, send};
+use louver_proving::system::eventually;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -134,4 +135,53 @@ async fn incomplete_settings_a_foreign_master_key_and_a_new_database_are_problem
     let readable = [with_key.as_slice(), &[("LOUVER_MASTER_KEY_FILE", other.to_str().unwrap())]].concat();
     let (_, checks) = doctor(&readable, None).await;
     assert!(problems(&checks, "master key")[0].contains("chmod 600"), "{checks:?}");
+}
+
+#[tokio::test]
+async fn a_running_server_is_looked_at_from_near_and_from_afar() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, other) = (folder.path().join("own"), folder.path().join("other"));
+    let (mut here, mut there) = (Dev::start(&own).await, Dev::start(&other).await);
+    let url = |dev: &Dev| format!("http://{}", dev.address);
+    let key = |dev: &Dev| dev.said["admin_key"].as_str().unwrap().to_owned();
+    let (url_here, key_here) = (url(&here), key(&here));
+    let environment = [("LOUVER_URL", url_here.as_str()), ("LOUVER_ADMIN_KEY", key_here.as_str())];
+    let (good, checks) = doctor(&environment, Some(&own)).await;
+    assert!(good, "{checks:?}");
+    for check in ["settings", "server", "clock", "admin key", "server's master key", "upstreams"] {
+        assert!(checks.iter().any(|found| found["check"] == check), "{check}: {checks:?}");
+    }
+    let (good, checks) = doctor(&environment, None).await;
+    assert!(good && !checks.iter().any(|found| found["check"] == "settings"), "from afar: {checks:?}");
+
+    let (url_there, key_there) = (url(&there), key(&there));
+    let foreign = [("LOUVER_URL", url_there.as_str()), ("LOUVER_ADMIN_KEY", key_there.as_str())];
+    // The first checkpoint is signed soon after the start.
+    let checks = eventually(async || {
+        let (_, checks) = doctor(&foreign, Some(&own)).await;
+        (!problems(&checks, "server's master key").is_empty()).then_some(checks)
+    });
+    assert_eq!(problems(&checks.await, "server's master key").len(), 1);
+    let wrong = [("LOUVER_URL", url_here.as_str()), ("LOUVER_ADMIN_KEY", key_there.as_str())];
+    let (good, checks) = doctor(&wrong, None).await;
+    assert!(!good && problems(&checks, "admin key")[0].contains("louver admin-key create"), "{checks:?}");
+    let (good, checks) = doctor(&[("LOUVER_URL", url_here.as_str())], None).await;
+    assert!(!good && problems(&checks, "admin key")[0].contains("LOUVER_ADMIN_KEY is not set"), "{checks:?}");
+
+    let upstream = json!({"name": "main", "key": "upstream-key-of-doctor"}).to_string();
+    let made = request("POST", "/v1/gateway/upstreams", &key_here, Some(upstream.as_bytes()));
+    let id = send(here.address, made).await.json()["id"].as_str().unwrap().to_owned();
+    let off =
+        request("PATCH", &format!("/v1/gateway/upstreams/{id}"), &key_here, Some(br#"{"enabled": false}"#));
+    assert!(send(here.address, off).await.status.is_success());
+    let (good, checks) = doctor(&environment, None).await;
+    assert!(!good && problems(&checks, "upstreams")[0].contains("louver upstreams enable"), "{checks:?}");
+
+    here.end().await;
+    there.end().await;
+    let (good, checks) = doctor(&environment, None).await;
+    assert!(
+        !good && problems(&checks, "server")[0].contains("is `louver serve` running there?"),
+        "{checks:?}"
+    );
 }

@@ -24,6 +24,7 @@ mod budgets;
 mod calls;
 mod catalogue_sync;
 mod classifiers;
+mod cli;
 mod conversations;
 mod doctor;
 mod explain;
