@@ -26,7 +26,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const MISTRAL: [&str; 2] = ["/v1/admin/", "/v1/users/me"];
 
 /// The chapters of the admin side, in their order.
-const CHAPTERS: [(&str, &str); 19] = [
+const CHAPTERS: [(&str, &str); 20] = [
     ("api-keys", "API keys, the short way."),
     ("gateway.organization", "The organization."),
     ("gateway.workspaces", "Workspaces, and who belongs to them."),
@@ -302,7 +302,22 @@ fn parameters(operation: &Operation, about: &About) -> Vec<Value> {
             "schema": {"type": "string"},
         }));
     }
+    if operation.is_once() {
+        parameters.push(idempotency_key());
+    }
     parameters
+}
+
+fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": false,
+        "description": "A text of the client's own, new for each request that it means to make. The request is then carried \
+                        out once: repeated within ten minutes of its answer it gets the same answer again, with \
+                        `idempotency-replayed: true`. The same key with another request is refused.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    })
 }
 
 fn path_parameter(path: &str, name: &str, about: &About) -> Value {

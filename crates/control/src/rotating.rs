@@ -1,7 +1,8 @@
-//! Watches over secrets: retires old ones whose time has come, and writes down who used those of admin keys.
+//! Watches over secrets: retires old ones whose time has come, forgets answers that are kept for repeated requests, and
+//! writes down who used those of admin keys.
 
 use crate::{Control, last_used};
-use louver_store::old_secrets;
+use louver_store::{idempotency, old_secrets};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -24,6 +25,9 @@ pub async fn run(control: Arc<Control>, mut stop: watch::Receiver<bool>) {
             Ok(0) => {}
             Ok(secrets) => tracing::info!(secrets, "old secrets of keys were retired"),
             Err(error) => tracing::error!(%error, "old secrets could not be looked at"),
+        }
+        if let Err(error) = idempotency::sweep(&control.store, control.clock.now()).await {
+            tracing::error!(%error, "answers of repeated requests could not be swept");
         }
     }
 }

@@ -8,7 +8,9 @@ use aws_lc_rs::digest;
 use aws_lc_rs::hmac;
 use louver_domain::audit::checkpoint::SigningKey;
 use louver_domain::entropy::Entropy;
-use louver_domain::id::{AlertChannelId, InvitationId, OrganizationId, SecretDestinationId, UpstreamId};
+use louver_domain::id::{
+    AlertChannelId, InvitationId, OrganizationId, RequestId, SecretDestinationId, UpstreamId,
+};
 use louver_domain::keys::Pepper;
 use louver_domain::secret::Secret;
 
@@ -115,6 +117,11 @@ impl Place {
     /// The secret part of an invitation's link.
     pub fn invitation(id: InvitationId, organization: OrganizationId) -> Self {
         Self { words: format!("invitations|sealed_token|{id}|{organization}") }
+    }
+
+    /// The answer that one run of a request gave.
+    pub fn answer(run: RequestId, organization: OrganizationId) -> Self {
+        Self { words: format!("idempotency_keys|sealed_answer|{run}|{organization}") }
     }
 
     fn words(&self) -> &[u8] {
