@@ -167,7 +167,7 @@ fn holder(actor: &Actor) -> Result<[u8; 16], ControlError> {
 }
 
 /// What is asked, hashed with a secret: a body may hold what is easy to guess.
-fn hash(control: &Control, head: &Parts, body: &Bytes) -> [u8; 32] {
+pub(crate) fn hash(control: &Control, head: &Parts, body: &Bytes) -> [u8; 32] {
     let body: String = digest(&SHA256, body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     control.pepper.fingerprint(&format!("idempotent request\n{}\n{target}\n{body}", head.method))

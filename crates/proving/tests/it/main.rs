@@ -32,6 +32,7 @@ mod fine_tuned;
 mod fixtures;
 mod groups;
 mod hard_limits;
+mod idempotency;
 mod keys;
 mod ledger;
 mod libraries;
