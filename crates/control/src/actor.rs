@@ -163,7 +163,7 @@ pub(crate) async fn must_be_unchanged(
 }
 
 /// Who an admin key stands for, with what they may do now. Whoever is gone is nobody.
-async fn actor_of(control: &Control, key: &AdminKey) -> Result<Actor, ControlError> {
+pub(crate) async fn actor_of(control: &Control, key: &AdminKey) -> Result<Actor, ControlError> {
     let organization = key.organization_id;
     let (identity, rights) = match key.holder {
         AdminHolder::Organization => {

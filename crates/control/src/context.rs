@@ -10,6 +10,7 @@ use louver_domain::access::Actor;
 use louver_domain::id::{AdminKeyId, OrganizationId, RequestId};
 use louver_domain::keys::PublicId;
 use louver_domain::time::Timestamp;
+use louver_store::idempotency::Run;
 use serde::Serialize;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,12 +46,15 @@ pub struct Context {
     pub credential: Option<Credential>,
     /// The value of `If-Match`: change only what still looks like that.
     pub if_match: Option<String>,
+    /// The run that the request's idempotency key belongs to, where it came with one.
+    pub run: Option<Run>,
 }
 
 impl Context {
     /// For the program itself, on the machine that holds the data.
     pub fn system(organization_id: OrganizationId, now: Timestamp) -> Self {
-        Self { actor: Actor::system(organization_id), origin: None, now, credential: None, if_match: None }
+        let actor = Actor::system(organization_id);
+        Self { actor, origin: None, now, credential: None, if_match: None, run: None }
     }
 
     /// The organization that bounds everything.
@@ -81,6 +85,7 @@ impl FromRequestParts<Arc<Control>> for Context {
             now: control.clock.now(),
             credential: parts.extensions.get::<Credential>().copied(),
             if_match: parts.headers.contains_key(IF_MATCH).then_some(if_match),
+            run: parts.extensions.get::<Run>().copied(),
         })
     }
 }

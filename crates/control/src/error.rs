@@ -1,6 +1,7 @@
 //! The one funnel: every error of the control plane, and the answer that each becomes.
 
 use crate::context::RequestContext;
+use crate::idempotency::Repeated;
 use crate::reply;
 use axum::body::Body;
 use axum::extract::{Query, Request};
@@ -68,6 +69,9 @@ pub enum ControlError {
     /// To the outside a conflict: the organization would be left without an admin.
     #[error("the organization would be left without an organization_admin: make another one first")]
     LastAdmin,
+    /// The request of this idempotency key came before, and its answer cannot be given.
+    #[error("{0}")]
+    Repeated(Repeated),
     /// `If-Match` names an older state.
     #[error("it has changed since it was read: read it again")]
     PreconditionFailed,
@@ -95,7 +99,7 @@ pub enum Step {
 /// A refused field or parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// `body` or `query`, then the way to the field.
+    /// `body`, `query` or `header`, then the way to the field.
     pub loc: Vec<Step>,
     /// What is wrong, without the value.
     pub message: String,
@@ -151,6 +155,12 @@ impl ControlError {
         Self::Invalid(Fault { loc, message: message.into(), kind: "value_error" })
     }
 
+    /// A header.
+    pub(crate) fn header(name: &str, message: impl Into<String>) -> Self {
+        let loc = vec![Step::Name("header".into()), Step::Name(name.to_owned())];
+        Self::Invalid(Fault { loc, message: message.into(), kind: "value_error" })
+    }
+
     /// The same error, with a better sentence when it is a conflict of names.
     pub(crate) fn or_taken(error: StoreError, sentence: &str) -> Self {
         match Self::from(error) {
@@ -185,7 +195,7 @@ impl ControlError {
             Self::Forbidden(_) | Self::Lacking(_) => StatusCode::FORBIDDEN,
             Self::NotFound | Self::Unseen | Self::NotHere(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict(_) | Self::LastAdmin => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::LastAdmin | Self::Repeated(_) => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::Unavailable(_) | Self::AuditUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -204,6 +214,7 @@ impl ControlError {
             Self::NotFound | Self::Unseen | Self::NotHere(_) | Self::NoRoute => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict(_) | Self::LastAdmin => "conflict",
+            Self::Repeated(repeated) => repeated.kind(),
             Self::PreconditionFailed => "precondition_failed",
             Self::Unavailable(_) => "unavailable",
             Self::AuditUnavailable(_) => "audit_unavailable",
@@ -237,6 +248,7 @@ impl ControlError {
             | Self::MethodNotAllowed
             | Self::Conflict(_)
             | Self::LastAdmin
+            | Self::Repeated(_)
             | Self::PreconditionFailed => self.to_string(),
         }
     }
@@ -261,6 +273,7 @@ impl ControlError {
             | Self::MethodNotAllowed
             | Self::Conflict(_)
             | Self::LastAdmin
+            | Self::Repeated(_)
             | Self::PreconditionFailed
             | Self::Unavailable(_)
             | Self::AuditUnavailable(_)
@@ -383,7 +396,8 @@ pub(crate) async fn funnel(request: Request, next: Next) -> Response {
         if let Some(allow) = allow {
             response.headers_mut().insert(ALLOW, allow);
         }
-        if error.status() == StatusCode::SERVICE_UNAVAILABLE {
+        let running = matches!(*error, ControlError::Repeated(Repeated::Running));
+        if running || error.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
     }

@@ -42,7 +42,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<Control>> for BodyIfAny<T> {
     }
 }
 
-async fn collect(request: Request) -> Result<Bytes, ControlError> {
+/// All of a body that is not too large.
+pub(crate) async fn collect(request: Request) -> Result<Bytes, ControlError> {
     let body = request.into_body();
     if body.size_hint().lower() > u64::try_from(LARGEST_BODY).unwrap_or(u64::MAX) {
         return Err(ControlError::TooLarge);

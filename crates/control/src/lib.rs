@@ -15,6 +15,7 @@ pub mod delivery;
 pub mod destinations;
 pub mod error;
 mod exchange;
+mod idempotency;
 mod intake;
 mod key_holder;
 pub mod key_watch;
@@ -121,6 +122,7 @@ impl Control {
         self.audit.admits_changes(self.clock.now())?;
         let mut tx = revision::begin_deed(&self.store).await?;
         actor::must_be_unchanged(self, context, &mut tx).await?;
+        idempotency::mark(context, &mut tx).await?;
         Ok(tx)
     }
 

@@ -303,7 +303,22 @@ fn parameters(operation: &Operation, about: &About) -> Vec<Value> {
             "schema": {"type": "string"},
         }));
     }
+    if operation.is_once() {
+        parameters.push(idempotency_key());
+    }
     parameters
+}
+
+fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": false,
+        "description": "A text of the client's own, new for each request that it means to make. The request is then carried \
+                        out once: repeated within ten minutes of its answer it gets the same answer again, with \
+                        `idempotency-replayed: true`. The same key with another request is refused.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    })
 }
 
 fn path_parameter(path: &str, name: &str, about: &About) -> Value {

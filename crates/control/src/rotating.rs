@@ -12,7 +12,7 @@ mod trial;
 use crate::{Control, last_used};
 use louver_domain::rotations::{Outcome, STUCK_ATTEMPTS, State};
 use louver_store::rotations::{self as store, Claimed};
-use louver_store::{StoreError, old_secrets};
+use louver_store::{StoreError, idempotency, old_secrets};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -85,6 +85,9 @@ pub async fn run(control: Arc<Control>, mut stop: watch::Receiver<bool>) {
         }
         if let Err(error) = look(&control, &mut looked, &mut running).await {
             tracing::error!(%error, "rotations could not be looked at");
+        }
+        if let Err(error) = idempotency::sweep(&control.store, control.clock.now()).await {
+            tracing::error!(%error, "answers of repeated requests could not be swept");
         }
     }
     while running.join_next().await.is_some() {}

@@ -2,6 +2,7 @@
 
 use crate::Control;
 use crate::error::ControlError;
+use crate::idempotency::Once;
 use crate::openapi::about::{About, Parameter};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -40,6 +41,13 @@ pub struct Operation {
     pub access: Access,
     /// What the description of the API says of it.
     pub about: About,
+}
+
+impl Operation {
+    /// Whether it is carried out once for one `Idempotency-Key`.
+    pub(crate) fn is_once(&self) -> bool {
+        self.method == Method::POST && matches!(self.access, Access::Admin(_) | Access::AnyAdmin)
+    }
 }
 
 /// Routes that answer, with their rows in the table.
@@ -90,7 +98,11 @@ impl Routes {
     {
         // Every method that the table names has a filter.
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
-        let route = MethodRouter::new().on(filter, handler);
+        let operation = Operation { method, path, access, about: About::default() };
+        let route = match operation.is_once() {
+            true => MethodRouter::new().on(filter, Once(handler)),
+            false => MethodRouter::new().on(filter, handler),
+        };
         match access {
             Access::Admin(action) => {
                 let gate = middleware::from_fn_with_state(action, gate);
@@ -99,7 +111,7 @@ impl Routes {
             Access::AnyAdmin => self.guarded = self.guarded.route(path, route),
             Access::ApiKey | Access::Link | Access::Open => self.open = self.open.route(path, route),
         }
-        self.operations.push(Operation { method, path, access, about: About::default() });
+        self.operations.push(operation);
         self
     }
 

@@ -11,6 +11,7 @@ mod edges;
 mod events;
 mod explain;
 mod groups;
+mod idempotency;
 mod invitations;
 mod keys;
 mod lately;

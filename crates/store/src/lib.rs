@@ -14,6 +14,7 @@ mod dialect;
 pub mod error;
 pub mod grants;
 pub mod groups;
+pub mod idempotency;
 pub mod invitations;
 pub mod journal;
 pub mod key_hygiene;

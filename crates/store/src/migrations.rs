@@ -4,7 +4,7 @@ use crate::db::{Store, Tx, Value};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     include_str!("../migrations/0001_foundation.sql"),
     include_str!("../migrations/0002_ledger.sql"),
     include_str!("../migrations/0003_alerts.sql"),
@@ -14,6 +14,7 @@ const STEPS: [&str; 9] = [
     include_str!("../migrations/0007_rotations.sql"),
     include_str!("../migrations/0008_secret_destinations.sql"),
     include_str!("../migrations/0009_key_hygiene.sql"),
+    include_str!("../migrations/0010_idempotency.sql"),
 ];
 
 /// Runs the steps that this database has not seen yet and answers how many.

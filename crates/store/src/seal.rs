@@ -9,7 +9,7 @@ use aws_lc_rs::hmac;
 use louver_domain::audit::checkpoint::SigningKey;
 use louver_domain::entropy::Entropy;
 use louver_domain::id::{
-    AlertChannelId, InvitationId, OrganizationId, RotationId, SecretDestinationId, UpstreamId,
+    AlertChannelId, InvitationId, OrganizationId, RequestId, RotationId, SecretDestinationId, UpstreamId,
 };
 use louver_domain::keys::Pepper;
 use louver_domain::secret::Secret;
@@ -127,6 +127,11 @@ impl Place {
     /// The secret part of an invitation's link.
     pub fn invitation(id: InvitationId, organization: OrganizationId) -> Self {
         Self { words: format!("invitations|sealed_token|{id}|{organization}") }
+    }
+
+    /// The answer that one run of a request gave.
+    pub fn answer(run: RequestId, organization: OrganizationId) -> Self {
+        Self { words: format!("idempotency_keys|sealed_answer|{run}|{organization}") }
     }
 
     fn words(&self) -> &[u8] {

@@ -21,11 +21,14 @@ use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::key_hygiene::{self as store, Current};
 use louver_store::keys::{self as api_keys, Filter};
+use louver_store::rotation_policies::{self, SetPolicy};
 use louver_store::{Tx, admin_keys, old_secrets};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::HashMap;
 
+const API_KEY: &str = "api_key";
+const ADMIN_KEY: &str = "admin_key";
 /// Keys that are looked at together.
 const AT_ONCE: u32 = 500;
 
@@ -63,6 +66,7 @@ pub async fn audit(
     let seen = visible(&context.actor, Action::ReadApiKeys, question.workspace)?;
     let organization = context.organization_id();
     let exemptions = store::exemptions(&control.store, organization).await?;
+    let policies = rotation_policies::list(&control.store, organization).await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let (mut audited, mut after, mut owners) = (Vec::new(), question.after, HashMap::new());
     loop {
@@ -76,7 +80,7 @@ pub async fn audit(
             let facts = Facts {
                 secret_created_at: secret.as_ref().map_or(key.created_at, |secret| secret.created_at),
                 owner_left: has_left(control, &mut owners, &key).await?,
-                rotation_days: ROTATION_DAYS,
+                rotation_days: rotation_days(&policies, &key),
                 unused_days: question.unused_days,
             };
             let found = findings(&key, facts, context.now);
@@ -92,6 +96,15 @@ pub async fn audit(
             return Ok(audited);
         }
     }
+}
+
+/// Days after which the secret of a key is to be replaced, as the nearest policy says that says something.
+fn rotation_days(policies: &[SetPolicy], key: &ApiKey) -> u32 {
+    let scopes = [key.id.bytes(), key.workspace_id.bytes(), key.organization_id.bytes()];
+    let of = |scope: &[u8; 16]| {
+        policies.iter().find(|set| set.scope.bytes() == *scope).and_then(|set| set.policy.period_days)
+    };
+    scopes.iter().find_map(of).unwrap_or(ROTATION_DAYS)
 }
 
 /// Whether the owner of a key does not belong to its workspace any more. `known` saves asking twice.
@@ -179,12 +192,16 @@ async fn load(tx: &mut Tx, context: &Context, id: KeyId) -> Result<ApiKey, Contr
     api_keys::load(tx, context.organization_id(), id).await?.ok_or(ControlError::NotFound)
 }
 
-/// A key whose secret was reported.
-pub enum Leaked {
-    /// An API key, which is disabled.
-    Api(ApiKey),
-    /// An admin key, which is revoked.
-    Admin(AdminKey),
+/// A key whose secret was reported: an API key is disabled, an admin key revoked.
+pub struct Leaked {
+    /// Its id, as it is shown.
+    pub id: String,
+    /// `api_key` or `admin_key`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// What it is now.
+    pub status: &'static str,
 }
 
 /// Refuses a key from now on whose secret was found where it should not be: an old secret of it does as well.
@@ -198,16 +215,17 @@ pub async fn report_leak(
     if let Some(public_id) = read_public_id(KeyKind::Api, text) {
         let id = of_secret(control, public_id, &fingerprint).await?.ok_or(ControlError::NotFound)?;
         let key = disable(control, context, id).await?;
-        told(control, context, "api_key", key.id.bytes(), &key.name).await?;
-        return Ok(Leaked::Api(key));
+        told(control, context, API_KEY, key.id.bytes(), &key.name).await?;
+        let (id, status) = (key.id.prefixed(), key.shown_status(context.now));
+        return Ok(Leaked { id, kind: API_KEY, name: key.name, status });
     }
     let sentence = "is no key of Louver: those begin with lvr_ or lva_ and end in a checksum";
     let public_id =
         read_public_id(KeyKind::Admin, text).ok_or_else(|| ControlError::field("key", sentence))?;
     let id = of_admin_secret(control, public_id, &fingerprint).await?.ok_or(ControlError::NotFound)?;
     let key = revoke(control, context, id).await?;
-    told(control, context, "admin_key", key.id.bytes(), &key.name).await?;
-    Ok(Leaked::Admin(key))
+    told(control, context, ADMIN_KEY, key.id.bytes(), &key.name).await?;
+    Ok(Leaked { id: key.id.to_string(), kind: ADMIN_KEY, name: key.name, status: key.status.as_str() })
 }
 
 async fn of_secret(

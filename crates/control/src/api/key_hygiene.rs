@@ -184,14 +184,8 @@ async fn report_leak(
     context: Context,
     Body(Object(report)): Body<Object<Report>>,
 ) -> Answer {
-    let leaked = actions::report_leak(&control, &context, &report.key.0).await?;
-    let shown = |id, kind, name, status| ShownLeaked { object: "key.leaked", id, kind, name, status };
-    Ok(reply::ok(&match leaked {
-        Leaked::Api(key) => {
-            shown(key.id.prefixed(), "api_key", key.name.clone(), key.shown_status(context.now))
-        }
-        Leaked::Admin(key) => shown(key.id.to_string(), "admin_key", key.name, key.status.as_str()),
-    }))
+    let Leaked { id, kind, name, status } = actions::report_leak(&control, &context, &report.key.0).await?;
+    Ok(reply::ok(&ShownLeaked { object: "key.leaked", id, kind, name, status }))
 }
 
 fn read_id(text: &str) -> Result<KeyId, ControlError> {

@@ -27,6 +27,9 @@ pub(super) fn of(operation: &Operation, about: &About) -> Map<String, Value> {
     if !about.query.is_empty() || (mistral && names_in(operation.path).next().is_some()) {
         statuses.insert(422);
     }
+    if operation.is_once() {
+        statuses.extend([409, 413, 422]);
+    }
     if about.edited && operation.method != Method::GET {
         statuses.insert(412);
     }
@@ -55,10 +58,12 @@ pub(super) const fn meaning(status: u16) -> &'static str {
         401 => "No credential that is accepted.",
         403 => "The caller may not do this.",
         404 => "It is not there, or not in the caller's organization.",
-        409 => "It does not fit what is there.",
+        409 => {
+            "It does not fit what is there, or the request of this idempotency key cannot be answered again."
+        }
         412 => "It has changed since the state that `If-Match` names.",
         413 => "The body is larger than 1 MiB.",
-        422 => "A field or a parameter is of the wrong shape.",
+        422 => "A field, a parameter or a header is of the wrong shape.",
         503 => "The database does not answer; try again.",
         _ => "Refused.",
     }
@@ -75,7 +80,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "type": "array",
                 "minItems": 1,
                 "items": {"type": ["string", "integer"]},
-                "description": "The way to the field: `body` or `query`, then names and places in lists.",
+                "description": "The way to the field: `body`, `query` or `header`, then names and places in lists.",
             },
             "msg": {"type": "string", "description": "What is wrong, without the value."},
             "type": {"type": "string", "description": "The kind of fault."},

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// The events of each writing route, in order. `+`: only what is there after; `~`: before and after; `-`: only what was
 /// there before; `!`: neither, since nothing changes. Whoever adds a route that writes says here what it leaves.
-const EVENTS: [(&str, &str, &[&str]); 65] = [
+const EVENTS: [(&str, &str, &[&str]); 68] = [
     ("POST", "/v1/admin/api-keys", &["+ api_key.create"]),
     ("DELETE", "/v1/admin/api-keys/{key_id}", &["~ api_key.delete"]),
     ("POST", "/v1/admin/spend-limit", &["~ billing.monthly_limit.updated"]),

@@ -126,7 +126,10 @@ async fn what_does_not_make_sense_is_refused_by_name_and_not_repeated() {
         (with(vault(), "/enabled", json!(null)), "enabled"),
         (with(aws, "/settings/region", json!("x.evil.example.com/")), "settings.region"),
         (with(vault(), "/settings/address", json!("https://vault.example.com/telltale")), "settings.address"),
-        (with(vault(), "/settings/address", json!("https://vault.example.com?telltale=1")), "settings.address"),
+        (
+            with(vault(), "/settings/address", json!("https://vault.example.com?telltale=1")),
+            "settings.address",
+        ),
         (with(webhook, "/credentials", json!({"secret": "telltale"})), "credentials.secret"),
         (etc, "settings.location"),
         (file(&house, "../telltale"), "settings.location"),

@@ -33,6 +33,7 @@ mod fine_tuned;
 mod fixtures;
 mod groups;
 mod hard_limits;
+mod idempotency;
 mod key_hygiene;
 mod keys;
 mod ledger;

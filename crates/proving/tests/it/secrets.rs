@@ -1,11 +1,20 @@
 //! The canary: known secrets go through everything, then nothing that Louver says or stores may hold them.
 
+use louver_proving::client::{request, send};
 use louver_proving::system::{System, UPSTREAM_KEY};
 use serde_json::json;
 
 #[tokio::test]
 async fn no_secret_is_said_twice_or_stored() {
     let mut system = System::start().await;
+    // An answer that holds a secret is kept for repetitions, sealed.
+    let mut kept = request("POST", "/v1/api-keys", &system.admin_key, Some(br#"{"name":"repeated"}"#));
+    kept.headers_mut().insert("idempotency-key", "idempotency-canary-of-a-client".parse().unwrap());
+    let kept: Vec<String> = [send(system.address, kept.clone()).await, send(system.address, kept).await]
+        .iter()
+        .map(|answer| answer.json()["key"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(kept[0], kept[1]);
     let prompt = "prompt-canary-of-a-client";
     let stored = "stored-upstream-canary";
     let (key, id) = system.key(json!({"description": "d"})).await;
@@ -41,7 +50,11 @@ async fn no_secret_is_said_twice_or_stored() {
     for more in ["-wal", "-shm"] {
         bytes.extend(std::fs::read(format!("{folder}{more}")).unwrap_or_default());
     }
-    for canary in [key.as_str(), admin_key.as_str(), UPSTREAM_KEY, stored, prompt, path, signer] {
+    let repeated = ["idempotency-canary-of-a-client", kept[0].as_str()];
+    for canary in [key.as_str(), admin_key.as_str(), UPSTREAM_KEY, stored, prompt, path, signer]
+        .into_iter()
+        .chain(repeated)
+    {
         assert!(!said.iter().any(|text| text.contains(canary)), "said: {canary}");
         assert!(!bytes.windows(canary.len()).any(|window| window == canary.as_bytes()), "stored: {canary}");
     }
