@@ -66,7 +66,7 @@ mod tests {
             ("[destination_commands]\nput = []", "destination_commands.put"),
             ("[destination_commands]\nput = ['put']", "destination_commands.put"),
             ("[destination_commands]\n'p t' = ['/put']", "destination_commands"),
-            ("[destination_commands]\nput = '/put'", "destination_commands"),
+            ("[destination_commands]\nput = '/put'", "expected a sequence"),
         ] {
             let errors = with(bad).unwrap_err();
             assert!(errors.iter().any(|error| error.contains(why)), "{bad}: {errors:?}");
