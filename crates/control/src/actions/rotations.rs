@@ -218,7 +218,12 @@ pub async fn cancel(control: &Control, context: &Context, id: RotationId) -> Res
     let mut tx = control.begin(context).await?;
     let (before, old_is_known, permit) = load(&mut tx, context, id, Action::CancelRotation).await?;
     let now = tx.now().await?;
-    let state = before.state.called_off(now, old_is_known).ok_or_else(|| too_late(&before, old_is_known))?;
+    let called_off = before.state.called_off(now, old_is_known);
+    let mut state = called_off.ok_or_else(|| too_late(&before, old_is_known))?;
+    if before.state.step == Step::Writing {
+        // Somebody may be writing the new secret right now: the old one goes back when their time is over.
+        state.next_at = now.plus_seconds(store::LEASE_SECONDS);
+    }
     if let (Some(_), Some(old)) = (before.state.ends_at, before.old_public_id) {
         old_secrets::set_deadline(&mut tx, &permit, old, None).await?;
     }

@@ -416,9 +416,38 @@ async fn undo(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
     advance(control, claimed).await
 }
 
+/// The destinations have the old secret still: whoever wrote the new one late is written over, and it is waited again.
+async fn must_be_back(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
+    let errand = Errand::of(control, &claimed.rotation).await?;
+    let old = old_secret(control, claimed)?;
+    let old = old.ok_or_else(|| Halt::later("the old secret is not known any more"))?;
+    for destination in errand.destinations.iter().filter(|one| destinations::is_readable(one)) {
+        let found = destinations::read(control, destination, &errand.parcel(&old).whose()).await;
+        let found = found.map_err(|error| troubled(destination, &error))?;
+        let wanted = control.pepper.fingerprint(old.expose());
+        if !found.is_some_and(|found| same_fingerprint(&control.pepper.fingerprint(found.expose()), &wanted))
+        {
+            errand.deliver(control, &old).await?;
+            let now = control.clock.now();
+            let again = State {
+                since: now,
+                next_at: now.plus_seconds(claimed.rotation.plan.propagation_seconds),
+                ..claimed.rotation.state
+            };
+            let sentence = format!("destination {} had lost the old secret again", destination.name);
+            claimed.note(&control.store, &again, Some(&sentence)).await?;
+            return Err(Halt::Overtaken);
+        }
+    }
+    Ok(())
+}
+
 /// Everybody has read the old secret again: it is the key's own once more, and the new one ends.
 async fn settle(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
     let rotation = &claimed.rotation;
+    if rotation.state.written {
+        must_be_back(control, claimed).await?;
+    }
     let (context, mut tx, now) = begin(control, rotation).await?;
     let key = load_ours(&mut tx, rotation, now).await?;
     let permit = subject::permit(rotation.organization_id, subject::action(rotation.subject))?;

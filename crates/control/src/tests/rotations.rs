@@ -267,6 +267,40 @@ async fn called_off_it_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
+async fn called_off_while_the_new_secret_is_written_the_late_writer_does_no_harm() {
+    let scene = Scene::new().await;
+    let path = scene.start(json!({})).await;
+    assert!(carry_on(&scene.house.control).await.unwrap());
+    // Killed again and again, until it has written the new secret and not noted that.
+    let mut polls = 0;
+    while scene.delivered() == scene.first {
+        assert!(killed_after(&scene, polls).await, "it got through");
+        scene.house.pass_seconds(180);
+        polls += 1;
+    }
+    let second = scene.delivered();
+    // It may have been noted in the moment before it died.
+    let writing = scene.state(&path).await["state"] == "writing";
+    let cancelled = scene.house.call("POST", &format!("{path}/cancel"), "").await;
+    assert_eq!(cancelled.status, 200, "{}", cancelled.text);
+    if writing {
+        assert!(!carry_on(&scene.house.control).await.unwrap(), "whoever writes now has their time");
+        scene.house.pass_seconds(180);
+    }
+    assert_eq!(scene.settle(&path).await, "settling");
+    assert_eq!(scene.delivered(), scene.first);
+    // It comes even later than that.
+    std::fs::write(&scene.file, &second).unwrap();
+    scene.house.pass_seconds(60);
+    assert_eq!(scene.settle(&path).await, "settling");
+    assert!(scene.works(&second).await);
+    assert_eq!(scene.delivered(), scene.first);
+    scene.house.pass_seconds(60);
+    assert_eq!(scene.settle(&path).await, "cancelled");
+    assert!(scene.works(&scene.first).await && !scene.works(&second).await);
+}
+
+#[tokio::test]
 async fn an_old_secret_in_use_is_held_or_cut() {
     for policy in ["hold", "cut"] {
         let scene = Scene::new().await;
