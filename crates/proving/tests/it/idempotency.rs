@@ -7,12 +7,15 @@ use http::Request;
 use http_body_util::Full;
 use louver_domain::access::Action;
 use louver_domain::id::{OrganizationId, RequestId};
+use louver_domain::time::Clock;
 use louver_proving::client::{self, Answer, request, send};
+use louver_proving::clock::ManualClock;
 use louver_proving::system::{Setup, System, eventually};
 use louver_store::idempotency::{self as store, Claim, Earlier, Kept, Run, State};
 use louver_store::{Store, revision};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 contract! {
     one_of_fifty_gets_the_key
@@ -121,7 +124,20 @@ async fn an_answer_is_kept_for_its_time_and_swept_then(store: Store) {
     assert_eq!((found.sealed_answer, found.age_seconds), (Some(vec![5, 6]), 0));
     // The store's clock stands still at `f.at`, whatever a node believes.
     assert_eq!(store::sweep(&store, f.at.plus_seconds(5_000_000)).await.unwrap(), 0);
+    let clock = Arc::new(ManualClock::at("2026-11-21T02:31:58Z"));
+    let store = store.by_clock(clock.clone());
+    clock.advance(599);
+    assert_eq!(store::sweep(&store, clock.now()).await.unwrap(), 0);
     assert!(earlier(&store, &second).await.is_some());
+    clock.advance(1);
+    assert_eq!(store::sweep(&store, clock.now()).await.unwrap(), 1);
+    assert!(earlier_is_none(&store, second).await);
+    // What has no answer stays in doubt for a day, by the time it began.
+    clock.advance(store::DOUBTED_SECONDS - 1);
+    assert_eq!(store::sweep(&store, clock.now()).await.unwrap(), 0);
+    assert_eq!(earlier(&store, &first).await.unwrap().age_seconds, store::DOUBTED_SECONDS - 1);
+    clock.advance(1);
+    assert!(earlier_is_none(&store, first).await, "and is free then, swept or not");
 }
 
 /// Makes a key, with an idempotency key and as the admin of that key.
@@ -171,8 +187,6 @@ async fn a_lost_answer_comes_back(setup: Setup) {
     let once_more = ask(system.address, admin, "deploy-17", &body).await;
     assert_eq!((once_more.body.clone(), keys(&system).await), (found.body.clone(), 1));
     // Another admin's same key is another.
-    let account = system.deed("POST", "/v1/gateway/service-accounts", json!({"name": "robot"})).await;
-    assert!(account["id"].is_string());
     let other = other_admin(&system).await;
     let theirs = ask(system.address, &other, "deploy-17", &body).await;
     assert!(theirs.status == 200 && !is_again(&theirs) && !theirs.text().contains(&secret));
@@ -196,7 +210,6 @@ async fn a_lost_answer_comes_back(setup: Setup) {
 
 /// An admin key beside the first one.
 async fn other_admin(system: &System) -> String {
-    use louver_domain::time::Clock;
     let control = louver_proving::system::offline(&system.store, &system.clock);
     let organizations = louver_store::organizations::list(&system.store).await.unwrap();
     let context = louver_control::context::Context::system(organizations[0].id, system.clock.now());
