@@ -132,7 +132,9 @@ pub fn ends(key: &ApiKey, idle_days: Option<u32>, exemption: Option<&Exemption>)
         return Vec::new();
     }
     let idle = idle_days.map(|days| {
-        let end = days_after(key.last_used_at.unwrap_or(key.created_at), days);
+        // Whoever enabled it means to use it.
+        let since = [Some(key.created_at), key.last_used_at, key.enabled_at].into_iter().flatten().max();
+        let end = days_after(since.unwrap_or(key.created_at), days);
         End::Idle(exemption.map_or(end, |exemption| end.max(exemption.until)))
     });
     key.expires_at.map(End::Expires).into_iter().chain(idle).collect()
@@ -179,6 +181,7 @@ mod tests {
             last_used_at: Some(at(105)),
             status: KeyStatus::Active,
             created_by: None,
+            enabled_at: None,
             canary: false,
         }
     }
@@ -222,6 +225,10 @@ mod tests {
         assert_eq!(ends(&key(), Some(60), None), [End::Expires(at(1000)), End::Idle(at(165))]);
         let never = ApiKey { last_used_at: None, expires_at: None, ..key() };
         assert_eq!(ends(&never, Some(60), None), [End::Idle(at(160))]);
+        assert_eq!(
+            ends(&ApiKey { enabled_at: Some(at(300)), ..never.clone() }, Some(60), None),
+            [End::Idle(at(360))]
+        );
         let exempt = |day| Exemption { reason: "yearly".into(), until: at(day), by: "ann".into() };
         assert_eq!(ends(&never, Some(60), Some(&exempt(300))), [End::Idle(at(300))]);
         assert_eq!(ends(&never, Some(60), Some(&exempt(150))), [End::Idle(at(160))], "it ended before");

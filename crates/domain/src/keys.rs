@@ -255,6 +255,8 @@ pub struct ApiKey {
     pub status: KeyStatus,
     /// Who made it, by name.
     pub created_by: Option<String>,
+    /// When it was enabled last, if it ever was disabled.
+    pub enabled_at: Option<Timestamp>,
     /// A bait: it is refused like a key that is not there, and people are told who tried it.
     pub canary: bool,
 }

@@ -195,6 +195,8 @@ pub enum Outcome {
     },
 }
 
+/// Seconds after which every node accepts a new secret, with room to spare: they learn of it within two.
+pub const KNOWN_SECONDS: i64 = 5;
 /// Seconds between tries: after the first, the second, …; the last stands for all later ones.
 const BACK_OFF: [i64; 5] = [5, 30, 120, 600, 1_800];
 /// The longest before the end that the use of the old secret is looked at.
@@ -233,7 +235,8 @@ impl State {
         }
         let spread = now.plus_seconds(plan.propagation_seconds);
         match self.step {
-            Step::Creating => self.to(Step::Writing, now, now),
+            // Nobody may read a secret that some node does not know yet.
+            Step::Creating => self.to(Step::Writing, now, now.plus_seconds(KNOWN_SECONDS)),
             Step::Writing => Self { written: true, ..self }.to(Step::Propagating, now, spread),
             Step::Propagating => self.to(Step::Verifying, now, now),
             Step::Verifying => self.verified(plan, now),

@@ -2,6 +2,8 @@
 
 ALTER TABLE api_keys ADD COLUMN canary {int} NOT NULL DEFAULT 0;
 
+ALTER TABLE api_keys ADD COLUMN enabled_at {int};
+
 CREATE TABLE key_exemptions (
   key_id {bytes} NOT NULL PRIMARY KEY REFERENCES api_keys (id),
   organization_id {bytes} NOT NULL REFERENCES organizations (id),

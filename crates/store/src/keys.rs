@@ -18,7 +18,7 @@ macro_rules! select {
         concat!(
             "SELECT id, organization_id, workspace_id, user_id, service_account_id, name, description, public_id, ",
             "fingerprint, last_four, limits, role, allowed_cidrs, created_at, expires_at, ",
-            "last_used_at, status, created_by, canary FROM api_keys ",
+            "last_used_at, status, created_by, canary, enabled_at FROM api_keys ",
             $rest
         )
     };
@@ -316,10 +316,11 @@ pub async fn save(tx: &mut Tx, permit: &Permit, key: &ApiKey) -> Result<(), Stor
         permit.organization_id().bytes().into(),
         key.id.bytes().into(),
         folded(&key.name).into(),
+        key.enabled_at.map(Timestamp::micros).into(),
     ];
     tx.execute(
         "UPDATE api_keys SET name = $1, description = $2, limits = $3, role = $4, allowed_cidrs = $5, \
-         expires_at = $6, status = $7, folded = $10 WHERE organization_id = $8 AND id = $9",
+         expires_at = $6, status = $7, folded = $10, enabled_at = $11 WHERE organization_id = $8 AND id = $9",
         values,
     )
     .await?;
@@ -364,5 +365,6 @@ fn read(row: &Row) -> Result<ApiKey, StoreError> {
         status: KeyStatus::parse(&row.text(16)?).ok_or_else(|| corrupt("status"))?,
         created_by: row.opt_text(17)?,
         canary: row.int(18)? != 0,
+        enabled_at: row.opt_int(19)?.map(Timestamp::from_micros),
     })
 }

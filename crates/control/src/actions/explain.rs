@@ -143,6 +143,7 @@ fn fresh_key(
         last_used_at: None,
         status: KeyStatus::Active,
         created_by: None,
+        enabled_at: None,
         canary: false,
     })
 }

@@ -209,6 +209,7 @@ pub async fn create(control: &Control, context: &Context, new: NewKey) -> Result
         last_used_at: None,
         status: KeyStatus::Active,
         created_by: Some(context.actor.name().to_owned()),
+        enabled_at: None,
         canary: new.canary,
     };
     store::insert(&mut tx, &permit, &key).await?;
@@ -315,7 +316,8 @@ async fn turn(
         own::must_be_anothers(context, &before)?;
         own::must_belong(&mut tx, &before).await?;
     }
-    let key = ApiKey { status, ..before.clone() };
+    let enabled_at = if status == KeyStatus::Active { Some(context.now) } else { before.enabled_at };
+    let key = ApiKey { status, enabled_at, ..before.clone() };
     replace(control, context, tx, permit, &before, key).await
 }
 

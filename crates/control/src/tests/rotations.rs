@@ -5,6 +5,7 @@ use super::{House, holds, house};
 use crate::rotating::{Reached, carry_on, due};
 use louver_domain::id::KeyId;
 use louver_domain::old_secrets::LastUse;
+use louver_domain::rotations::KNOWN_SECONDS;
 use louver_store::keys;
 use louver_store::old_secrets::{Of, Use, save_last_used};
 use serde_json::{Value, json};
@@ -88,12 +89,26 @@ impl Scene {
         self.house.get(path).await.json()
     }
 
+    /// Carries on until nothing is due, also when every node knows the new secret.
+    async fn carry_on(&self) {
+        while carry_on(&self.house.control).await.unwrap() {}
+        self.house.pass_seconds(KNOWN_SECONDS);
+        while carry_on(&self.house.control).await.unwrap() {}
+    }
+
     /// Carries on until nothing is due, and answers where it stands. The client, who reads the file, never fails.
     async fn settle(&self, path: &str) -> String {
-        while carry_on(&self.house.control).await.unwrap() {
-            assert!(self.works(&self.delivered()).await, "at {}", self.state(path).await);
+        loop {
+            while carry_on(&self.house.control).await.unwrap() {
+                assert!(self.works(&self.delivered()).await, "at {}", self.state(path).await);
+            }
+            let state = self.state(path).await;
+            if state["state"] != "writing" || state["attempts"] != 0 {
+                return state["state"].as_str().unwrap().to_owned();
+            }
+            // Until every node knows the new secret nobody may read it.
+            self.house.pass_seconds(KNOWN_SECONDS);
         }
-        self.state(path).await["state"].as_str().unwrap().to_owned()
     }
 
     /// To the overlap.
@@ -134,7 +149,7 @@ async fn a_rotation_goes_its_way_and_the_old_secret_ends_at_its_deadline() {
     let second = scene.delivered();
     assert!(second != scene.first && scene.works(&scene.first).await && scene.works(&second).await);
     let shown = scene.state(&path).await;
-    assert_eq!(shown["old_key_expires_at"], "2026-11-21T12:32:58Z");
+    assert_eq!(shown["old_key_expires_at"], "2026-11-21T12:33:03Z");
     assert!(!shown.to_string().contains(&second));
     // Looked at once before the end, and not used: nothing is said.
     scene.house.pass_seconds(32_400);
@@ -214,7 +229,7 @@ async fn a_destination_that_is_down_holds_it_up_and_the_old_secret_works() {
     let aside = folder.with_extension("aside");
     std::fs::rename(&folder, &aside).unwrap();
     for attempt in 1..=6 {
-        while carry_on(&scene.house.control).await.unwrap() {}
+        scene.carry_on().await;
         let state = scene.state(&path).await;
         assert_eq!((&state["state"], &state["attempts"]), (&json!("writing"), &json!(attempt)));
         assert!(state["last_error"].as_str().unwrap().contains("destination a file"), "{state}");
@@ -315,12 +330,12 @@ async fn an_old_secret_in_use_is_held_or_cut() {
         let end = scene.state(&path).await["old_key_expires_at"].clone();
         scene.house.pass_seconds(3_600);
         if policy == "cut" {
-            assert_eq!(end, "2026-11-21T12:32:58Z");
+            assert_eq!(end, "2026-11-21T12:33:03Z");
             assert!(!scene.works(&scene.first).await);
             assert_eq!(scene.settle(&path).await, "done");
             continue;
         }
-        assert_eq!(end, "2026-11-21T22:32:58Z", "another overlap");
+        assert_eq!(end, "2026-11-21T22:33:03Z", "another overlap");
         assert!(scene.works(&scene.first).await);
         // Used no more, it ends then.
         scene.house.pass_seconds(32_400);
@@ -390,7 +405,7 @@ async fn the_place_of_another_key_is_not_written_over() {
     let other = scene.house.make("/v1/api-keys", r#"{"name": "backend"}"#).await;
     std::fs::write(&scene.file, other["key"].as_str().unwrap()).unwrap();
     let path = scene.start(json!({})).await;
-    while carry_on(&scene.house.control).await.unwrap() {}
+    scene.carry_on().await;
     let state = scene.state(&path).await;
     assert_eq!(state["state"], "writing");
     assert!(state["last_error"].as_str().unwrap().contains("another key"), "{state}");
@@ -398,7 +413,7 @@ async fn the_place_of_another_key_is_not_written_over() {
     // Once that key is revoked its place is free.
     scene.house.call("DELETE", &format!("/v1/api-keys/{}", other["id"].as_str().unwrap()), "").await;
     scene.house.pass_seconds(5);
-    while carry_on(&scene.house.control).await.unwrap() {}
+    scene.carry_on().await;
     assert_eq!(scene.state(&path).await["state"], "propagating");
     assert!(scene.works(&scene.delivered()).await);
     // What was there is not known as the key's own: nobody could put it back.
@@ -415,16 +430,16 @@ async fn an_admin_key_is_rotated_alike() {
     let body = json!({"admin_key_id": root, "destinations": [scene.destination], "overlap": "1h"});
     let made = scene.house.make(ROTATIONS, &body.to_string()).await;
     assert_eq!(made["subject"], "admin_key");
-    while carry_on(&scene.house.control).await.unwrap() {}
+    scene.carry_on().await;
     scene.house.pass_seconds(60);
-    while carry_on(&scene.house.control).await.unwrap() {}
+    scene.carry_on().await;
     let new = scene.delivered();
     let path = format!("{ROTATIONS}/{}", made["id"].as_str().unwrap());
     let shown = scene.house.call_as(&new, "GET", &path, "").await.json();
     assert_eq!(shown["state"], "overlapping", "{shown}");
     for _ in 0..2 {
         scene.house.pass_seconds(3_300);
-        while carry_on(&scene.house.control).await.unwrap() {}
+        scene.carry_on().await;
     }
     assert_eq!(scene.house.call_as(&new, "GET", &path, "").await.json()["state"], "done");
     assert_eq!(scene.house.get(&path).await.status, 401, "the old one");

@@ -67,6 +67,7 @@ fn key(at: Timestamp) -> ApiKey {
         expires_at: None,
         last_used_at: None,
         created_by: None,
+        enabled_at: None,
         canary: false,
         status: KeyStatus::Active,
     }

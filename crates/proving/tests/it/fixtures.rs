@@ -111,6 +111,7 @@ impl Fixture {
                 last_used_at: None,
                 status: KeyStatus::Active,
                 created_by: Some("root".into()),
+                enabled_at: None,
                 canary: false,
             },
             admin_key: AdminKey {
