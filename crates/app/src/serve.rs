@@ -201,9 +201,12 @@ fn tried_at(config: &Config, node: &Node) -> Reached {
             IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
             IpAddr::V4(_) | IpAddr::V6(_) => {}
         }
-        config.rotation_verify_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"))
+        format!("{scheme}://{address}")
     };
-    Reached { calls: own(node.address), admin: own(node.admin_address.unwrap_or(node.address)) }
+    let calls = config.rotation_verify_url.clone().unwrap_or_else(|| own(node.address));
+    // Where the admin side has a listener of its own, what serves calls does not serve it.
+    let admin = node.admin_address.map_or_else(|| calls.clone(), own);
+    Reached { calls, admin }
 }
 
 /// What the jobs beside the calls work with.

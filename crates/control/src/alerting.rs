@@ -4,6 +4,7 @@ use crate::Control;
 use crate::actions::budgets;
 use crate::error::ControlError;
 use louver_domain::alerts::{Alert, AlertKind, KeyAlert, Standing};
+use louver_domain::calendar::Window;
 use louver_domain::id::{BudgetId, KeyId, OrganizationId, UpstreamId};
 use louver_domain::time::Timestamp;
 use louver_store::ledger::standings;
@@ -53,16 +54,16 @@ pub async fn credential_rejected(
     Ok(())
 }
 
-/// Tells of a key what ends at `ends`: once for each kind, number of days and end. `whose` is its organization, its
+/// Tells of a key what ends at a time: once for each kind, number of days and start. Whose it is: its organization, its
 /// kind, its id and its name.
 pub(crate) async fn of_key(
     control: &Control,
     kind: AlertKind,
     (organization_id, scope, id, name): (OrganizationId, &str, [u8; 16], &str),
     days: Option<u8>,
-    ends: Timestamp,
+    (starts, ends): (Timestamp, Timestamp),
 ) -> Result<(), ControlError> {
-    let about = KeyAlert { kind, organization_id, scope, id, name, days, starts: ends, ends };
+    let about = KeyAlert { kind, organization_id, scope, id, name, days, starts, ends };
     let now = control.clock.now();
     let alert = Alert::of_key(about, now, &*control.entropy);
     if alerts::raise(&control.store, &[alert], now).await? > 0 {
@@ -71,7 +72,7 @@ pub(crate) async fn of_key(
     Ok(())
 }
 
-/// Somebody tried a key that is a bait: told once a minute for each.
+/// Somebody tried a key that is a bait: told once an hour for each.
 pub async fn bait_taken(
     control: &Control,
     organization: OrganizationId,
@@ -81,12 +82,10 @@ pub async fn bait_taken(
     let found = keys::get(&control.store, organization, key).await?;
     let Some(key) = found else { return Ok(()) };
     let now = control.clock.now();
-    let minute = now.plus_seconds(now.seconds().rem_euclid(60).saturating_neg());
-    let minute =
-        Timestamp::from_micros(minute.micros().saturating_sub(minute.micros().rem_euclid(1_000_000)));
+    let hour = now.floor(Window::Hour);
     let name = format!("{} (from {from})", key.name);
     let whose = (organization, "api_key", key.id.bytes(), name.as_str());
-    of_key(control, AlertKind::CanaryUsed, whose, None, minute).await
+    of_key(control, AlertKind::CanaryUsed, whose, None, (hour, hour)).await
 }
 
 /// Tells every organization that a name of a model moved upstream.

@@ -72,6 +72,7 @@ impl Rotating {
 pub async fn run(control: Arc<Control>, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     let mut looked = None;
+    let mut told_of = due::Told::default();
     loop {
         let stopping = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => true,
@@ -83,7 +84,7 @@ pub async fn run(control: Arc<Control>, mut stop: watch::Receiver<bool>) {
         if stopping {
             break;
         }
-        if let Err(error) = look(&control, &mut looked, &mut running).await {
+        if let Err(error) = look(&control, (&mut looked, &mut told_of), &mut running).await {
             tracing::error!(%error, "rotations could not be looked at");
         }
         if let Err(error) = idempotency::sweep(&control.store, control.clock.now()).await {
@@ -95,7 +96,7 @@ pub async fn run(control: Arc<Control>, mut stop: watch::Receiver<bool>) {
 
 async fn look(
     control: &Arc<Control>,
-    looked: &mut Option<i64>,
+    (looked, told_of): (&mut Option<i64>, &mut due::Told),
     running: &mut JoinSet<()>,
 ) -> Result<(), StoreError> {
     let now = control.clock.now();
@@ -107,7 +108,7 @@ async fn look(
     let asked = control.rotating.look_now.swap(false, Ordering::Relaxed);
     if asked || looked.is_none_or(|at| !(0..DUE_SECONDS).contains(&seconds.saturating_sub(at))) {
         *looked = Some(seconds);
-        if let Err(error) = due::begin(control).await {
+        if let Err(error) = due::begin(control, told_of).await {
             tracing::error!(%error, "rotations that are due could not be begun");
         }
     }

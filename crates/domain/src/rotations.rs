@@ -333,8 +333,10 @@ pub struct Rotation {
     pub workspace_id: Option<WorkspaceId>,
     /// What is rotated.
     pub subject: Subject,
-    /// The name of that.
+    /// The name of that when it began; places that are named after it stay where they are, however it is called later.
     pub name: String,
+    /// The name of its workspace when it began; `admin` for an admin key.
+    pub workspace: String,
     /// How.
     pub plan: Plan,
     /// How far it is.

@@ -37,6 +37,8 @@ CREATE TABLE old_secrets (
 
 CREATE INDEX old_secrets_by_key ON old_secrets (key_id);
 
+CREATE INDEX old_secrets_by_end ON old_secrets (retires_at);
+
 CREATE TABLE rotation_policies (
   scope_id {bytes} NOT NULL PRIMARY KEY,
   scope TEXT NOT NULL,
@@ -61,6 +63,7 @@ CREATE TABLE rotations (
   subject TEXT NOT NULL,
   subject_id {bytes} NOT NULL,
   name TEXT NOT NULL,
+  workspace TEXT NOT NULL,
   live {int},
   step TEXT NOT NULL,
   since {int} NOT NULL,

@@ -73,6 +73,18 @@ pub async fn raise(store: &Store, alerts: &[Alert], now: Timestamp) -> Result<us
     Ok(new)
 }
 
+/// When people were told first of something that is raised once; `None` when they were not.
+pub async fn told_at(
+    tx: &mut Tx,
+    kind: AlertKind,
+    subject: [u8; 16],
+    starts: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT MIN(raised_at) FROM alerts WHERE subject_id = $1 AND kind = $2 AND period_starts = $3";
+    let rows = tx.fetch(sql, vec![subject.into(), kind.as_str().into(), starts.micros().into()]).await?;
+    rows.first().map_or(Ok(None), |row| Ok(row.opt_int(0)?.map(Timestamp::from_micros)))
+}
+
 /// Writes an alert that goes to one channel alone, enabled or not: a test.
 pub async fn raise_to(
     tx: &mut Tx,

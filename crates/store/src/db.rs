@@ -246,7 +246,7 @@ impl Store {
     }
 
     /// Begins a transaction whose reads all see one state.
-    pub(crate) async fn begin_read(&self) -> Result<Tx, StoreError> {
+    pub async fn begin_read(&self) -> Result<Tx, StoreError> {
         let inner = match &self.db {
             Db::Sqlite { read, .. } => TxInner::Sqlite(read.begin().await?),
             Db::Postgres(pool) => TxInner::Postgres(pool.begin().await?),

@@ -293,12 +293,14 @@ pub async fn sweep(store: &Store, about: Timestamp) -> Result<u64, StoreError> {
     if none.first().map_or(Ok(0), |row| row.int(0))? == 0 {
         return Ok(0);
     }
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin_read().await?;
     let now = tx.now().await?.micros();
     let due = tx.fetch(DUE, vec![now.into()]).await?;
+    drop(tx);
     if due.first().map_or(Ok(0), |row| row.int(0))? == 0 {
         return Ok(0);
     }
+    let mut tx = store.begin().await?;
     // The lock of all deeds first, as they take it.
     let revision = revision::bump(&mut tx).await?;
     let gone = tx.execute("DELETE FROM old_secrets WHERE retires_at <= $1", vec![now.into()]).await?;
@@ -317,16 +319,22 @@ pub struct Use {
     pub last: LastUse,
 }
 
-/// Writes when secrets were last used, all in one transaction; a time never goes back.
+/// Uses that are written down in one transaction: others wait for it.
+const WRITTEN_AT_ONCE: usize = 500;
+
+/// Writes when secrets were last used; a time never goes back. All nodes write in one order, so that none waits for another
+/// that waits for it.
 pub async fn save_last_used(store: &Store, used: &[Use]) -> Result<(), StoreError> {
-    if used.is_empty() {
-        return Ok(());
+    let mut used: Vec<&Use> = used.iter().collect();
+    used.sort_by_key(|one| (one.key.bytes(), one.public_id.as_str()));
+    for some in used.chunks(WRITTEN_AT_ONCE) {
+        let mut tx = store.begin().await?;
+        for one in some {
+            save_one(&mut tx, one).await?;
+        }
+        tx.commit_plain().await?;
     }
-    let mut tx = store.begin().await?;
-    for one in used {
-        save_one(&mut tx, one).await?;
-    }
-    tx.commit_plain().await
+    Ok(())
 }
 
 async fn save_one(tx: &mut Tx, one: &Use) -> Result<(), StoreError> {
@@ -396,7 +404,7 @@ pub struct Aged {
     pub expires_at: Option<Timestamp>,
 }
 
-/// The active keys of all organizations whose secrets were made at `at` or before, in the order of ids, after that one.
+/// The active keys of all organizations, but for baits, whose secrets were made at `at` or before, in the order of ids, after that one.
 pub async fn aged(
     store: &Store,
     at: Timestamp,
@@ -406,7 +414,7 @@ pub async fn aged(
     let rows = store
         .fetch(
             "SELECT id, organization_id, workspace_id, name, COALESCE(secret_created_at, created_at), expires_at \
-             FROM api_keys WHERE status = 'active' AND COALESCE(secret_created_at, created_at) <= $1 AND id > $2 \
+             FROM api_keys WHERE status = 'active' AND canary = 0 AND COALESCE(secret_created_at, created_at) <= $1 AND id > $2 \
              ORDER BY id LIMIT $3",
             vec![
                 at.micros().into(),

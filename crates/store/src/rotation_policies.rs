@@ -40,6 +40,12 @@ pub async fn list(store: &Store, organization: OrganizationId) -> Result<Vec<Set
     store.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read).collect()
 }
 
+/// The same, inside a transaction.
+pub async fn load_all(tx: &mut Tx, organization: OrganizationId) -> Result<Vec<SetPolicy>, StoreError> {
+    let sql = select!("WHERE organization_id = $1");
+    tx.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read).collect()
+}
+
 /// The policy of one scope, inside a transaction.
 pub async fn load(
     tx: &mut Tx,

@@ -18,7 +18,7 @@ macro_rules! select {
         concat!(
             "SELECT id, organization_id, workspace_id, subject, subject_id, name, step, since, next_at, attempts, written, ",
             "verified_at, ends_at, looked, overlap_seconds, propagation_seconds, on_old_use, destinations, emergency, ",
-            "started_by, created_at, old_public_id, new_public_id, last_error, sealed_old, sealed_new FROM rotations ",
+            "started_by, created_at, old_public_id, new_public_id, last_error, sealed_old, sealed_new, workspace FROM rotations ",
             $rest
         )
     };
@@ -108,6 +108,12 @@ pub async fn live(tx: &mut Tx, subject: Subject) -> Result<Option<Rotation>, Sto
     tx.fetch(sql, vec![subject.bytes().into()]).await?.first().map(read).transpose()
 }
 
+/// The rotations of an organization that go on, inside a transaction.
+pub async fn load_live(tx: &mut Tx, organization: OrganizationId) -> Result<Vec<Rotation>, StoreError> {
+    let sql = select!("WHERE organization_id = $1 AND live = 1");
+    tx.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read).collect()
+}
+
 /// When the newest rotation of a subject that was called off ended.
 pub async fn called_off_at(tx: &mut Tx, subject: Subject) -> Result<Option<Timestamp>, StoreError> {
     let sql = "SELECT MAX(since) FROM rotations WHERE subject_id = $1 AND step = 'cancelled'";
@@ -135,12 +141,13 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, rotation: &Rotation) -> Result
         rotation.emergency.into(),
         rotation.started_by.clone().into(),
         rotation.created_at.micros().into(),
+        rotation.workspace.clone().into(),
     ];
     tx.execute(
         "INSERT INTO rotations (id, organization_id, workspace_id, subject, subject_id, name, live, step, since, next_at, \
          attempts, written, looked, overlap_seconds, propagation_seconds, on_old_use, destinations, emergency, \
-         started_by, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, 0, 0, 0, $10, $11, $12, $13, $14, $15, $16)",
+         started_by, created_at, workspace) \
+         VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, 0, 0, 0, $10, $11, $12, $13, $14, $15, $16, $17)",
         values,
     )
     .await?;
@@ -247,8 +254,8 @@ impl Claimed {
     }
 }
 
-/// What has ended keeps no secret.
-const SAVE: &str = "UPDATE rotations SET step = $1, since = $2, next_at = $3, attempts = $4, written = $5, \
+/// What has ended keeps no secret. What was written once stays written, whatever was known when the step began.
+const SAVE: &str = "UPDATE rotations SET step = $1, since = $2, next_at = $3, attempts = $4, written = CASE WHEN written = 1 THEN 1 ELSE $5 END, \
                     verified_at = $6, ends_at = $7, looked = $8, last_error = $9, live = $10, \
                     sealed_old = CASE WHEN $11 = 1 THEN sealed_old ELSE NULL END, \
                     sealed_new = CASE WHEN $11 = 1 THEN sealed_new ELSE NULL END \
@@ -274,8 +281,8 @@ fn saved(next: &State, error: Option<&str>) -> Vec<Value> {
 /// Writes how a rotation goes on that a person changed, whoever carries it on: whoever does finds it changed.
 pub async fn save(tx: &mut Tx, rotation: &Rotation, next: &State) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE rotations SET step = $1, since = $2, next_at = $3, attempts = $4, written = $5, verified_at = $6, \
-         ends_at = $7, looked = $8, last_error = $9, live = $10, \
+        "UPDATE rotations SET step = $1, since = $2, next_at = $3, attempts = $4, \
+         written = CASE WHEN written = 1 THEN 1 ELSE $5 END, verified_at = $6, ends_at = $7, looked = $8, last_error = $9, live = $10, \
          sealed_old = CASE WHEN $11 = 1 THEN sealed_old ELSE NULL END, \
          sealed_new = CASE WHEN $11 = 1 THEN sealed_new ELSE NULL END WHERE id = $12",
         saved(next, rotation.last_error.as_deref())
@@ -301,6 +308,7 @@ fn read(row: &Row) -> Result<Rotation, StoreError> {
         workspace_id: row.opt_id(2)?.map(WorkspaceId::from_bytes),
         subject: Subject::read(&row.text(3)?, row.id(4)?).ok_or_else(corrupt)?,
         name: row.text(5)?,
+        workspace: row.text(26)?,
         state: State {
             step: Step::parse(&row.text(6)?).ok_or_else(corrupt)?,
             since: Timestamp::from_micros(row.int(7)?),

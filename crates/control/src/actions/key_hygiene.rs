@@ -121,7 +121,7 @@ async fn has_left(
     if let Some(left) = known.get(&(owner, key.workspace_id)) {
         return Ok(*left);
     }
-    let mut tx = control.store.begin().await?;
+    let mut tx = control.store.begin_read().await?;
     let left = match keys::must_belong(&mut tx, key).await {
         Ok(()) => false,
         Err(ControlError::Conflict(_)) => true,
@@ -214,7 +214,7 @@ pub async fn report_leak(
     let fingerprint = control.pepper.fingerprint(text);
     if let Some(public_id) = read_public_id(KeyKind::Api, text) {
         let id = of_secret(control, public_id, &fingerprint).await?.ok_or(ControlError::NotFound)?;
-        let key = disable(control, context, id).await?;
+        let key = disable(control, context, id, public_id).await?;
         told(control, context, API_KEY, key.id.bytes(), &key.name).await?;
         let (id, status) = (key.id.prefixed(), key.shown_status(context.now));
         return Ok(Leaked { id, kind: API_KEY, name: key.name, status });
@@ -252,13 +252,20 @@ async fn of_admin_secret(
     Ok(old.and_then(|(key, old)| same_fingerprint(fingerprint, &old.fingerprint).then_some(key)))
 }
 
-async fn disable(control: &Control, context: &Context, id: KeyId) -> Result<ApiKey, ControlError> {
+/// Disables a key. If what was found is an old secret, that one is gone for good: nobody who enables the key revives it.
+async fn disable(
+    control: &Control,
+    context: &Context,
+    id: KeyId,
+    found: PublicId,
+) -> Result<ApiKey, ControlError> {
     let mut tx = control.begin(context).await?;
     let before = load(&mut tx, context, id).await?;
     let permit = decide(&context.actor, Action::ReportLeakedKey, before.organization_id)?;
     let status = if before.status == KeyStatus::Active { KeyStatus::Disabled } else { before.status };
     let key = ApiKey { status, ..before.clone() };
     api_keys::save(&mut tx, &permit, &key).await?;
+    old_secrets::retire(&mut tx, &permit, found).await?;
     let deed = Deed::on(permit, id, &key.name).inside(key.workspace_id);
     let deed = deed.from(&Shown::of(&before, context.now))?.to(&Shown::of(&key, context.now))?;
     commit(control, context, tx, deed).await?;
@@ -285,5 +292,12 @@ async fn told(
     name: &str,
 ) -> Result<(), ControlError> {
     let organization: OrganizationId = context.organization_id();
-    alerting::of_key(control, AlertKind::KeyLeaked, (organization, scope, id, name), None, context.now).await
+    alerting::of_key(
+        control,
+        AlertKind::KeyLeaked,
+        (organization, scope, id, name),
+        None,
+        (context.now, context.now),
+    )
+    .await
 }

@@ -13,7 +13,7 @@ use louver_domain::id::{AdminKeyId, KeyId, RotationId, SecretDestinationId, Work
 use louver_domain::rotation_policies::Policy;
 use louver_domain::rotations::{Plan, Rotation, State, Step, Subject};
 use louver_store::rotations::{self as store, Filter};
-use louver_store::{Tx, admin_keys, keys as api_keys, old_secrets, secret_destinations};
+use louver_store::{Tx, admin_keys, keys as api_keys, old_secrets, secret_destinations, workspaces};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -42,7 +42,8 @@ pub struct NewRotation {
 pub(crate) fn fresh(
     control: &Control,
     context: &Context,
-    (subject, name, workspace_id): (Subject, &str, Option<WorkspaceId>),
+    (subject, name): (Subject, &str),
+    (workspace_id, workspace): (Option<WorkspaceId>, &str),
     plan: Plan,
     started_by: &str,
 ) -> Rotation {
@@ -52,6 +53,7 @@ pub(crate) fn fresh(
         workspace_id,
         subject,
         name: name.to_owned(),
+        workspace: workspace.to_owned(),
         emergency: plan.overlap_seconds == 0,
         plan,
         state: State::begin(context.now),
@@ -63,11 +65,16 @@ pub(crate) fn fresh(
     }
 }
 
+/// What stands for the workspace in the places of admin keys.
+const NO_WORKSPACE: &str = "admin";
+
 /// What is to be rotated, as the caller may rotate it.
 struct Chosen {
     subject: Subject,
     name: String,
     workspace_id: Option<WorkspaceId>,
+    /// Its name.
+    workspace: String,
     permit: Permit,
     policy: Policy,
 }
@@ -97,8 +104,9 @@ pub async fn start(control: &Control, context: &Context, new: NewRotation) -> Re
         let sentence = format!("it is being rotated already: {} is at {}", live.id, live.state.step.as_str());
         return Err(ControlError::Conflict(sentence));
     }
-    let whose = (chosen.subject, chosen.name.as_str(), chosen.workspace_id);
-    let rotation = fresh(control, context, whose, plan, context.actor.name());
+    let whose = (chosen.subject, chosen.name.as_str());
+    let place = (chosen.workspace_id, chosen.workspace.as_str());
+    let rotation = fresh(control, context, whose, place, plan, context.actor.name());
     store::insert(&mut tx, &chosen.permit, &rotation).await?;
     commit(control, context, tx, deed(chosen.permit, &rotation).to(&Shown::of(&rotation))?).await?;
     control.rotating.wake();
@@ -120,7 +128,12 @@ async fn choose(tx: &mut Tx, context: &Context, new: &NewRotation) -> Result<Cho
             let key = api_keys::load(tx, organization, id).await?.ok_or(ControlError::NotFound)?;
             let permit = decide(&context.actor, Action::StartRotation, keys::resource(&key))?;
             must_live(key.status, key.expires_at, context.now)?;
+            if key.canary {
+                return Err(ControlError::Conflict("a bait is refused: nobody reads a secret of it".into()));
+            }
+            let workspace = workspaces::load(tx, organization, key.workspace_id).await?;
             Ok(Chosen {
+                workspace: workspace.ok_or(ControlError::NotFound)?.name,
                 subject: Subject::ApiKey(id),
                 policy: policies::of_key(tx, &key).await?,
                 name: key.name,
@@ -136,7 +149,14 @@ async fn choose(tx: &mut Tx, context: &Context, new: &NewRotation) -> Result<Cho
             must_hold_what_it_gives(tx, &context.actor, &key).await?;
             must_live(key.status, key.expires_at, context.now)?;
             let subject = Subject::AdminKey(id);
-            Ok(Chosen { subject, policy: Policy::default(), name: key.name, workspace_id: None, permit })
+            Ok(Chosen {
+                subject,
+                policy: Policy::default(),
+                name: key.name,
+                workspace_id: None,
+                workspace: NO_WORKSPACE.to_owned(),
+                permit,
+            })
         }
         (Some(_), Some(_)) | (None, None) => Err(ControlError::field(
             "key_id",

@@ -13,8 +13,9 @@ use louver_domain::alert_channels::SigningSecret;
 use louver_domain::id::{SecretDestinationId, WorkspaceId};
 use louver_domain::secret::Secret;
 use louver_domain::secret_destinations::DestinationKind;
+use louver_store::rotation_policies::{self, SetPolicy};
 use louver_store::secret_destinations::{self as store, SecretDestination};
-use louver_store::{StoreError, Tx, workspaces};
+use louver_store::{StoreError, Tx, rotations, workspaces};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -188,8 +189,28 @@ pub async fn delete(
 ) -> Result<(), ControlError> {
     let mut tx = control.begin(context).await?;
     let (permit, destination) = load(&mut tx, context, id, Action::DeleteSecretDestination).await?;
+    must_be_unused(&mut tx, context, id).await?;
     store::delete(&mut tx, &permit, id).await?;
     commit(control, context, tx, deed(permit, &destination).from(&Shown::of(&destination)?)?).await
+}
+
+/// A rotation or a policy that names a destination would wait for it for ever.
+async fn must_be_unused(tx: &mut Tx, context: &Context, id: SecretDestinationId) -> Result<(), ControlError> {
+    let organization = context.organization_id();
+    let policies = rotation_policies::load_all(tx, organization).await?;
+    let named = |set: &SetPolicy| set.policy.destinations.iter().flatten().any(|one| *one == id);
+    if policies.iter().any(named) {
+        return Err(ControlError::Conflict("a rotation policy names it: take it out of there first".into()));
+    }
+    let live = rotations::load_live(tx, organization).await?;
+    match live.iter().find(|rotation| rotation.plan.destinations.contains(&id)) {
+        Some(rotation) => {
+            let sentence =
+                format!("the rotation {} writes to it: wait for its end, or call it off", rotation.id);
+            Err(ControlError::Conflict(sentence))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Tries a destination out. The deed stands in the audit log before anything leaves, and no transaction waits for the

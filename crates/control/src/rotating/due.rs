@@ -14,14 +14,17 @@ use louver_domain::time::Timestamp;
 use louver_store::old_secrets::{self, Aged};
 use louver_store::rotation_policies::{self, SetPolicy};
 use louver_store::{organizations, rotations as store, workspaces};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 /// Keys that are read at a time.
 const PAGE: u32 = 500;
 
+/// The keys that this node has told of, with when their secrets were made: a key that is due is told of once.
+pub(crate) type Told = HashSet<(KeyId, Timestamp)>;
+
 /// Begins what is due now, and tells of what will be.
-pub(crate) async fn begin(control: &Control) -> Result<(), ControlError> {
+pub(crate) async fn begin(control: &Control, told: &mut Told) -> Result<(), ControlError> {
     let set = rotation_policies::all(&control.store).await?;
     let Some(youngest) = youngest_told_of(&set, control.clock.now()) else { return Ok(()) };
     let policies = Policies::read(control, &set).await?;
@@ -30,7 +33,7 @@ pub(crate) async fn begin(control: &Control) -> Result<(), ControlError> {
         let aged = old_secrets::aged(&control.store, youngest, after, PAGE).await?;
         after = aged.last().map(|last| last.key);
         for key in &aged {
-            if let Err(error) = look_at(control, &policies, key).await {
+            if let Err(error) = look_at(control, &policies, key, told).await {
                 tracing::error!(key = %key.key, %error, "a rotation that is due could not be begun");
             }
         }
@@ -83,7 +86,12 @@ impl Policies {
     }
 }
 
-async fn look_at(control: &Control, policies: &Policies, key: &Aged) -> Result<(), ControlError> {
+async fn look_at(
+    control: &Control,
+    policies: &Policies,
+    key: &Aged,
+    told: &mut Told,
+) -> Result<(), ControlError> {
     let policy = policies.of(key);
     let zone = policies.zones.get(&key.workspace_id).cloned().unwrap_or_default();
     let now = control.clock.now();
@@ -92,7 +100,10 @@ async fn look_at(control: &Control, policies: &Policies, key: &Aged) -> Result<(
         return Ok(());
     }
     let whose = (key.organization_id, Subject::ApiKey(key.key), key.name.as_str());
-    told::due(control, whose, key.made, due).await?;
+    if !told.contains(&(key.key, key.made)) {
+        told::due(control, whose, key.made, due).await?;
+        told.insert((key.key, key.made));
+    }
     // Without a destination nobody would get the new secret: then it stays with the word.
     if due <= now && !policy.plan().destinations.is_empty() {
         begin_one(control, (key.organization_id, key.key), key.made, &policy).await?;
@@ -124,8 +135,11 @@ async fn begin_one(
     }
     let Some(key) = louver_store::keys::load(&mut tx, organization, id).await? else { return Ok(()) };
     let permit = decide(&context.actor, Action::StartRotation, organization)?;
-    let whose = (subject, key.name.as_str(), Some(key.workspace_id));
-    let rotation = rotations::fresh(control, &context, whose, policy.plan(), "policy");
+    let Some(workspace) = workspaces::load(&mut tx, organization, key.workspace_id).await? else {
+        return Ok(());
+    };
+    let (whose, place) = ((subject, key.name.as_str()), (Some(key.workspace_id), workspace.name.as_str()));
+    let rotation = rotations::fresh(control, &context, whose, place, policy.plan(), "policy");
     store::insert(&mut tx, &permit, &rotation).await?;
     let deed = Deed::on(permit, rotation.id, &rotation.name).inside(key.workspace_id);
     commit(control, &context, tx, deed.to(&crate::api::rotations::Shown::of(&rotation))?).await

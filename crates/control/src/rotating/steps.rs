@@ -18,7 +18,7 @@ use louver_store::old_secrets::{self, Fresh, Secrets};
 use louver_store::rotations::Claimed;
 use louver_store::seal::{Place, WrongMasterKey};
 use louver_store::secret_destinations::{self, SecretDestination};
-use louver_store::{StoreError, Tx, keys};
+use louver_store::{StoreError, Tx, admin_keys, keys};
 use serde_json::json;
 
 /// Why a step is not done.
@@ -170,9 +170,11 @@ async fn secrets(tx: &mut Tx, rotation: &Rotation) -> Result<Secrets, Halt> {
     found.ok_or_else(|| Halt::never("the key is gone"))
 }
 
-/// The key, its workspace's name and its destinations, for what is done outside of a transaction.
+/// The key, what it and its workspace were called when the rotation began, and its destinations, for what is done outside
+/// of a transaction.
 struct Errand {
     key: Key,
+    name: String,
     workspace: String,
     rotation: String,
     made: Timestamp,
@@ -192,12 +194,11 @@ impl Errand {
             destinations
                 .push(found.ok_or_else(|| Halt::later("a destination is gone: call the rotation off"))?);
         }
-        drop(tx);
-        let workspace = subject::workspace_name(control, rotation.organization_id, &key).await?;
         let is_old =
             |old: &louver_domain::old_secrets::OldSecret| Some(old.public_id) == rotation.old_public_id;
         Ok(Self {
-            workspace,
+            name: rotation.name.clone(),
+            workspace: rotation.workspace.clone(),
             rotation: rotation.id.prefixed(),
             made: secrets.current.created_at,
             old: secrets.old.into_iter().find(is_old),
@@ -209,7 +210,7 @@ impl Errand {
     fn parcel<'a>(&'a self, secret: &'a Secret<String>) -> Parcel<'a> {
         Parcel {
             key: &self.key.prefixed,
-            name: &self.key.name,
+            name: &self.name,
             workspace: &self.workspace,
             rotation: &self.rotation,
             secret,
@@ -217,9 +218,20 @@ impl Errand {
         }
     }
 
-    /// Writes a secret to every destination, or says which did not take it.
-    async fn deliver(&self, control: &Control, secret: &Secret<String>) -> Result<(), Halt> {
+    /// Writes a secret to every destination, or says which did not take it. Never over the secret of another key.
+    async fn deliver(
+        &self,
+        control: &Control,
+        rotation: &Rotation,
+        secret: &Secret<String>,
+    ) -> Result<(), Halt> {
         for destination in &self.destinations {
+            if destinations::is_readable(destination) {
+                let found = destinations::read(control, destination, &self.parcel(secret).whose()).await;
+                if let Some(found) = found.map_err(|error| troubled(destination, &error))? {
+                    must_be_nobodys(control, rotation, destination, &found).await?;
+                }
+            }
             let written = destinations::write(control, destination, &self.parcel(secret)).await;
             written.map_err(|error| troubled(destination, &error))?;
         }
@@ -256,7 +268,7 @@ async fn write(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
     if !claimed.will_write(&control.store).await? {
         return Err(Halt::Overtaken);
     }
-    errand.deliver(control, &secret).await?;
+    errand.deliver(control, &claimed.rotation, &secret).await?;
     advance(control, claimed).await
 }
 
@@ -270,7 +282,6 @@ async fn keep_old(control: &Control, claimed: &Claimed, errand: &Errand) -> Resu
         let found = destinations::read(control, destination, &errand.parcel(&empty).whose()).await;
         let Some(found) = found.map_err(|error| troubled(destination, &error))? else { continue };
         if !same_fingerprint(&control.pepper.fingerprint(found.expose()), &old.fingerprint) {
-            must_be_nobodys(control, rotation, destination, &found).await?;
             continue;
         }
         let place = Place::old_secret(rotation.id, rotation.organization_id);
@@ -288,19 +299,30 @@ async fn must_be_nobodys(
     destination: &SecretDestination,
     found: &Secret<String>,
 ) -> Result<(), Halt> {
-    let Some(public_id) = read_public_id(KeyKind::Api, found.expose()) else { return Ok(()) };
-    let owner = match keys::find(&control.store, public_id).await? {
-        Some(key) => Some(key.id),
-        None => old_secrets::find(&control.store, public_id).await?.map(|(id, _)| id),
-    };
-    let Some(owner) = owner.filter(|id| Subject::ApiKey(*id) != rotation.subject) else { return Ok(()) };
-    let lives =
-        keys::find_by_id(&control.store, owner).await?.is_some_and(|key| key.status != KeyStatus::Revoked);
-    if !lives {
+    let Some((owner, status)) = owner_of(control, found.expose()).await? else { return Ok(()) };
+    if owner == rotation.subject || status == KeyStatus::Revoked {
         return Ok(());
     }
     let sentence = format!("destination {} has the secret of another key at this place", destination.name);
     Err(Halt::later(sentence))
+}
+
+/// Whose secret a text is, current or old, and what that key is set to.
+async fn owner_of(control: &Control, text: &str) -> Result<Option<(Subject, KeyStatus)>, Halt> {
+    let store = &control.store;
+    if let Some(public_id) = read_public_id(KeyKind::Api, text) {
+        let key = match old_secrets::find(store, public_id).await? {
+            Some((id, _)) => keys::find_by_id(store, id).await?,
+            None => keys::find(store, public_id).await?,
+        };
+        return Ok(key.map(|key| (Subject::ApiKey(key.id), key.status)));
+    }
+    let Some(public_id) = read_public_id(KeyKind::Admin, text) else { return Ok(None) };
+    let key = match old_secrets::find_admin(store, public_id).await? {
+        Some((id, _)) => admin_keys::get(store, id).await?,
+        None => admin_keys::find(store, public_id).await?,
+    };
+    Ok(key.map(|key| (Subject::AdminKey(key.id), key.status)))
 }
 
 /// The destinations have the new secret, and it works: from here on the old one has an end.
@@ -411,7 +433,7 @@ async fn undo(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
         let old = old.ok_or_else(|| {
             Halt::later("the old secret is not known: write it to the destinations by hand")
         })?;
-        errand.deliver(control, &old).await?;
+        errand.deliver(control, &claimed.rotation, &old).await?;
     }
     advance(control, claimed).await
 }
@@ -427,7 +449,7 @@ async fn must_be_back(control: &Control, claimed: &Claimed) -> Result<(), Halt> 
         let wanted = control.pepper.fingerprint(old.expose());
         if !found.is_some_and(|found| same_fingerprint(&control.pepper.fingerprint(found.expose()), &wanted))
         {
-            errand.deliver(control, &old).await?;
+            errand.deliver(control, &claimed.rotation, &old).await?;
             let now = control.clock.now();
             let again = State {
                 since: now,

@@ -1,23 +1,20 @@
 //! What is rotated, read alike whatever it is: an API key or an admin key.
 
 use super::steps::Halt;
-use crate::Control;
 use louver_domain::access::Actor;
 use louver_domain::access::{Action, Permit, decide};
-use louver_domain::id::{OrganizationId, WorkspaceId};
+use louver_domain::id::OrganizationId;
 use louver_domain::keys::{KeyKind, KeyStatus, PublicId};
 use louver_domain::rotations::Subject;
 use louver_domain::time::Timestamp;
 use louver_store::old_secrets::Of;
-use louver_store::{Tx, admin_keys, keys, workspaces};
+use louver_store::{Tx, admin_keys, keys};
 
 /// A key as a rotation needs it.
 pub(super) struct Key {
     pub(super) of: Of,
     pub(super) kind: KeyKind,
     pub(super) prefixed: String,
-    pub(super) name: String,
-    pub(super) workspace_id: Option<WorkspaceId>,
     pub(super) public_id: PublicId,
     pub(super) status: KeyStatus,
     pub(super) expires_at: Option<Timestamp>,
@@ -50,8 +47,6 @@ pub(super) async fn load(
             of: Of::Api(id),
             kind: KeyKind::Api,
             prefixed: key.id.prefixed(),
-            name: key.name,
-            workspace_id: Some(key.workspace_id),
             public_id: key.public_id,
             status: key.status,
             expires_at: key.expires_at,
@@ -60,24 +55,11 @@ pub(super) async fn load(
             of: Of::Admin(id),
             kind: KeyKind::Admin,
             prefixed: key.id.prefixed(),
-            name: key.name,
-            workspace_id: None,
             public_id: key.public_id,
             status: key.status,
             expires_at: key.expires_at,
         }),
     })
-}
-
-/// The name of a key's workspace, for places that are named after it; admin keys have none.
-pub(super) async fn workspace_name(
-    control: &Control,
-    organization: OrganizationId,
-    key: &Key,
-) -> Result<String, Halt> {
-    let Some(id) = key.workspace_id else { return Ok("admin".to_owned()) };
-    let found = workspaces::get(&control.store, organization, id).await?;
-    Ok(found.ok_or_else(|| Halt::never("the workspace of the key is gone"))?.name)
 }
 
 impl Key {
@@ -86,7 +68,8 @@ impl Key {
         match self.status {
             KeyStatus::Revoked => Err(Halt::never("the key was revoked")),
             KeyStatus::Active | KeyStatus::Disabled if self.expires_at.is_some_and(|end| end <= now) => {
-                Err(Halt::never("the key has expired"))
+                // Not given up: who extends the key finds its secrets as this rotation left them.
+                Err(Halt::later("the key has expired: the rotation goes on when it is extended"))
             }
             KeyStatus::Disabled => {
                 Err(Halt::later("the key is disabled: the rotation goes on when it is enabled"))

@@ -129,6 +129,15 @@ async fn what_nobody_uses_is_told_of_and_disabled_unless_it_is_exempt() {
     let lifted = send(system.address, request("DELETE", &path, &system.admin_key, None)).await;
     assert_eq!(lifted.status, 200, "{}", lifted.text());
     system.clock.advance(601);
+    // Nobody was told of that one: a day passes first.
+    let warned = async || {
+        let all = alerts(&system, "key_unused").await;
+        all.iter().any(|one| one["name"] == "exempt" && one["threshold"] == 1)
+    };
+    eventually(async || warned().await.then_some(())).await;
+    assert_eq!(shown(&system, &exempt.1).await["status"], "active");
+    used(&system, &busy).await;
+    system.clock.advance(DAY);
     eventually(async || (shown(&system, &exempt.1).await["status"] == "disabled").then_some(())).await;
     let ended =
         async || alerts(&system, "key_unused").await.iter().filter(|one| one["threshold"] == 0).count();

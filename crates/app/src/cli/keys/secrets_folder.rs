@@ -75,7 +75,9 @@ impl Place {
 
     /// Makes room for it, so that a full or forbidden disk is found out before the key is rotated.
     pub(super) fn begin(&self) -> Result<File, Failure> {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.part);
+        // Never through a link, and never into a file that somebody else made.
+        let _ = fs::remove_file(&self.part);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.part);
         let file = file.and_then(|file| file.sync_all().map(|()| file));
         file.map_err(|error| Failure::failed(format!("{}: {error}", self.part.display())))
     }

@@ -212,7 +212,10 @@ async fn of_workspace(house: &House, name: &str, workspace: WorkspaceId) -> Name
     let leaked = json!({"name": "leaked", "workspace_id": workspace});
     let leaked = house.make("/v1/api-keys", &leaked.to_string()).await;
     let rotated = key(house, &json!({"name": "rotated", "workspace_id": workspace})).await;
-    let rotation = json!({"key_id": rotated, "destinations": [text(&destination, "id")]});
+    let elsewhere = json!({"name": format!("{name} other vault"), "kind": "vault", "workspace_id": workspace,
+        "settings": settings, "credentials": {"token": "canary-token-0"}});
+    let elsewhere = house.make("/v1/gateway/secret-destinations", &elsewhere.to_string()).await;
+    let rotation = json!({"key_id": rotated, "destinations": [text(&elsewhere, "id")]});
     let rotation = house.make("/v1/gateway/rotations", &rotation.to_string()).await;
     let names = [
         ("leaked", text(&leaked, "key")),
