@@ -25,6 +25,7 @@ pub(crate) async fn run(
     resolved: &Resolved,
 ) -> Result<Heard, Failure> {
     ask.request.rename_cache_key(|key| gateway.pepper().name_of(caller.key.workspace_id, key));
+    ask.request.pin_guards(|model| caller.snapshot.pinned(model));
     let ask = &ask;
     let mut attempts =
         Attempts { gateway, pool, visitor, caller, ask, resolved, attempt: Try::default(), sent: 0 };

@@ -128,6 +128,11 @@ impl Snapshot {
         ToolPrice::at(self.tools.get(tool)?, now).map(|price| price.usd_per_call)
     }
 
+    /// The pinned id of a model, by any of its names.
+    pub(crate) fn pinned(&self, name: &str) -> Option<String> {
+        self.catalogue.find(name).map(|(_, model)| model.id.clone())
+    }
+
     pub(crate) fn model(&self, id: &str) -> Option<&ModelEntry> {
         self.models.get(id)
     }

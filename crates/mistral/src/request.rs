@@ -104,6 +104,8 @@ pub struct Request {
     pub added_tokens: u64,
     /// Models that guardrails name, or use by default.
     pub nested_models: Vec<String>,
+    /// Where guardrails name them.
+    pub named_guards: Vec<NamedGuard>,
     /// Models that entries of a history name: they are asked for, and none of them runs for it.
     pub mentioned_models: Vec<String>,
     /// Types of the tools that upstream would run by itself.
@@ -130,6 +132,17 @@ pub struct CacheKey {
     /// Its literal.
     pub span: Range<usize>,
     /// What goes upstream instead; `None` is nothing.
+    pub sent: Option<String>,
+}
+
+/// The model that a guardrail names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedGuard {
+    /// As sent.
+    pub given: String,
+    /// Its literal.
+    pub span: Range<usize>,
+    /// The pinned id that goes upstream instead; `None` until it is known.
     pub sent: Option<String>,
 }
 
@@ -191,6 +204,7 @@ impl Request {
             images: 0,
             added_tokens: 0,
             nested_models: Vec::new(),
+            named_guards: Vec::new(),
             mentioned_models: Vec::new(),
             provider_tools: Vec::new(),
             references: Vec::new(),
@@ -208,6 +222,13 @@ impl Request {
         let pages = document.bound(unseen_pages);
         let (pages, annotated_pages) = if document.annotated { (0, pages) } else { (pages, 0) };
         Quantities { pages, annotated_pages, ..self.quantities }
+    }
+
+    /// Puts the pinned id of each model that a guardrail names in its place: a name that moves upstream moves nobody here.
+    pub fn pin_guards(&mut self, pinned: impl Fn(&str) -> Option<String>) {
+        for guard in &mut self.named_guards {
+            guard.sent = pinned(&guard.given);
+        }
     }
 
     /// Puts the client's name of its cached prompts into a name of its own, which no other workspace can take.

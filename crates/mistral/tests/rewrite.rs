@@ -138,3 +138,15 @@ proptest! {
         prop_assert_eq!(blank(body.as_bytes(), &request, false), blank(&out, &back, injected));
     }
 }
+
+#[test]
+fn models_of_guardrails_are_pinned_where_they_are_named() {
+    let body = r#"{"model":"a","guardrails":[{"moderation_llm_v1":{"model_name":"judge"}},
+        {"moderation_llm_v2":{}},{"moderation_llm_v2":{"model_name" : "m\u006fd"}}],"messages":[{"role":"user","content":"x"}]}"#;
+    let mut request = read(ChatCompletions, body.as_bytes()).unwrap();
+    assert_eq!(request.nested_models, ["judge", "mistral-moderation-2603", "mod"]);
+    request.pin_guards(|name| (name != "nobody").then(|| format!("{name}-1")));
+    let out = String::from_utf8(request.rewrite(body.as_bytes(), "a", None).unwrap()).unwrap();
+    let wanted = body.replace(r#""judge""#, r#""judge-1""#).replace(r#""m\u006fd""#, r#""mod-1""#);
+    assert_eq!(out.replace(TIER, ""), wanted);
+}

@@ -388,7 +388,9 @@ fn wanted(deed: &Deed<'_>, name: &'static str) -> Result<AgentVersion, Failure> 
 }
 
 fn read(deed: &Deed<'_>) -> Result<Request, Failure> {
-    request::read(deed.asked.endpoint, &deed.body).map_err(Failure::Request)
+    let mut request = request::read(deed.asked.endpoint, &deed.body).map_err(Failure::Request)?;
+    request.pin_guards(|model| deed.caller.snapshot.pinned(model));
+    Ok(request)
 }
 
 fn pinned_body(deed: &Deed<'_>, request: &Request, pinned: &str) -> Bytes {

@@ -89,6 +89,7 @@ impl Line {
     ) {
         let Some(request) = self.requests.first_mut() else { return };
         request.rename_cache_key(|given| names.cache(given));
+        request.pin_guards(|model| names.pinned(model));
         out.extend_from_slice(bytes.get(..self.body.start).unwrap_or_default());
         match &self.with_stand_in {
             None => {

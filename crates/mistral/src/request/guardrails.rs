@@ -2,7 +2,7 @@
 
 use crate::json::{Cursor, Fault, Kind};
 
-use super::Reader;
+use super::{NamedGuard, Reader};
 
 /// What upstream uses when a guardrail names no model (Mistral's OpenAPI document).
 fn default_model(guardrail: &str) -> Option<&'static str> {
@@ -51,7 +51,11 @@ impl Reader {
         let mut named = None;
         cursor.object(|cursor, name| match (name, cursor.kind()?) {
             ("model_name", Kind::String) => {
-                named = Some(cursor.string()?.decoded().into_owned());
+                let start = cursor.offset();
+                let given = cursor.string()?.decoded().into_owned();
+                named = Some(given.clone());
+                let span = start..cursor.offset();
+                self.request.named_guards.push(NamedGuard { given, span, sent: None });
                 Ok(())
             }
             ("model_name", Kind::Null) => cursor.skip(),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::endpoints::Endpoint;
 
-use super::Request;
+use super::{NamedGuard, Request};
 
 /// The body with each range replaced by its bytes, everything else untouched.
 ///
@@ -27,13 +27,14 @@ impl Request {
     /// The body for the upstream: the model is `pinned`, and `max_tokens`, when given, is what
     /// the body says, whatever it said before. `None` when the body already says so.
     ///
-    /// Who does not ask for the priority tier says so upstream, whose default may change. A name of a cache goes
+    /// Models of guardrails are pinned, too. Who does not ask for the priority tier says so upstream, whose default may change. A name of a cache goes
     /// upstream as it was renamed. `body` must be the bytes this request was read from.
     pub fn rewrite(&self, body: &[u8], pinned: &str, max_tokens: Option<u64>) -> Option<Vec<u8>> {
         let model = Some((self.model_span.clone(), quoted(pinned)));
         let edits = [model, self.length(max_tokens), self.tier(), self.named_cache()];
+        let edits = edits.into_iter().flatten().chain(self.pinned_guards());
         let differs = |(range, with): &Edit| body.get(range.clone()) != Some(with.as_slice());
-        let mut edits: Vec<Edit> = edits.into_iter().flatten().filter(differs).collect();
+        let mut edits: Vec<Edit> = edits.filter(differs).collect();
         edits.sort_by_key(|(range, _)| range.start);
         (!edits.is_empty()).then(|| splice(body, &edits))
     }
@@ -56,6 +57,11 @@ impl Request {
         Some(span.map_or_else(|| self.member("service_tier", STANDARD), |span| (span, STANDARD.into())))
     }
 
+    pub(super) fn pinned_guards(&self) -> impl Iterator<Item = Edit> + '_ {
+        let pinned = |guard: &NamedGuard| Some((guard.span.clone(), quoted(guard.sent.as_deref()?)));
+        self.named_guards.iter().filter_map(pinned)
+    }
+
     pub(super) fn named_cache(&self) -> Option<Edit> {
         let key = self.cache_key.as_ref()?;
         let with = key.sent.as_deref().map_or_else(|| b"null".to_vec(), quoted);
@@ -70,7 +76,7 @@ impl Request {
 }
 
 /// Bytes to be put in the place of others.
-type Edit = (Range<usize>, Vec<u8>);
+pub(super) type Edit = (Range<usize>, Vec<u8>);
 
 /// What an endpoint calls the most tokens of an answer.
 const fn length_field(endpoint: Endpoint) -> Option<&'static str> {

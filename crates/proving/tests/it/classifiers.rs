@@ -133,4 +133,8 @@ async fn a8_guardrails_are_judged_and_paid_like_calls_of_their_own() {
     assert_eq!(system.post(&key, "/v1/chat/completions", &paid).await.status, 200);
     let read = system.simulator.ledger()[1].billed.prompt as i64;
     assert_eq!(spent(&system).await, cost(&system) + read * 100, "the guard read the same input");
+    // A4 holds for guards, too: what goes upstream is the pinned id.
+    let named = guarded(json!({"moderation_llm_v2": {"model_name": "mistral-small-latest"}}));
+    assert_eq!(system.post(&key, "/v1/chat/completions", &named).await.status, 200);
+    assert_eq!(system.simulator.ledger()[2].guardrails, ["mistral-small-2603"]);
 }

@@ -56,6 +56,9 @@ impl Request {
             self.pin_tokens(tokens, pins, body, &mut edits, &mut added);
         }
         edits.extend(self.named_cache());
+        let differs =
+            |(span, literal): &(Range<usize>, Vec<u8>)| body.get(span.clone()) != Some(literal.as_slice());
+        edits.extend(self.pinned_guards().filter(differs));
         if self.endpoint == Endpoint::AgentsCompletions && !self.priority_tier {
             let standard = ("service_tier", "standard_only".into());
             place(&mut edits, &mut added, body, self.tier_span.as_ref(), standard);
