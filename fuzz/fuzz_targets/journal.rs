@@ -42,7 +42,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn nothing_below_zero(call: &FoundCall) {
     assert!(call.reserved.bound.cost >= Money::ZERO);
-    assert!(call.settled.is_none_or(|settled| settled.cost >= Money::ZERO));
+    assert!(call.settled.is_none_or(|settled| settled.charge.cost >= Money::ZERO));
 }
 
 fn same((a, b): (&FoundCall, &FoundCall)) -> bool {
