@@ -5,7 +5,7 @@ use crate::actions::alert_channels as actions;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
-use crate::intake::values::present;
+use crate::intake::values::{SecretIn, present};
 use crate::intake::{Body, Named, Object};
 use crate::openapi::about::PAGE;
 use crate::openapi::shapes::{self, Deleted};
@@ -16,11 +16,10 @@ use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::alert_channels::ChannelKind;
 use louver_domain::id::AlertChannelId;
-use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::alert_channels::AlertChannel;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub(crate) fn routes() -> Routes {
@@ -98,15 +97,6 @@ struct ShownOnce<'a> {
     shown: Shown,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<&'a str>,
-}
-
-/// A secret on its way in.
-struct SecretIn(Secret<String>);
-
-impl<'de> Deserialize<'de> for SecretIn {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
-    }
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@ use crate::actions::key_hygiene::{self as actions, Audited, Leaked, NewExemption
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
+use crate::intake::values::SecretIn;
 use crate::intake::{Body, Named, Object};
 use crate::openapi::about::{Kind, PAGE, Parameter};
 use crate::openapi::shapes::{self, Deleted};
@@ -15,10 +16,9 @@ use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::id::{KeyId, WorkspaceId};
 use louver_domain::key_hygiene::{Exemption, Finding, UNUSED_DAYS};
-use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 const LONGEST_UNUSED_DAYS: u32 = 36_500;
@@ -129,17 +129,8 @@ impl ShownExemption {
 #[serde(deny_unknown_fields)]
 struct Report {
     /// The whole key.
-    #[schemars(with = "String")]
-    key: Found,
-}
-
-/// A whole key, as somebody found it.
-struct Found(Secret<String>);
-
-impl<'de> Deserialize<'de> for Found {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|key| Self(Secret::new(key)))
-    }
+    #[schemars(with = "shapes::Hidden")]
+    key: SecretIn,
 }
 
 /// A key whose secret was reported.

@@ -5,7 +5,7 @@ use crate::actions::upstreams as actions;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
-use crate::intake::values::present;
+use crate::intake::values::{SecretIn, present};
 use crate::intake::{Body, Named, Object};
 use crate::openapi::about::PAGE;
 use crate::openapi::shapes::{self, Deleted};
@@ -16,11 +16,10 @@ use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::health::Standing;
 use louver_domain::id::{UpstreamId, WorkspaceId};
-use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::upstreams::Upstream;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub(crate) fn routes() -> Routes {
@@ -106,22 +105,13 @@ impl Shown {
     }
 }
 
-/// A key on its way in.
-struct KeyIn(Secret<String>);
-
-impl<'de> Deserialize<'de> for KeyIn {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|key| Self(Secret::new(key)))
-    }
-}
-
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "NewUpstream")]
 #[serde(deny_unknown_fields)]
 struct UpstreamIn {
     name: String,
     #[schemars(with = "shapes::Hidden")]
-    key: KeyIn,
+    key: SecretIn,
     #[schemars(with = "Option<shapes::Id>")]
     workspace_id: Option<WorkspaceId>,
     /// The named upstream of the settings that it is for; absent is the first one.
@@ -137,7 +127,7 @@ struct PatchIn {
     name: Option<String>,
     #[serde(deserialize_with = "present")]
     #[schemars(with = "shapes::Hidden")]
-    key: Option<KeyIn>,
+    key: Option<SecretIn>,
     #[serde(deserialize_with = "present")]
     #[schemars(with = "bool")]
     enabled: Option<bool>,

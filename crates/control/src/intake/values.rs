@@ -2,6 +2,7 @@
 
 use super::Object;
 use louver_domain::money::Money;
+use louver_domain::secret::Secret;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -84,5 +85,14 @@ impl Visitor<'_> for Number {
     /// The shortest decimal that reads back as this float is what was written, up to 15 digits.
     fn visit_f64<E: Error>(self, number: f64) -> Result<Money, E> {
         Money::parse_usd(&number.to_string()).ok_or_else(|| E::custom(EXPECTED))
+    }
+}
+
+/// A secret on its way in, which cannot be printed.
+pub(crate) struct SecretIn(pub(crate) Secret<String>);
+
+impl<'de> Deserialize<'de> for SecretIn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
     }
 }
