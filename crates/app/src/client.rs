@@ -1,19 +1,23 @@
 //! A client of a running Louver's admin API, for commands: JSON over one kept connection, lists read to their end.
 
+mod attempts;
 mod refusal;
 
 pub(crate) use refusal::plain;
 pub use refusal::{ClientError, Refusal};
 
+use crate::clock::SystemEntropy;
 use crate::upstream;
+use attempts::{Asked, Broken};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, IF_MATCH, RETRY_AFTER, USER_AGENT};
 use http::uri::Scheme;
 use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use louver_domain::entropy::Entropy;
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use rustls_pki_types::ServerName;
@@ -41,6 +45,7 @@ pub struct Client {
     place: Place,
     key: HeaderValue,
     connection: Mutex<Option<Sender>>,
+    entropy: Arc<dyn Entropy>,
 }
 
 /// Where it is.
@@ -111,7 +116,8 @@ impl Client {
         let key = HeaderValue::try_from(format!("Bearer {}", admin_key.expose()));
         let mut key = key.map_err(|_| "the admin key holds characters that no key has".to_owned())?;
         key.set_sensitive(true);
-        Ok(Self { place: Place::parse(url)?, key, connection: Mutex::new(None) })
+        let (place, entropy) = (Place::parse(url)?, Arc::new(SystemEntropy::new()));
+        Ok(Self { place, key, connection: Mutex::new(None), entropy })
     }
 
     /// Reads.
@@ -129,16 +135,30 @@ impl Client {
         self.send(method, path, body).await
     }
 
+    /// Reads something, with the tag of its state.
+    pub async fn tagged(&self, path: &str) -> Result<(Value, Option<String>), ClientError> {
+        let asked = Asked::new(Method::GET, path, None);
+        let answered = self.answered(&asked).await?;
+        Ok((answered.read(&asked)?, answered.tag))
+    }
+
+    /// Sets something whole, if it still has that tag.
+    pub async fn put_if(&self, path: &str, body: &Value, tag: Option<&str>) -> Result<Value, ClientError> {
+        let asked = Asked { tag, ..Asked::new(Method::PUT, path, Some(body)) };
+        self.answered(&asked).await?.read(&asked)
+    }
+
     /// Reads a table in CSV.
     pub async fn csv(&self, path: &str) -> Result<String, ClientError> {
-        let answered = self.answered(Method::GET, path, None, "text/csv").await?;
+        let answered =
+            self.answered(&Asked { accept: "text/csv", ..Asked::new(Method::GET, path, None) }).await?;
         String::from_utf8(answered.body.into())
             .map_err(|_| ClientError::Unreadable("the answer is no text".into()))
     }
 
     /// Whether a path that needs no key answers well, and what time it is there.
     pub async fn health(&self, path: &str) -> Result<Option<Timestamp>, ClientError> {
-        let answered = self.answered(Method::GET, path, None, "application/json").await?;
+        let answered = self.answered(&Asked::new(Method::GET, path, None)).await?;
         Ok(answered.date.as_deref().and_then(Timestamp::parse_http_date))
     }
 
@@ -157,20 +177,22 @@ impl Client {
         self.send::<Value>(Method::DELETE, path, body).await.map(drop)
     }
 
-    /// Every item of a list that pages by `limit` and `after`; `id` is the member that `after` takes. The path may have a
-    /// query.
+    /// Every item of a list that pages by `limit` and `after`; `id` is the member that `after` takes, unless a page says
+    /// itself where the next one begins. The path may have a query.
     pub async fn list(&self, path: &str, id: &str) -> Result<Vec<Value>, ClientError> {
         let mut items: Vec<Value> = Vec::new();
         let mark = if path.contains('?') { '&' } else { '?' };
+        let mut after: Option<String> = None;
         loop {
-            let after = items.last().and_then(|item| item.get(id)?.as_str()).map(segment);
-            let after = after.map_or_else(String::new, |last| format!("&after={last}"));
-            let page: Page = self.get(&format!("{path}{mark}limit={PAGE}{after}")).await?;
-            let more = page.has_more && !page.data.is_empty();
+            let from = after.as_deref().map_or_else(String::new, |last| format!("&after={}", segment(last)));
+            let page: Page = self.get(&format!("{path}{mark}limit={PAGE}{from}")).await?;
+            let last = || page.data.last().and_then(|item| item.get(id)?.as_str()).map(str::to_owned);
+            let next = page.next_after.clone().or_else(last).filter(|_| page.has_more);
             items.extend(page.data);
-            if !more {
+            if next.is_none() || next == after {
                 return Ok(items);
             }
+            after = next;
         }
     }
 
@@ -203,25 +225,14 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<T, ClientError> {
-        let what = named(&method, path);
-        let answered = self.answered(method, path, body, "application/json").await?;
-        let bytes: &[u8] = if answered.body.is_empty() { b"null" } else { &answered.body };
-        // What serde says may quote the answer, and an answer may hold a secret.
-        serde_json::from_slice(bytes)
-            .map_err(|_| ClientError::Unreadable(format!("{what}: the answer is not of the expected shape")))
+        let asked = Asked::new(method, path, body);
+        self.answered(&asked).await?.read(&asked)
     }
 
     /// The answer to a request that was not refused.
-    async fn answered(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-        accept: &'static str,
-    ) -> Result<Answered, ClientError> {
-        let what = named(&method, path);
-        let exchange = self.exchange(self.request(method, path, body, accept)?);
-        let answered = tokio::time::timeout(ANSWER, exchange).await;
+    async fn answered(&self, asked: &Asked<'_>) -> Result<Answered, ClientError> {
+        let what = named(&asked.method, asked.path);
+        let answered = tokio::time::timeout(ANSWER, self.attempts(asked)).await;
         let late = |_| ClientError::Unreachable("no answer in time".into());
         let answered =
             answered.unwrap_or_else(|elapsed| Err(late(elapsed))).map_err(|error| error.at(&what))?;
@@ -234,30 +245,34 @@ impl Client {
 
     fn request(
         &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-        accept: &'static str,
+        asked: &Asked<'_>,
+        once: Option<&HeaderValue>,
     ) -> Result<Request<Full<Bytes>>, ClientError> {
         let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.place.prefix))
+            .method(asked.method.clone())
+            .uri(format!("{}{}", self.place.prefix, asked.path))
             .header(HOST, self.place.authority.clone())
             .header(AUTHORIZATION, self.key.clone())
             .header(USER_AGENT, concat!("louver/", env!("CARGO_PKG_VERSION")))
-            .header(ACCEPT, accept);
-        if body.is_some() {
+            .header(ACCEPT, asked.accept);
+        if asked.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        let bytes = body.map(Value::to_string).unwrap_or_default();
+        if let Some(once) = once {
+            request = request.header(attempts::ONCE, once.clone());
+        }
+        if let Some(tag) = asked.tag {
+            request = request.header(IF_MATCH, tag);
+        }
+        let bytes = asked.body.map(Value::to_string).unwrap_or_default();
         request.body(Full::from(bytes)).map_err(|error| ClientError::Unreadable(error.to_string()))
     }
 
     /// One request and its whole answer. A kept connection may have been closed meanwhile; a request that did not leave
     /// is sent again on a new one.
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answered, ClientError> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answered, Broken> {
         let mut connection = self.connection.lock().await;
-        let broken = |error: hyper::Error| ClientError::Unreachable(format!("the connection broke: {error}"));
+        let broken = |error: hyper::Error| Broken::UnderWay(format!("the connection broke: {error}"));
         let mut request = request;
         if let Some(mut kept) = connection.take()
             && kept.ready().await.is_ok()
@@ -274,7 +289,7 @@ impl Client {
                 },
             }
         }
-        let mut fresh = self.place.connect().await?;
+        let mut fresh = self.place.connect().await.map_err(Broken::Before)?;
         let answered = whole(fresh.send_request(request).await.map_err(broken)?).await?;
         *connection = Some(fresh);
         Ok(answered)
@@ -286,7 +301,21 @@ struct Answered {
     status: http::StatusCode,
     request_id: Option<String>,
     date: Option<String>,
+    tag: Option<String>,
+    /// Whether the same is to be asked again in a moment.
+    later: bool,
     body: Bytes,
+}
+
+impl Answered {
+    fn read<T: DeserializeOwned>(&self, asked: &Asked<'_>) -> Result<T, ClientError> {
+        let bytes: &[u8] = if self.body.is_empty() { b"null" } else { &self.body };
+        // What serde says may quote the answer, and an answer may hold a secret.
+        serde_json::from_slice(bytes).map_err(|_| {
+            let what = named(&asked.method, asked.path);
+            ClientError::Unreadable(format!("{what}: the answer is not of the expected shape"))
+        })
+    }
 }
 
 /// A request for people: without its query, which may hold names.
@@ -294,19 +323,23 @@ fn named(method: &Method, path: &str) -> String {
     format!("{method} {}", path.split('?').next().unwrap_or_default())
 }
 
-async fn whole(answer: http::Response<Incoming>) -> Result<Answered, ClientError> {
+async fn whole(answer: http::Response<Incoming>) -> Result<Answered, Broken> {
     let (head, body) = answer.into_parts();
     let header = |name| head.headers.get(name).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let (request_id, date) = (header("x-request-id"), header("date"));
+    let tag = header(ETAG.as_str());
     let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-    let body = body.map_err(|error| ClientError::Unreachable(format!("the answer broke off: {error}")))?;
-    Ok(Answered { status: head.status, request_id, date, body: body.to_bytes() })
+    let body = body.map_err(|error| Broken::UnderWay(format!("the answer broke off: {error}")))?;
+    let later = head.headers.contains_key(RETRY_AFTER);
+    Ok(Answered { status: head.status, request_id, date, tag, later, body: body.to_bytes() })
 }
 
 #[derive(serde::Deserialize)]
 struct Page {
     data: Vec<Value>,
     has_more: bool,
+    /// Where the next page begins, in lists that say so.
+    next_after: Option<String>,
 }
 
 /// `text` as one segment of a path or one value of a query.

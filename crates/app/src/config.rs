@@ -17,6 +17,7 @@ use louver_control::auditing;
 use louver_control::delivery::targets::AllowedTargets;
 use louver_control::destinations::Bounds;
 use louver_control::openapi::Access;
+use louver_control::retention::{DEFAULT_DAYS, Retention};
 use louver_domain::limits::Region;
 use louver_gateway::CallBounds;
 use louver_store::journal::Durability;
@@ -67,6 +68,8 @@ pub struct File {
     webhook_allowed_targets: Vec<String>,
     destination_allowed_targets: Vec<String>,
     rotation_verify_url: Option<String>,
+    alert_retention_days: Option<u32>,
+    rotation_retention_days: Option<u32>,
     destination_folders: Vec<PathBuf>,
     destination_commands: BTreeMap<String, Vec<String>>,
     smtp: smtp::File,
@@ -166,6 +169,8 @@ pub struct Config {
     pub rotation_verify_url: Option<String>,
     /// What destinations of secrets may do on this node.
     pub destinations: Bounds,
+    /// How long alerts and rotations that are over are kept.
+    pub retention: Retention,
     /// The mail server for alerts and invitations.
     pub smtp: Option<Smtp>,
     /// Where checkpoints of the audit log go, and how far back it goes.
@@ -251,6 +256,7 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
     let timeouts = timeouts(&file.timeouts, errors);
     let bounds = call_bounds(&file);
     let destinations = destinations::check(&file, errors);
+    let retention = retention(&file, errors);
     let database_url = database_url(file.database_url, errors);
     let journal_dir = journal_dir(file.journal_dir, &database_url);
     let upstream_url = file.upstream_url.unwrap_or_else(|| "https://api.mistral.ai".into());
@@ -308,11 +314,25 @@ fn check(file: File, environment: &Environment, errors: &mut Vec<String>) -> Con
         openapi_access: openapi_access(file.openapi_access.as_deref(), errors),
         webhook_allowed_targets: allowed_targets(&file.webhook_allowed_targets, errors),
         destinations,
+        retention,
         smtp: smtp::check(file.smtp, errors),
         audit: audit::check(file.audit, errors),
         tokenizer: file.tokenizer.file.map(|path| (path, file.tokenizer.models)),
         tls,
         timeouts,
+    }
+}
+
+fn retention(file: &File, errors: &mut Vec<String>) -> Retention {
+    let mut days = |name: &str, given: Option<u32>| {
+        if given == Some(0) {
+            errors.push(format!("{name} must be at least 1"));
+        }
+        given.unwrap_or(DEFAULT_DAYS)
+    };
+    Retention {
+        alert_days: days("alert_retention_days", file.alert_retention_days),
+        rotation_days: days("rotation_retention_days", file.rotation_retention_days),
     }
 }
 

@@ -168,6 +168,7 @@ fn with_settings(control: Control, config: &Config) -> Result<Control, String> {
         max_tool_calls: config.bounds.tool_calls,
         audit: Arc::new(Auditing::new(config.audit.clone())),
         destinations: config.destinations.clone(),
+        retention: config.retention,
         ..control
     })
 }
@@ -259,6 +260,7 @@ impl Beside {
             tokio::spawn(louver_control::alerting::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::key_watch::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(louver_control::rotating::run(Arc::clone(&control), stopped.clone())),
+            tokio::spawn(louver_control::retention::run(Arc::clone(&control), stopped.clone())),
             tokio::spawn(auditing::run(Arc::clone(&control), writer_stopped.clone())),
             tokio::spawn(jobs::settle_documents(Arc::clone(&gateway), document_poll, stopped.clone())),
             tokio::spawn(jobs::charge_kept_models(

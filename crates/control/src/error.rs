@@ -72,6 +72,9 @@ pub enum ControlError {
     /// The request of this idempotency key came before, and its answer cannot be given.
     #[error("{0}")]
     Repeated(Repeated),
+    /// The caller has as much under way as one may have.
+    #[error("{0}")]
+    TooMany(String),
     /// `If-Match` names an older state.
     #[error("it has changed since it was read: read it again")]
     PreconditionFailed,
@@ -196,6 +199,7 @@ impl ControlError {
             Self::NotFound | Self::Unseen | Self::NotHere(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) | Self::LastAdmin | Self::Repeated(_) => StatusCode::CONFLICT,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::Unavailable(_) | Self::AuditUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -215,6 +219,7 @@ impl ControlError {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict(_) | Self::LastAdmin => "conflict",
             Self::Repeated(repeated) => repeated.kind(),
+            Self::TooMany(_) => "too_many_requests",
             Self::PreconditionFailed => "precondition_failed",
             Self::Unavailable(_) => "unavailable",
             Self::AuditUnavailable(_) => "audit_unavailable",
@@ -249,6 +254,7 @@ impl ControlError {
             | Self::Conflict(_)
             | Self::LastAdmin
             | Self::Repeated(_)
+            | Self::TooMany(_)
             | Self::PreconditionFailed => self.to_string(),
         }
     }
@@ -274,6 +280,7 @@ impl ControlError {
             | Self::Conflict(_)
             | Self::LastAdmin
             | Self::Repeated(_)
+            | Self::TooMany(_)
             | Self::PreconditionFailed
             | Self::Unavailable(_)
             | Self::AuditUnavailable(_)
@@ -399,6 +406,9 @@ pub(crate) async fn funnel(request: Request, next: Next) -> Response {
         let running = matches!(*error, ControlError::Repeated(Repeated::Running));
         if running || error.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if error.status() == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
         }
     }
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

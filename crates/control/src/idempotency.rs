@@ -35,6 +35,9 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// No request takes longer; one that does is broken off.
 const LONGEST_RUN: Duration = Duration::from_secs(120);
 
+const TOO_MANY: &str = "1,000 requests of yours with an idempotency key are running or in doubt, and there is no room for \
+                        more: look at the lists for what came of them; those in doubt are forgotten a day after they began";
+
 /// Why a request that came before is neither carried out nor answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Repeated {
@@ -187,8 +190,10 @@ where
     F: Future<Output = Response>,
 {
     let run = asked.run;
-    if let Claim::Earlier(earlier) = store::claim(&control.store, &run, asked.hash).await? {
-        return again(control, &asked, earlier);
+    match store::claim(&control.store, &run, asked.hash).await? {
+        Claim::Ours => {}
+        Claim::Earlier(earlier) => return again(control, &asked, earlier),
+        Claim::Full => return Err(ControlError::TooMany(TOO_MANY.into())),
     }
     let Ok(response) = tokio::time::timeout(LONGEST_RUN, work(asked.request)).await else {
         return Err(ControlError::Unavailable("a request took too long and was broken off".into()));

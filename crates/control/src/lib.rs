@@ -23,6 +23,7 @@ pub mod last_used;
 pub mod openapi;
 mod page;
 mod reply;
+pub mod retention;
 pub mod rotating;
 pub mod routes;
 mod visible;
@@ -84,6 +85,8 @@ pub struct Control {
     pub rotating: rotating::Rotating,
     /// What the settings of this node let destinations of secrets do.
     pub destinations: destinations::Bounds,
+    /// How long is kept what is over.
+    pub retention: retention::Retention,
 }
 
 impl Control {
@@ -113,6 +116,7 @@ impl Control {
             last_used: last_used::LastUsed::default(),
             rotating: rotating::Rotating::default(),
             destinations: destinations::Bounds::default(),
+            retention: retention::Retention::default(),
         }
     }
 

@@ -13,6 +13,7 @@ mod explain;
 mod groups;
 mod idempotency;
 mod invitations;
+mod key_hygiene;
 mod keys;
 mod lately;
 mod matrix;
@@ -27,6 +28,7 @@ mod people;
 mod permissions;
 mod resources;
 mod rights;
+mod rotation_policies;
 mod rotations;
 mod secret_destinations;
 mod simulation;
@@ -168,6 +170,7 @@ async fn house_with(outbound: Outbound) -> House {
         last_used: crate::last_used::LastUsed::default(),
         rotating: crate::rotating::Rotating::default(),
         destinations: bounds(&dir),
+        retention: crate::retention::Retention::default(),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {

@@ -17,6 +17,12 @@ pub const DOUBTED_SECONDS: i64 = 86_400;
 /// The most rows that one sweep takes away.
 const MOST_SWEPT: i64 = 500;
 
+/// The most rows of one holder. A further request takes the place of the oldest ones that were answered.
+pub const MOST_OF_HOLDER: i64 = 1_000;
+
+/// How many answers make room together, so that not every request has to look for one.
+const MAKE_ROOM: i64 = 100;
+
 /// One request with an idempotency key, in the hands of one node.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
@@ -96,6 +102,8 @@ pub enum Claim {
     Ours,
     /// Somebody was.
     Earlier(Earlier),
+    /// The holder has as many requests as one may have, and none of them was answered.
+    Full,
 }
 
 /// Takes the key for this run, unless it is taken.
@@ -115,6 +123,9 @@ pub async fn claim(store: &Store, run: &Run, request_hash: [u8; 32]) -> Result<C
             due,
         )
         .await?;
+        if !has_room(&mut tx, run).await? {
+            return Ok(Claim::Full);
+        }
         let mut values = run.own();
         values.extend([
             request_hash.into(),
@@ -135,6 +146,28 @@ pub async fn claim(store: &Store, run: &Run, request_hash: [u8; 32]) -> Result<C
         }
         // Another was faster by a moment: the next look finds it, or that it has let go already.
     }
+}
+
+/// Whether the holder may have one more. Answers that were kept make room, the oldest first; what still runs, or is in
+/// doubt, stays.
+async fn has_room(tx: &mut Tx, run: &Run) -> Result<bool, StoreError> {
+    let holder = || vec![run.organization_id.bytes().into(), run.holder.into()];
+    let count = "SELECT COUNT(*) FROM idempotency_keys WHERE organization_id = $1 AND holder = $2";
+    let rows = tx.fetch(count, holder()).await?;
+    if rows.first().map_or(Ok(0), |row| row.int(0))? < MOST_OF_HOLDER {
+        return Ok(true);
+    }
+    let mut values = holder();
+    values.push(MAKE_ROOM.into());
+    let gone = tx
+        .execute(
+            "DELETE FROM idempotency_keys WHERE organization_id = $1 AND holder = $2 AND key_hash IN \
+             (SELECT key_hash FROM idempotency_keys WHERE organization_id = $1 AND holder = $2 \
+             AND state IN ('answered', 'unkept') ORDER BY created_at LIMIT $3)",
+            values,
+        )
+        .await?;
+    Ok(gone > 0)
 }
 
 async fn find(tx: &mut Tx, run: &Run, now: Timestamp) -> Result<Option<Earlier>, StoreError> {

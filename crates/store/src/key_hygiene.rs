@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use louver_domain::access::Permit;
 use louver_domain::id::{KeyId, OrganizationId};
 use louver_domain::key_hygiene::Exemption;
+use louver_domain::keys::PublicId;
 use louver_domain::time::Timestamp;
 use std::collections::HashMap;
 
@@ -94,6 +95,23 @@ pub async fn lift(tx: &mut Tx, permit: &Permit, key: KeyId) -> Result<(), StoreE
     let values: Vec<Value> = vec![key.bytes().into(), permit.organization_id().bytes().into()];
     let sql = "DELETE FROM key_exemptions WHERE key_id = $1 AND organization_id = $2";
     tx.execute(sql, values).await.map(|_| ())
+}
+
+/// Notes that this secret of a key was reported.
+pub async fn note_leak(tx: &mut Tx, permit: &Permit, key: KeyId, secret: PublicId) -> Result<(), StoreError> {
+    let values = vec![secret.as_str().into(), permit.organization_id().bytes().into(), key.bytes().into()];
+    let sql = "UPDATE api_keys SET leaked_public_id = $1 WHERE organization_id = $2 AND id = $3";
+    tx.execute(sql, values).await.map(|_| ())
+}
+
+/// Whether a secret of the key that was reported would work if the key were enabled: it is the current one, or an old one
+/// that was not retired.
+pub async fn has_leaked(tx: &mut Tx, organization: OrganizationId, key: KeyId) -> Result<bool, StoreError> {
+    let sql = "SELECT id FROM api_keys WHERE organization_id = $1 AND id = $2 AND leaked_public_id IS NOT NULL \
+               AND (leaked_public_id = public_id OR EXISTS (SELECT 1 FROM old_secrets \
+               WHERE old_secrets.public_id = api_keys.leaked_public_id))";
+    let rows = tx.fetch(sql, vec![organization.bytes().into(), key.bytes().into()]).await?;
+    Ok(!rows.is_empty())
 }
 
 fn read(row: &Row) -> Result<(KeyId, Exemption), StoreError> {

@@ -28,6 +28,7 @@ pub mod models;
 pub mod objects;
 pub mod old_secrets;
 pub mod organizations;
+pub mod retention;
 pub mod revision;
 pub mod rotation_policies;
 pub mod rotations;

@@ -113,6 +113,8 @@ impl From<ClientError> for Failure {
                     Self::new(End::NotAllowed, text).hint("`louver whoami` shows what this admin key may do.")
                 }
                 404 => Self::new(End::NotThere, text),
+                412 => Self::failed(text)
+                    .hint("Somebody changed it meanwhile: the same command works on what is there now."),
                 _ => Self::failed(text),
             },
         }
@@ -146,6 +148,7 @@ mod tests {
             (refused(404, "not found"), 3, ""),
             (refused(404, "no Route matched with those values"), 1, "older than this program"),
             (refused(409, "there is one of that name"), 1, ""),
+            (refused(412, "it has changed"), 1, "the same command"),
             (refused(503, "overloaded"), 1, ""),
             (ClientError::Unreachable("no connection".into()).into(), 5, "louver serve"),
             (ClientError::Unreadable("odd".into()).into(), 1, ""),

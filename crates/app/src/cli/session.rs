@@ -85,6 +85,16 @@ impl Session {
         Ok(self.client.ask(Method::PUT, path, Some(body)).await?)
     }
 
+    /// Reads something, with the tag of its state.
+    pub(super) async fn tagged(&self, path: &str) -> Result<(Value, Option<String>), Failure> {
+        Ok(self.client.tagged(path).await?)
+    }
+
+    /// Sets something whole, unless it was changed since it had that tag.
+    pub(super) async fn put_if(&self, path: &str, body: &Value, tag: Option<&str>) -> Result<Value, Failure> {
+        Ok(self.client.put_if(path, body, tag).await?)
+    }
+
     /// Takes something away.
     pub(super) async fn delete(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         Ok(self.client.ask(Method::DELETE, path, body).await?)

@@ -145,6 +145,79 @@ async fn a_connection_that_was_closed_meanwhile_is_made_anew() {
     assert_eq!(server.seen().len(), 20, "nothing is sent twice");
 }
 
+/// A server that does each deed once for its key, and loses the first `cut` answers to each. What it did, and the keys that
+/// came.
+async fn losing(cut: usize) -> (String, Arc<Shared<Vec<(String, String)>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen: Arc<Shared<Vec<(String, String)>>> = Arc::default();
+    let book = seen.clone();
+    tokio::spawn(async move {
+        let mut lost = 0;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = vec![0; 4096];
+            let read = tokio::io::AsyncReadExt::read(&mut stream, &mut head).await.unwrap();
+            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            let key = head.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).unwrap_or("none");
+            let method = head.split(' ').next().unwrap_or_default();
+            book.lock().unwrap().push((method.to_owned(), key.to_owned()));
+            lost += 1;
+            let answer = match lost > cut {
+                true => "HTTP/1.1 200 OK\r\ncontent-length: 11\r\nconnection: close\r\n\r\n{\"ok\":true}",
+                false => "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"o",
+            };
+            let _sent = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+        }
+    });
+    (url, seen)
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_was_lost_is_asked_again_with_its_key() {
+    let key = Secret::new("lva_test".into());
+    for cut in [0, 1, 2] {
+        let (url, seen) = losing(cut).await;
+        let client = Client::new(&url, &key).unwrap();
+        let answer: Value = client.post("/v1/api-keys", &json!({"name": "a"})).await.unwrap();
+        assert_eq!(answer, json!({"ok": true}));
+        let first: Vec<_> = std::mem::take(&mut *seen.lock().unwrap());
+        assert_eq!(first.len(), cut + 1);
+        assert!(first.iter().all(|one| *one == first[0]) && first[0].1.len() == 32, "{first:?}");
+        let _: Value = client.post("/v1/api-keys", &json!({"name": "a"})).await.unwrap();
+        assert_ne!(seen.lock().unwrap()[0].1, first[0].1, "another command is another deed");
+    }
+    // Three times is enough; a change without a key is never sent again; what only looks needs none.
+    let (url, seen) = losing(3).await;
+    let client = Client::new(&url, &key).unwrap();
+    let error = client.post::<Value>("/v1/api-keys", &json!({})).await.unwrap_err();
+    assert!(error.in_doubt() && seen.lock().unwrap().len() == 3, "{error}");
+    let (url, seen) = losing(1).await;
+    let client = Client::new(&url, &key).unwrap();
+    client.patch("/v1/api-keys/x", &json!({})).await.unwrap_err();
+    assert_eq!(*seen.lock().unwrap(), [("PATCH".to_owned(), "none".to_owned())]);
+    let (url, seen) = losing(1).await;
+    let client = Client::new(&url, &key).unwrap();
+    let _: Value = client.post("/v1/gateway/explain", &json!({})).await.unwrap();
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [("POST".to_owned(), "none".to_owned()), ("POST".to_owned(), "none".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn a_page_may_say_itself_where_the_next_one_begins() {
+    let server = Scripted::start(usize::MAX, |(_, path, _)| match path.as_str() {
+        "/v1/audit?limit=1000" => (200, json!({"data": [], "has_more": true, "next_after": "k5"})),
+        "/v1/audit?limit=1000&after=k5" => {
+            (200, json!({"data": [{"id": "k7"}], "has_more": true, "next_after": "k9"}))
+        }
+        _ => (200, json!({"data": [], "has_more": false, "next_after": null})),
+    })
+    .await;
+    assert_eq!(server.client().list("/v1/audit", "id").await.unwrap(), [json!({"id": "k7"})]);
+    assert_eq!(server.seen().len(), 3);
+}
+
 #[tokio::test]
 async fn an_answer_of_another_shape_is_not_quoted() {
     let server = Scripted::start(usize::MAX, |_| (200, json!({"key": "lvr_secret"}))).await;

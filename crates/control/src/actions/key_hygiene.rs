@@ -31,6 +31,8 @@ const API_KEY: &str = "api_key";
 const ADMIN_KEY: &str = "admin_key";
 /// Keys that are looked at together.
 const AT_ONCE: u32 = 500;
+/// Keys that one request looks at, found something about or not: with rare findings a page could else be all keys.
+const MOST_LOOKED_AT: usize = 5_000;
 
 /// What an audit is asked.
 pub struct Question {
@@ -56,26 +58,39 @@ pub struct Audited {
     pub exemption: Option<Exemption>,
 }
 
-/// The keys that the caller may see, with what is found about each, in the order they were made; at most `limit`.
+/// A page of an audit.
+pub struct AuditPage {
+    /// The keys on it.
+    pub audited: Vec<Audited>,
+    /// Where the next page goes on, unless all keys were looked at.
+    pub next: Option<KeyId>,
+}
+
+/// The keys that the caller may see, with what is found about each, in the order they were made; at most `limit`, which
+/// is one or more.
 pub async fn audit(
     control: &Control,
     context: &Context,
     question: &Question,
     limit: u32,
-) -> Result<Vec<Audited>, ControlError> {
+) -> Result<AuditPage, ControlError> {
     let seen = visible(&context.actor, Action::ReadApiKeys, question.workspace)?;
     let organization = context.organization_id();
     let exemptions = store::exemptions(&control.store, organization).await?;
     let policies = rotation_policies::list(&control.store, organization).await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let (mut audited, mut after, mut owners) = (Vec::new(), question.after, HashMap::new());
-    loop {
+    let mut looked_at = 0_usize;
+    while looked_at < MOST_LOOKED_AT {
         let filter = Filter { workspace: seen.workspace, owner: seen.owner, after, ..Filter::default() };
         let page = api_keys::list(&control.store, organization, filter, AT_ONCE, context.now).await?;
         let ids: Vec<KeyId> = page.iter().map(|key| key.id).collect();
         let mut secrets = store::currents(&control.store, organization, &ids).await?;
-        after = ids.last().copied();
         for key in page {
+            if audited.len() >= most {
+                return Ok(AuditPage { audited, next: after });
+            }
+            after = Some(key.id);
             let secret = secrets.remove(&key.id);
             let facts = Facts {
                 secret_created_at: secret.as_ref().map_or(key.created_at, |secret| secret.created_at),
@@ -88,14 +103,13 @@ pub async fn audit(
                 let exemption = exemptions.get(&key.id).filter(|one| context.now < one.until).cloned();
                 audited.push(Audited { key, secret, findings: found, exemption });
             }
-            if audited.len() >= most {
-                return Ok(audited);
-            }
         }
         if ids.len() < usize::try_from(AT_ONCE).unwrap_or(usize::MAX) {
-            return Ok(audited);
+            return Ok(AuditPage { audited, next: None });
         }
+        looked_at = looked_at.saturating_add(ids.len());
     }
+    Ok(AuditPage { audited, next: after })
 }
 
 /// Days after which the secret of a key is to be replaced, as the nearest policy says that says something.
@@ -253,6 +267,7 @@ async fn of_admin_secret(
 }
 
 /// Disables a key. If what was found is an old secret, that one is gone for good: nobody who enables the key revives it.
+/// With the current one the key stays disabled until it has a new secret.
 async fn disable(
     control: &Control,
     context: &Context,
@@ -266,6 +281,9 @@ async fn disable(
     let key = ApiKey { status, ..before.clone() };
     api_keys::save(&mut tx, &permit, &key).await?;
     old_secrets::retire(&mut tx, &permit, found).await?;
+    if found == before.public_id {
+        store::note_leak(&mut tx, &permit, id, found).await?;
+    }
     let deed = Deed::on(permit, id, &key.name).inside(key.workspace_id);
     let deed = deed.from(&Shown::of(&before, context.now))?.to(&Shown::of(&key, context.now))?;
     commit(control, context, tx, deed).await?;

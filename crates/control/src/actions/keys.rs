@@ -25,7 +25,7 @@ use louver_domain::network::Cidr;
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::keys::{self as store, Filter};
-use louver_store::{Tx, ledger};
+use louver_store::{Tx, key_hygiene, ledger};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -315,10 +315,23 @@ async fn turn(
     if status == KeyStatus::Active {
         own::must_be_anothers(context, &before)?;
         own::must_belong(&mut tx, &before).await?;
+        must_not_have_leaked(&mut tx, &before).await?;
     }
     let enabled_at = if status == KeyStatus::Active { Some(context.now) } else { before.enabled_at };
     let key = ApiKey { status, enabled_at, ..before.clone() };
     replace(control, context, tx, permit, &before, key).await
+}
+
+/// A secret that was reported must not work again, be it the current one or an old one that a rotation left its overlap.
+async fn must_not_have_leaked(tx: &mut Tx, key: &ApiKey) -> Result<(), ControlError> {
+    if !key_hygiene::has_leaked(tx, key.organization_id, key.id).await? {
+        return Ok(());
+    }
+    let id = key.id.prefixed();
+    Err(ControlError::Conflict(format!(
+        "the secret of this key was reported as leaked, and would work again: rotate the key first with no overlap \
+         (POST /v1/api-keys/{id}/rotate with {{\"overlap\": \"0s\"}}, or `louver keys rotate {id} --overlap 0s`)"
+    )))
 }
 
 async fn load(

@@ -74,6 +74,23 @@ async fn place(tx: &mut Tx, context: &Context, scope: PolicyScope) -> Result<Pla
     }
 }
 
+/// What one scope says; of one that says nothing, the empty policy.
+pub async fn get(
+    control: &Control,
+    context: &Context,
+    scope: PolicyScope,
+) -> Result<SetPolicy, ControlError> {
+    let mut tx = control.store.begin_read().await?;
+    let place = place(&mut tx, context, scope).await.map_err(|error| match error {
+        ControlError::Invalid(_) => ControlError::NotFound,
+        other => other,
+    })?;
+    decide(&context.actor, Action::ReadRotations, place.resource)?;
+    let organization_id = context.organization_id();
+    let policy = store::load(&mut tx, organization_id, scope).await?.unwrap_or_default();
+    Ok(SetPolicy { organization_id, scope, policy })
+}
+
 /// Sets what a scope says; a policy that says nothing is removed.
 pub async fn set(
     control: &Control,
@@ -95,8 +112,9 @@ pub async fn set(
     }
     let organization_id = context.organization_id();
     let before = store::load(&mut tx, organization_id, scope).await?;
-    store::save(&mut tx, &permit, scope, &policy).await?;
     let shown = |policy: Policy| Shown::of(&SetPolicy { organization_id, scope, policy });
+    context.must_match(control, &shown(before.clone().unwrap_or_default()))?;
+    store::save(&mut tx, &permit, scope, &policy).await?;
     let mut deed = Deed::on(permit, scope.shown_id(), &place.name);
     if let Some(workspace) = place.workspace {
         deed = deed.inside(workspace);

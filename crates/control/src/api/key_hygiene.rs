@@ -9,7 +9,7 @@ use crate::intake::values::SecretIn;
 use crate::intake::{Body, Named, Object};
 use crate::openapi::about::{Kind, PAGE, Parameter};
 use crate::openapi::shapes::{self, Deleted};
-use crate::page::{Asked, Page};
+use crate::page::Asked;
 use crate::reply;
 use crate::routes::Routes;
 use axum::extract::State;
@@ -41,10 +41,13 @@ pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/keys/audit", Action::ReadApiKeys, audit)
         .named("audit_keys", "API keys, with who used each last and what is found about it")
-        .saying("Without `finding` all keys that are not revoked are there. Keys that never were used count as such at once.")
+        .saying(
+            "Without `finding` all keys that are not revoked are there. Keys that never were used count as such at once. One \
+             answer looks at no more than 5,000 keys: with `finding`, a page may be short or empty and yet have more after it.",
+        )
         .query(PAGE)
         .query(QUESTION)
-        .answers::<Page<ShownAudited>>()
+        .answers::<ShownPage>()
         .post("/v1/gateway/keys/report-leak", Action::ReportLeakedKey, report_leak)
         .named("report_leaked_key", "Refuse a key from now on whose secret was found where it should not be")
         .saying(
@@ -98,6 +101,19 @@ impl ShownAudited {
             unused_exemption: exemption.map(|exemption| ShownExemption::of(key.id, &exemption)),
         }
     }
+}
+
+/// A page of an audit.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditedKeyPage")]
+struct ShownPage {
+    #[schemars(extend("const" = "list"))]
+    object: &'static str,
+    data: Vec<ShownAudited>,
+    has_more: bool,
+    /// What `after` of the next page is: the last key that was looked at, which need not be on this one.
+    #[schemars(with = "Option<shapes::Id>")]
+    next_after: Option<String>,
 }
 
 /// An exemption as shown.
@@ -165,9 +181,10 @@ async fn audit(State(control): Shared, context: Context, mut params: Params) -> 
         after,
     };
     params.done()?;
-    let audited = actions::audit(&control, &context, &question, asked.limit.saturating_add(1)).await?;
-    let page = Page::of_one_more(audited, asked.limit);
-    Ok(reply::ok(&page.map(|audited| ShownAudited::of(audited, context.now))))
+    let page = actions::audit(&control, &context, &question, asked.limit).await?;
+    let data = page.audited.into_iter().map(|audited| ShownAudited::of(audited, context.now)).collect();
+    let next_after = page.next.map(|id| id.prefixed());
+    Ok(reply::ok(&ShownPage { object: "list", data, has_more: next_after.is_some(), next_after }))
 }
 
 async fn report_leak(

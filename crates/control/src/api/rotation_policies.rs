@@ -1,13 +1,15 @@
 //! `/v1/gateway/rotation-policies`: when keys are rotated by themselves, and how.
 
 use super::{Answer, Shared};
+use crate::Control;
 use crate::actions::rotation_policies as actions;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
-use crate::intake::{Body, Object};
+use crate::intake::{Body, Named, Object};
+use crate::openapi::about::PAGE;
 use crate::openapi::shapes;
-use crate::page::Page;
+use crate::page::{Asked, Page};
 use crate::reply;
 use crate::routes::Routes;
 use axum::extract::State;
@@ -20,11 +22,30 @@ use louver_store::rotation_policies::SetPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+const NOTHING_SAID: &str =
+    "Only what this scope says itself. One that says nothing is there, too, with `null` in every field.";
+
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/v1/gateway/rotation-policies", Action::ReadRotations, list)
         .named("list_rotation_policies", "What is set about the rotation of keys, and where")
+        .query(PAGE)
         .answers::<Page<Shown>>()
+        .get("/v1/gateway/rotation-policies/organization", Action::ReadRotations, of_organization)
+        .named("get_organization_rotation_policy", "What the organization says about the rotation of keys")
+        .saying(NOTHING_SAID)
+        .answers::<Shown>()
+        .edited()
+        .get("/v1/gateway/rotation-policies/workspaces/{workspace}", Action::ReadRotations, of_workspace)
+        .named("get_workspace_rotation_policy", "What a workspace says about the rotation of keys")
+        .saying(NOTHING_SAID)
+        .answers::<Shown>()
+        .edited()
+        .get("/v1/gateway/rotation-policies/keys/{key}", Action::ReadRotations, of_key)
+        .named("get_key_rotation_policy", "What a key says about its rotation")
+        .saying(NOTHING_SAID)
+        .answers::<Shown>()
+        .edited()
         .put("/v1/gateway/rotation-policies", Action::UpdateRotationPolicy, set)
         .named("set_rotation_policy", "Set when keys are rotated by themselves, and how")
         .saying(
@@ -34,6 +55,7 @@ pub(crate) fn routes() -> Routes {
         )
         .takes::<PolicyIn>()
         .answers::<Shown>()
+        .edited()
         .tagged("gateway.rotations")
 }
 
@@ -123,19 +145,27 @@ fn bounded(
     }
 }
 
+/// The scope of that kind and id.
+fn read_scope(kind: &str, id: &str) -> Option<PolicyScope> {
+    match kind {
+        "organization" => OrganizationId::parse(id).map(PolicyScope::Organization),
+        "workspace" => WorkspaceId::parse(id).map(PolicyScope::Workspace),
+        "key" => KeyId::parse(id).map(PolicyScope::Key),
+        _ => None,
+    }
+}
+
 impl PolicyIn {
     fn scope(&self, context: &Context) -> Result<PolicyScope, ControlError> {
-        let bad = || ControlError::field("scope_id", "expected an id of that scope");
-        let id = self.scope_id.as_deref();
-        match self.scope.as_str() {
-            "organization" => match id {
-                None => Ok(PolicyScope::Organization(context.organization_id())),
-                Some(id) => OrganizationId::parse(id).map(PolicyScope::Organization).ok_or_else(bad),
-            },
-            "workspace" => id.and_then(WorkspaceId::parse).map(PolicyScope::Workspace).ok_or_else(bad),
-            "key" => id.and_then(KeyId::parse).map(PolicyScope::Key).ok_or_else(bad),
-            _ => Err(ControlError::field("scope", "must be organization, workspace or key")),
+        if !["organization", "workspace", "key"].contains(&self.scope.as_str()) {
+            return Err(ControlError::field("scope", "must be organization, workspace or key"));
         }
+        let read = match (&self.scope_id, self.scope.as_str()) {
+            (None, "organization") => Some(PolicyScope::Organization(context.organization_id())),
+            (None, _) => None,
+            (Some(id), kind) => read_scope(kind, id),
+        };
+        read.ok_or_else(|| ControlError::field("scope_id", "expected an id of that scope"))
     }
 
     fn window(&self) -> Result<Option<DayWindow>, ControlError> {
@@ -179,10 +209,33 @@ impl PolicyIn {
     }
 }
 
-async fn list(State(control): Shared, context: Context, params: Params) -> Answer {
+async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
+    let asked = Asked::read(&mut params)?;
     params.done()?;
     let all = actions::list(&control, &context).await?;
-    Ok(reply::ok(&Page::whole(all.iter().map(Shown::of).collect())))
+    let shown = all.iter().map(Shown::of).collect();
+    let is_after = |shown: &Shown, after: &str| {
+        read_scope(shown.scope, after).is_some_and(|scope| scope.shown_id() == shown.scope_id)
+    };
+    Ok(reply::ok(&Page::cut(shown, &asked, is_after)?))
+}
+
+async fn one(control: &Control, context: &Context, scope: Option<PolicyScope>) -> Answer {
+    let set = actions::get(control, context, scope.ok_or(ControlError::NotFound)?).await?;
+    reply::tagged(control, &Shown::of(&set))
+}
+
+async fn of_organization(State(control): Shared, context: Context) -> Answer {
+    let scope = PolicyScope::Organization(context.organization_id());
+    one(&control, &context, Some(scope)).await
+}
+
+async fn of_workspace(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    one(&control, &context, read_scope("workspace", &id)).await
+}
+
+async fn of_key(State(control): Shared, context: Context, Named(id): Named<String>) -> Answer {
+    one(&control, &context, read_scope("key", &id)).await
 }
 
 async fn set(
@@ -192,5 +245,5 @@ async fn set(
 ) -> Answer {
     let scope = asked.scope(&context)?;
     let set = actions::set(&control, &context, scope, asked.policy()?).await?;
-    Ok(reply::ok(&Shown::of(&set)))
+    reply::tagged(&control, &Shown::of(&set))
 }

@@ -28,7 +28,7 @@ pub(super) fn of(operation: &Operation, about: &About) -> Map<String, Value> {
         statuses.insert(422);
     }
     if operation.is_once() {
-        statuses.extend([409, 413, 422]);
+        statuses.extend([409, 413, 422, 429]);
     }
     if about.edited && operation.method != Method::GET {
         statuses.insert(412);
@@ -64,6 +64,7 @@ pub(super) const fn meaning(status: u16) -> &'static str {
         412 => "It has changed since the state that `If-Match` names.",
         413 => "The body is larger than 1 MiB.",
         422 => "A field, a parameter or a header is of the wrong shape.",
+        429 => "The caller has too many requests with an idempotency key that are not answered.",
         503 => "The database does not answer; try again.",
         _ => "Refused.",
     }

@@ -316,6 +316,7 @@ fn with_settings(house: House, settings: Settings) -> House {
         last_used: crate::last_used::LastUsed::default(),
         rotating: crate::rotating::Rotating::default(),
         destinations: crate::destinations::Bounds::default(),
+        retention: crate::retention::Retention::default(),
     });
     House { app: router(Arc::clone(&control)), control, ..house }
 }

@@ -259,6 +259,29 @@ async fn a_kept_answer_opens_only_in_its_place() {
 }
 
 #[tokio::test]
+async fn a_holder_with_too_many_that_are_not_answered_is_told_so() {
+    let house = house().await;
+    let some = row_of(&house, "k").await;
+    for number in 0..store::MOST_OF_HOLDER {
+        let mut key_hash = [0; 32];
+        key_hash[..8].copy_from_slice(&number.to_be_bytes());
+        let run = Run { key_hash, ..some };
+        assert!(matches!(store::claim(&house.control.store, &run, [0; 32]).await.unwrap(), Claim::Ours));
+    }
+    let answer = house.repeat("k", KEYS, NEW).await;
+    assert_eq!(verdict(&answer), (429, "too_many_requests".into()), "{}", answer.text);
+    assert_eq!(answer.headers["retry-after"], "60");
+    let mistrals = house.repeat("k", "/v1/admin/user-groups", r#"{"name":"g"}"#).await;
+    assert_eq!((mistrals.status.as_u16(), mistrals.json()["detail"].is_string()), (429, true));
+    // Without a key nothing is remembered, and a day later nothing is in doubt.
+    assert_eq!(house.call("POST", KEYS, NEW).await.status, 200);
+    house.pass_days(2);
+    store::sweep(&house.control.store, house.control.clock.now()).await.unwrap();
+    store::sweep(&house.control.store, house.control.clock.now()).await.unwrap();
+    assert_eq!(house.repeat("k", KEYS, NEW).await.status, 200);
+}
+
+#[tokio::test]
 async fn every_post_of_admins_heeds_it_and_says_so() {
     let mut document = crate::openapi::Document::new();
     document.describe(&crate::operations());

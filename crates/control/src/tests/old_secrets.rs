@@ -18,7 +18,7 @@ async fn secrets(house: &House, id: &str) -> Vec<Value> {
 
 impl House {
     /// What the holder of an API key is told of itself.
-    async fn me(&self, key: &str) -> u16 {
+    pub(super) async fn me(&self, key: &str) -> u16 {
         self.call_as(key, "GET", "/v1/users/me", "").await.status.as_u16()
     }
 }

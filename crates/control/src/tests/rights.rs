@@ -17,7 +17,7 @@ use louver_store::revision;
 use std::sync::atomic::Ordering;
 
 /// Where something permitted ends neither in a 2xx nor in the failure of its audit event, and why.
-const OTHERWISE: [(&str, &str, u16); 6] = [
+const OTHERWISE: [(&str, &str, u16); 7] = [
     // No directory is connected.
     ("POST", "/v1/admin/scim/sync", 404),
     ("GET", "/v1/admin/scim/sync/{run_id}", 404),
@@ -26,6 +26,8 @@ const OTHERWISE: [(&str, &str, u16); 6] = [
     ("POST", "/v1/gateway/roles/{name}/restore", 409),
     ("POST", "/v1/gateway/rotations/{id}/retry", 409),
     ("GET", "/v1/gateway/audit/checkpoint", 404),
+    // Who may read policies in a workspace does not see the organization's.
+    ("GET", "/v1/gateway/rotation-policies/organization", 403),
 ];
 
 /// What the rights of somebody make of a request.

@@ -21,6 +21,7 @@ contract! {
     one_of_fifty_gets_the_key
     what_a_deed_changed_is_known_when_all_else_is_lost
     an_answer_is_kept_for_its_time_and_swept_then
+    a_holder_has_room_for_so_many_and_no_more
 }
 
 async fn fresh(url: &str) -> Store {
@@ -42,6 +43,7 @@ async fn earlier(store: &Store, run: &Run) -> Option<Earlier> {
     match store::claim(store, run, [0; 32]).await.unwrap() {
         Claim::Ours => None,
         Claim::Earlier(earlier) => Some(earlier),
+        Claim::Full => panic!("there is room"),
     }
 }
 
@@ -59,6 +61,7 @@ async fn one_of_fifty_gets_the_key(store: Store) {
         match task.await.unwrap() {
             Claim::Ours => ours.push(id),
             Claim::Earlier(earlier) => others.push(earlier),
+            Claim::Full => panic!("there is room"),
         }
     }
     assert_eq!((ours.len(), others.len()), (1, 49));
@@ -72,6 +75,34 @@ async fn one_of_fifty_gets_the_key(store: Store) {
     assert!(earlier_is_none(&store, Run { holder: [9; 16], ..run(&f, 1, 61) }).await);
     let nowhere = Run { organization_id: OrganizationId::from_bytes([77; 16]), ..run(&f, 1, 62) };
     assert!(store::claim(&store, &nowhere, [0; 32]).await.is_err(), "of no organization");
+}
+
+/// One more of a holder, of which so many came before.
+fn nth(f: &Fixture, number: u16) -> Run {
+    let mut bytes = [0; 32];
+    bytes[..2].copy_from_slice(&number.to_be_bytes());
+    Run { key_hash: bytes, id: RequestId::from_bytes(bytes[..16].try_into().unwrap()), ..run(f, 0, 0) }
+}
+
+async fn a_holder_has_room_for_so_many_and_no_more(store: Store) {
+    let f = Fixture::write(&store).await;
+    let most = u16::try_from(store::MOST_OF_HOLDER).unwrap();
+    for number in 0..most {
+        assert!(earlier_is_none(&store, nth(&f, number)).await, "{number}");
+    }
+    let further = store::claim(&store, &nth(&f, most), [0; 32]).await.unwrap();
+    assert!(matches!(further, Claim::Full), "what runs makes no room: {further:?}");
+    assert!(earlier(&store, &nth(&f, 5)).await.is_some(), "what is there is still found");
+    let other = Run { holder: [9; 16], ..nth(&f, most) };
+    assert!(earlier_is_none(&store, other).await, "each holder has room of their own");
+    for number in [3, 4] {
+        store::answered(&store, &nth(&f, number), None).await.unwrap();
+    }
+    assert!(earlier_is_none(&store, nth(&f, most)).await, "what was answered makes room");
+    assert!(earlier_is_none(&store, nth(&f, most + 1)).await);
+    let full = store::claim(&store, &nth(&f, most + 2), [0; 32]).await.unwrap();
+    assert!(matches!(full, Claim::Full));
+    assert!(earlier(&store, &nth(&f, 2)).await.is_some(), "what runs stays");
 }
 
 async fn earlier_is_none(store: &Store, run: Run) -> bool {

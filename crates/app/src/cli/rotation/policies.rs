@@ -7,6 +7,7 @@ use crate::cli::lookup::{DESTINATION, KEY, WORKSPACE, bare};
 use crate::cli::session::Session;
 use crate::cli::settings::{body, choice, count};
 use crate::cli::table::Cell;
+use crate::client::segment;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -81,7 +82,7 @@ const PLACE: [&str; 4] = ["object", "scope", "scope_id", "id"];
 pub(super) async fn run(session: &Session, action: &Action) -> Result<(), Failure> {
     match action {
         Action::List => {
-            let all = session.whole(PATH).await?;
+            let all = session.list(PATH, "scope_id").await?;
             let nothing = "No policy is set: Louver rotates nothing by itself.";
             let names = if session.screen.json { Default::default() } else { named(session).await };
             let titles = ["SCOPE", "OF", "EVERY", "OVERLAP", "STILL USED", "FROM", "UNTIL", "DESTINATIONS"];
@@ -125,19 +126,23 @@ async fn set(session: &Session, scope: &Scope, settings: &Settings) -> Result<()
     }
     let (scope, id) = place(session, scope).await?;
     // The API sets a policy whole: what is not named here stays as it is.
-    let all = session.whole(PATH).await?;
-    let there = all.iter().find(|policy| {
-        let same = |name: &str, value: &str| cells::text(policy, name) == value;
-        same("scope", scope) && bare(cells::text(policy, "scope_id")) == bare(&id)
-    });
-    let mut body = there.and_then(Value::as_object).cloned().unwrap_or_default();
+    let (there, tag) = session.tagged(&one(scope, &id)).await?;
+    let mut body = there.as_object().cloned().unwrap_or_default();
     body.retain(|name, _| !PLACE.contains(&name.as_str()) && !name.ends_with("_at"));
     body.extend(given);
     body.insert("scope".into(), scope.into());
     body.insert("scope_id".into(), id.into());
-    let answer = session.put(PATH, &Value::Object(body)).await?;
+    let answer = session.put_if(PATH, &Value::Object(body), tag.as_deref()).await?;
     session.screen.done(&answer, format!("The rotation policy of the {scope} is set."));
     Ok(())
+}
+
+/// Where the policy of one scope is read.
+fn one(scope: &str, id: &str) -> String {
+    match scope {
+        "organization" => format!("{PATH}/organization"),
+        other => format!("{PATH}/{other}s/{}", segment(id)),
+    }
 }
 
 async fn given(session: &Session, settings: &Settings) -> Result<Map<String, Value>, Failure> {

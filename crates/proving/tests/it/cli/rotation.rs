@@ -71,7 +71,7 @@ async fn answer(
         "object": "rotation_policy", "scope": "workspace", "scope_id": ID, "period_days": 30, "overlap_hours": 12,
     });
     let one = match path.as_str() {
-        "/v1/gateway/rotation-policies" => policy,
+        path if path.starts_with("/v1/gateway/rotation-policies") => policy,
         _ => {
             json!({"id": ID, "name": "it", "works": true, "state": "done", "kind": "api_key", "status": "disabled"})
         }
@@ -173,7 +173,8 @@ async fn each_command_asks_its_route() {
             "",
             "PUT /v1/gateway/rotation-policies",
             json!({
-                "scope": "organization", "scope_id": ID, "window_start": "02:00", "window_end": "04:00",
+                "scope": "organization", "scope_id": ID, "period_days": 30, "overlap_hours": 12,
+                "window_start": "02:00", "window_end": "04:00",
             }),
         ),
         (
