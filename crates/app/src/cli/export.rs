@@ -3,7 +3,7 @@
 mod yaml;
 
 use super::apply::api::Api;
-use super::apply::plan::{Fields, Id, Noun, Present};
+use super::apply::plan::{Fields, Id, Noun, Present, ROTATION};
 use super::apply::state::{self, Needs};
 use super::remote::Remote;
 use crate::config::Environment;
@@ -35,12 +35,13 @@ enum Section {
     Groups,
     Workspaces,
     ServiceAccounts,
+    SecretDestinations,
     Keys,
     AlertChannels,
 }
 
 impl Section {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Organization,
         Self::Roles,
         Self::ModelRoles,
@@ -48,6 +49,7 @@ impl Section {
         Self::Groups,
         Self::Workspaces,
         Self::ServiceAccounts,
+        Self::SecretDestinations,
         Self::Keys,
         Self::AlertChannels,
     ];
@@ -64,6 +66,7 @@ impl Section {
                 ("workspaces", Noun::Workspace, &[Noun::WorkspaceMember, Noun::WorkspaceGroup])
             }
             Self::ServiceAccounts => ("service_accounts", Noun::ServiceAccount, &[]),
+            Self::SecretDestinations => ("secret_destinations", Noun::SecretDestination, &[]),
             Self::Keys => ("keys", Noun::Key, &[]),
             Self::AlertChannels => ("alert_channels", Noun::AlertChannel, &[]),
         }
@@ -117,9 +120,9 @@ fn write(present: &Present, unknown: &BTreeSet<Noun>, sections: &[Section]) -> N
 /// The limits that stand on a thing under `limits`; on a key some have short names of their own.
 fn is_limit(noun: Noun, field: &str) -> bool {
     let own: &[&str] = match noun {
-        Noun::Organization => &["name", "billing_active"],
+        Noun::Organization => &["name", "billing_active", ROTATION],
         Noun::Member => &["name", "roles"],
-        Noun::Workspace => &["description", "icon"],
+        Noun::Workspace => &["description", "icon", ROTATION],
         Noun::Key => &[
             "description",
             "allowed_models",
@@ -134,6 +137,7 @@ fn is_limit(noun: Noun, field: &str) -> bool {
             "owner",
             "service_account",
             "enabled",
+            ROTATION,
         ],
         Noun::Role
         | Noun::ModelRole
@@ -142,6 +146,7 @@ fn is_limit(noun: Noun, field: &str) -> bool {
         | Noun::WorkspaceMember
         | Noun::WorkspaceGroup
         | Noun::ServiceAccount
+        | Noun::SecretDestination
         | Noun::AlertChannel => return false,
     };
     !own.contains(&field)
@@ -161,6 +166,7 @@ fn thing(present: &Present, unknown: &BTreeSet<Noun>, within: &[Noun], id: &Id, 
         | Noun::Workspace
         | Noun::Group
         | Noun::ServiceAccount
+        | Noun::SecretDestination
         | Noun::Key
         | Noun::AlertChannel => members.push(("name".into(), text(&id.name))),
     }
@@ -169,7 +175,7 @@ fn thing(present: &Present, unknown: &BTreeSet<Noun>, within: &[Noun], id: &Id, 
     }
     let kept = fields.iter().filter(|(field, value)| !left_out(id.noun, field, value));
     let (limits, own): (Vec<_>, Vec<_>) = kept.partition(|(field, _)| is_limit(id.noun, field));
-    let node = |(field, value): (&String, &serde_json::Value)| (field.clone(), Node::Value(value.clone()));
+    let node = |(field, value): (&String, &serde_json::Value)| (field.clone(), tree(value));
     members.extend(own.into_iter().map(node));
     if !limits.is_empty() {
         members.push(("limits".into(), Node::Map(limits.into_iter().map(node).collect())));
@@ -186,12 +192,21 @@ fn thing(present: &Present, unknown: &BTreeSet<Noun>, within: &[Noun], id: &Id, 
     Node::Map(members)
 }
 
+/// A value with its members in lines of their own.
+fn tree(value: &serde_json::Value) -> Node {
+    match value.as_object() {
+        Some(members) => Node::Map(members.iter().map(|(name, value)| (name.clone(), tree(value))).collect()),
+        None => Node::Value(value.clone()),
+    }
+}
+
 /// What a file does not say: nothings, what goes without saying, and what cannot be set.
 fn left_out(noun: Noun, field: &str, value: &serde_json::Value) -> bool {
     let none = value.is_null()
         || (matches!(field, "parents" | "roles") && value.as_array().is_some_and(Vec::is_empty));
-    // The host is shown, but it is not the address.
+    // The host is shown, but it is not the address; and of credentials only the names are.
     none || (noun == Noun::AlertChannel && field == "host")
+        || (noun == Noun::SecretDestination && field == "credentials")
         || (noun == Noun::Key && field == "enabled" && *value == true)
 }
 

@@ -27,7 +27,14 @@ async fn many(house: &House, many: u32) {
         };
         keys::insert(&mut tx, &permit, &key).await.unwrap();
     }
-    crate::actions::commit_all(&house.control, &house.system(), tx, vec![crate::actions::Deed::on(permit, id, "first")]).await.unwrap();
+    crate::actions::commit_all(
+        &house.control,
+        &house.system(),
+        tx,
+        vec![crate::actions::Deed::on(permit, id, "first")],
+    )
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

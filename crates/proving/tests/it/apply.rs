@@ -450,3 +450,82 @@ async fn the_person_whose_admin_key_it_is_is_never_pruned() {
     );
     assert_eq!(bench.apply("members: []", &["--prune"]).await.well(), "No changes.\n");
 }
+
+const ROTATED: &str = "
+organization: {rotation: {period_days: 90, destinations: [receiver, vault], window_start: '02:00', window_end: '04:00'}}
+members: [{email: ann@example.com, roles: [organization_admin]}]
+workspaces:
+  - {name: default}
+  - {name: team, rotation: {overlap_hours: 48, destinations: [own]}}
+secret_destinations:
+  - {name: vault, kind: vault, settings: {address: 'https://vault.example.com', location: 'louver/{id}'},
+     credentials: {role_id: '${ROLE_ID}', secret_id: '${SECRET_ID}'}}
+  - {name: receiver, kind: webhook, settings: {url: 'https://keys.example.com/louver'}, secret_file: signing}
+  - {name: own, kind: aws, workspace: team, enabled: false, settings: {region: eu-west-1, location: 'l/{key}'},
+     credentials: {access_key_id: AKIA, secret_access_key: '${SECRET_ID}'}}
+keys:
+  - {name: k, workspace: team, secret_file: k.key, rotation: {on_old_use: cut, jitter_hours: 12}}
+";
+
+#[tokio::test]
+async fn destinations_and_rotation_policies_come_to_rest_and_are_exported() {
+    let mut bench = Bench::set_up().await;
+    let refused = bench.apply(ROTATED, &[]).await.badly();
+    assert!(
+        refused.contains("secret destination vault: credentials: role_id the environment has no"),
+        "{refused}"
+    );
+    bench.environment.extend([("ROLE_ID", "the-role".into()), ("SECRET_ID", "hidden-part".into())]);
+    let done = bench.apply(ROTATED, &[]).await.well();
+    assert!(!done.contains("hidden-part") && !done.contains("the-role"), "{done}");
+    assert!(bench.secret("signing").starts_with("whsec_"));
+    let destinations = bench.list("/v1/gateway/secret-destinations").await;
+    assert_eq!(names(&destinations), ["own", "receiver", "vault"]);
+    assert_eq!(
+        (&destinations[0]["enabled"], &destinations[2]["settings"]["mount"]),
+        (&json!(false), &json!("secret"))
+    );
+    assert_eq!(destinations[2]["credentials"], json!(["role_id", "secret_id"]));
+    let policies = bench.list("/v1/gateway/rotation-policies").await;
+    let policy = |scope: &str| policies.iter().find(|policy| policy["scope"] == scope).unwrap();
+    assert_eq!((policies.len(), &policy("workspace")["overlap_hours"]), (3, &json!(48)));
+    assert_eq!(policy("workspace")["destinations"], json!([destinations[0]["id"]]));
+    assert_eq!(
+        (&policy("key")["on_old_use"], &policy("organization")["window_end"]),
+        (&json!("cut"), &json!("04:00"))
+    );
+    assert_eq!(bench.apply(ROTATED, &["--prune"]).await.well(), "No changes.\n");
+    let file = bench.run(&["export"]).await.well();
+    assert!(file.contains("period_days: 90") && !file.contains("hidden-part"), "{file}");
+    assert_eq!(bench.apply(&file, &["--prune"]).await.well(), "No changes.\n");
+    let some = bench.run(&["export", "--only", "keys,secret_destinations"]).await.well();
+    assert_eq!(bench.apply(&some, &["--prune"]).await.well(), "No changes.\n");
+
+    // To another server the credentials go along; without them Louver sends none there.
+    let moved = ROTATED.replace("vault.example.com", "vault.example.org");
+    let line = bench.apply(&moved, &[]).await.well();
+    assert!(
+        line.starts_with("~ secret destination vault: settings ") && line.contains("example.org"),
+        "{line}"
+    );
+    let bare = file.replace("vault.example.com", "vault.example.net");
+    let refused = bench.apply(&bare, &[]).await.badly();
+    assert!(refused.contains("credentials") && refused.contains("given anew"), "{refused}");
+    // A policy is the whole of what its place says, and a destination that it names no more can go.
+    let less = moved
+        .replace(
+            "destinations: [receiver, vault], window_start: '02:00', window_end: '04:00'",
+            "destinations: [vault]",
+        )
+        .replace("rotation: {on_old_use: cut, jitter_hours: 12}", "rotation: null");
+    let start = less.find("  - {name: receiver").unwrap();
+    let end = less.find("  - {name: own").unwrap();
+    let less = format!("{}{}", &less[..start], &less[end..]);
+    let done = bench.apply(&less, &["--prune"]).await.well();
+    assert!(
+        done.contains("~ key k in team: rotation ") && done.contains("- secret destination receiver\n"),
+        "{done}"
+    );
+    assert_eq!(bench.list("/v1/gateway/rotation-policies").await.len(), 2);
+    assert_eq!(bench.apply(&less, &["--prune"]).await.well(), "No changes.\n");
+}

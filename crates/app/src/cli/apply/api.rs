@@ -32,8 +32,9 @@ struct MadeKey {
     key: String,
 }
 
+/// An alert channel or a destination of secrets.
 #[derive(Deserialize)]
-struct MadeChannel {
+struct MadeReceiver {
     id: String,
     secret: Option<String>,
 }
@@ -55,6 +56,9 @@ pub(in crate::cli) enum List<'a> {
     /// Of a workspace.
     WorkspaceMembers(&'a str),
     ServiceAccounts,
+    SecretDestinations,
+    /// One for each place that says something.
+    RotationPolicies,
     Keys,
     AlertChannels,
 }
@@ -91,6 +95,8 @@ impl Api {
                 client.list(&gateway_workspace(workspace, "/members"), "user_id").await
             }
             List::ServiceAccounts => client.list("/v1/gateway/service-accounts", "id").await,
+            List::SecretDestinations => client.list("/v1/gateway/secret-destinations", "id").await,
+            List::RotationPolicies => client.list("/v1/gateway/rotation-policies", "scope_id").await,
             List::Keys => client.list("/v1/api-keys", "id").await,
             List::AlertChannels => client.list("/v1/gateway/alert-channels", "id").await,
         }
@@ -327,12 +333,35 @@ impl Api {
         self.client.delete(&key_path(id, ""), None).await
     }
 
+    /// Makes a destination of secrets; answers its id, and its secret when Louver made that.
+    pub(in crate::cli) async fn make_secret_destination(
+        &self,
+        body: Body,
+    ) -> Answer<(String, Option<Secret<String>>)> {
+        let made: MadeReceiver = self.client.post("/v1/gateway/secret-destinations", &body.into()).await?;
+        Ok((made.id, made.secret.map(Secret::new)))
+    }
+
+    /// `settings`, `credentials`, `enabled`.
+    pub(in crate::cli) async fn change_secret_destination(&self, id: &str, body: Body) -> Answer<()> {
+        self.client.patch(&format!("/v1/gateway/secret-destinations/{}", segment(id)), &body.into()).await
+    }
+
+    pub(in crate::cli) async fn delete_secret_destination(&self, id: &str) -> Answer<()> {
+        self.client.delete(&format!("/v1/gateway/secret-destinations/{}", segment(id)), None).await
+    }
+
+    /// The whole of what one place says about rotation.
+    pub(in crate::cli) async fn set_rotation_policy(&self, body: Body) -> Answer<()> {
+        self.client.put("/v1/gateway/rotation-policies", &body.into()).await
+    }
+
     /// Makes an alert channel; answers its id, and its secret when Louver made that.
     pub(in crate::cli) async fn make_alert_channel(
         &self,
         body: Body,
     ) -> Answer<(String, Option<Secret<String>>)> {
-        let made: MadeChannel = self.client.post("/v1/gateway/alert-channels", &body.into()).await?;
+        let made: MadeReceiver = self.client.post("/v1/gateway/alert-channels", &body.into()).await?;
         Ok((made.id, made.secret.map(Secret::new)))
     }
 

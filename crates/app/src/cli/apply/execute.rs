@@ -1,5 +1,7 @@
 //! Walks the steps of a plan: turns each into the requests it takes.
 
+mod rotation;
+
 use super::api::{Api, Body, MODEL_ROLE_FIELDS};
 use super::plan::{ADMIN, Action, Id, Noun, Plan, Present, Step};
 use super::secrets::{self, Reserved};
@@ -191,6 +193,7 @@ impl<'a> Executor<'a> {
                 body.extend(self.workspace_roles(step).await?.map(|roles| ("roles".into(), roles.into())));
                 self.api.make_service_account(body).await.map_err(said)
             }
+            Noun::SecretDestination => self.create_destination(step, body).await,
             Noun::Key => self.create_key(step, body).await,
             Noun::AlertChannel => self.create_alert_channel(step, body).await,
         }
@@ -240,6 +243,7 @@ impl<'a> Executor<'a> {
             | Noun::ModelRole
             | Noun::GroupMember
             | Noun::ServiceAccount
+            | Noun::SecretDestination
             | Noun::AlertChannel => Ok(()),
         }
     }
@@ -254,7 +258,10 @@ impl<'a> Executor<'a> {
                 if !limits.is_empty() {
                     body.insert("limits".into(), limits.into());
                 }
-                self.api.change_organization(body).await.map_err(said)
+                if !body.is_empty() {
+                    self.api.change_organization(body).await.map_err(said)?;
+                }
+                self.set_rotation(step, "organization").await
             }
             Noun::Role => {
                 let body = described(step, &["permissions"]);
@@ -293,6 +300,7 @@ impl<'a> Executor<'a> {
                 }
                 self.complete_key(step).await
             }
+            Noun::SecretDestination => self.update_destination(step, &uuid).await,
             Noun::AlertChannel => {
                 let mut body = pick(step, &["to", "enabled"]);
                 if step.after("host").is_some() {
@@ -315,7 +323,8 @@ impl<'a> Executor<'a> {
         if !body.is_empty() {
             self.api.describe_workspace(uuid, body).await.map_err(said)?;
         }
-        self.set_limits(step).await
+        self.set_limits(step).await?;
+        self.set_rotation(step, "workspace").await
     }
 
     async fn update_group(&mut self, step: &Step, uuid: &str) -> Result<(), Failed> {
@@ -346,6 +355,7 @@ impl<'a> Executor<'a> {
                 self.api.remove_group_from_workspace(uuid, &within(Noun::Workspace)).await
             }
             Noun::ServiceAccount => self.api.delete_service_account(uuid).await,
+            Noun::SecretDestination => self.api.delete_secret_destination(uuid).await,
             Noun::Key => self.api.revoke_key(uuid).await,
             Noun::AlertChannel => self.api.delete_alert_channel(uuid).await,
         }
@@ -372,9 +382,10 @@ impl<'a> Executor<'a> {
         // A key is made enabled.
         let enabled = step.after("enabled").and_then(Value::as_bool);
         match enabled.filter(|enabled| !enabled || step.action == Action::Update) {
-            Some(enabled) => self.api.enable_key(&uuid, enabled).await.map_err(said),
-            None => Ok(()),
+            Some(enabled) => self.api.enable_key(&uuid, enabled).await.map_err(said)?,
+            None => {}
         }
+        self.set_rotation(step, "key").await
     }
 
     async fn set_group_role(&mut self, step: &Step) -> Result<(), Failed> {

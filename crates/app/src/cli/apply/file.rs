@@ -6,8 +6,11 @@ use louver_domain::groups::GroupTarget;
 use louver_domain::limits::{KeyCreation, Mode, Region, ServiceTier};
 use louver_domain::money::Money;
 use louver_domain::network::Cidr;
+use louver_domain::secret_destinations::DestinationKind;
 use louver_domain::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Defines a section: fields that must be there; fields that may be absent but not null; fields that may be absent
@@ -42,6 +45,7 @@ section! {
         groups: Vec<Group>,
         workspaces: Vec<Workspace>,
         service_accounts: Vec<ServiceAccount>,
+        secret_destinations: Vec<SecretDestination>,
         keys: Vec<Key>,
         alert_channels: Vec<AlertChannel>,
     }
@@ -53,7 +57,7 @@ section! {
     Organization
     must {}
     may { name: String, billing_active: bool, limits: Limits, }
-    null {}
+    null { rotation: Rotation, }
 }
 
 section! {
@@ -140,7 +144,7 @@ section! {
     Workspace
     must { name: String, }
     may { limits: Limits, members: Vec<WorkspaceMember>, groups: Vec<WorkspaceGroup>, }
-    null { description: String, icon: String, }
+    null { description: String, icon: String, rotation: Rotation, }
 }
 
 section! {
@@ -183,7 +187,50 @@ section! {
         allowed_endpoints: Vec<EndpointKind>,
         allowed_tools: Vec<String>,
         allowed_cidrs: Vec<Cidr>,
+        rotation: Rotation,
     }
+}
+
+section! {
+    /// When keys are rotated by themselves, and how: the whole of what one place says.
+    Rotation
+    must {}
+    may {
+        period_days: u32,
+        overlap_hours: u32,
+        destinations: Vec<String>,
+        propagation_seconds: u32,
+        on_old_use: OnOldUse,
+        window_start: String,
+        window_end: String,
+        jitter_hours: u32,
+        remind_days: u32,
+    }
+    null {}
+}
+
+/// What is done when the old secret is used shortly before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::cli) enum OnOldUse {
+    /// It goes on working.
+    Hold,
+    /// It ends.
+    Cut,
+}
+
+section! {
+    /// Where new secrets of keys are written. `${NAME}` in `credentials` stands for a variable of the environment.
+    SecretDestination
+    must { name: String, kind: DestinationKind, }
+    may {
+        workspace: String,
+        settings: Map<String, Value>,
+        credentials: BTreeMap<String, String>,
+        secret_file: PathBuf,
+        enabled: bool,
+    }
+    null {}
 }
 
 section! {
@@ -284,8 +331,12 @@ mod tests {
                 "line 2, column 45: an address block such as 10.0.0.0/8, host bits zero",
             ),
             (
-                "keys:\n  - {name: k, workspace: w, rotation: 90d}\n",
-                "line 2, column 29: unknown field `rotation`",
+                "keys:\n  - {name: k, workspace: w, rotation: {period: 90d}}\n",
+                "line 2, column 40: unknown field `period`",
+            ),
+            (
+                "secret_destinations:\n  - {name: d, kind: safe}\n",
+                "line 2, column 21: unknown variant `safe`",
             ),
             ("rotation_policies: []\n", "line 1, column 1: unknown field `rotation_policies`"),
             ("organization: {name: ~}\n", "line 1, column 22: cannot deserialize null into string"),

@@ -32,6 +32,8 @@ pub(in crate::cli) enum Noun {
     WorkspaceGroup,
     /// A machine's account.
     ServiceAccount,
+    /// A place that new secrets of keys are written to.
+    SecretDestination,
     /// An API key.
     Key,
     /// A place that alerts are sent to.
@@ -40,7 +42,7 @@ pub(in crate::cli) enum Noun {
 
 impl Noun {
     /// Every noun, in order.
-    pub(in crate::cli) const ALL: [Self; 12] = [
+    pub(in crate::cli) const ALL: [Self; 13] = [
         Self::Organization,
         Self::Role,
         Self::ModelRole,
@@ -51,6 +53,7 @@ impl Noun {
         Self::WorkspaceMember,
         Self::WorkspaceGroup,
         Self::ServiceAccount,
+        Self::SecretDestination,
         Self::Key,
         Self::AlertChannel,
     ];
@@ -68,6 +71,7 @@ impl Noun {
             Self::WorkspaceMember => "workspace member",
             Self::WorkspaceGroup => "workspace group",
             Self::ServiceAccount => "service account",
+            Self::SecretDestination => "secret destination",
             Self::Key => "key",
             Self::AlertChannel => "alert channel",
         }
@@ -175,7 +179,8 @@ pub(in crate::cli) fn plan(wanted: &Wanted, present: &Present, prune: bool) -> R
         let Some(fields) = wanted.items.get(&id) else { continue };
         match present.items.get(&id) {
             None => match create(&wanted, &present, &id, fields) {
-                Ok(step) => {
+                Ok(mut step) => {
+                    last.extend(order::put_off(&mut step));
                     order::foresee(&mut present, &step);
                     first.push(step);
                 }
@@ -220,6 +225,8 @@ fn create(wanted: &Wanted, present: &Present, id: &Id, fields: &Fields) -> Resul
     Ok(Step { action: Action::Create, id: id.clone(), changes })
 }
 
+/// The field with what the organization, a workspace or a key says about rotation.
+pub(in crate::cli) const ROTATION: &str = "rotation";
 /// The field of a new workspace that names the person who administers it from the start.
 pub(in crate::cli) const ADMIN: &str = "admin";
 /// The role that this person has then.

@@ -1,8 +1,10 @@
 //! Reads what is there, as far as a file or an export needs it, into the form that plans compare.
 
+mod rotation;
+
 use super::api::{Api, List};
 use super::plan::checks::{named, texts};
-use super::plan::{Fields, Found, Id, Noun, Present, Wanted};
+use super::plan::{Fields, Found, Id, Noun, Present, ROTATION, Wanted};
 use super::wanted::normal;
 use crate::client::ClientError;
 use louver_domain::limits::Limits;
@@ -18,15 +20,24 @@ pub(in crate::cli) struct Needs {
     within: Option<BTreeSet<(Noun, String)>>,
     /// Whether the model roles of groups are read; an older Louver does not list them.
     group_model_roles: bool,
+    /// Whether rotation policies are read.
+    rotation: bool,
 }
 
 impl Needs {
     /// All of those nouns, everywhere.
     pub(in crate::cli) fn all(nouns: BTreeSet<Noun>) -> Self {
+        let rotation = nouns.iter().any(|noun| HAVE_POLICIES.contains(noun));
+        let named = rotation.then_some(Noun::SecretDestination);
         Self {
-            nouns: nouns.into_iter().flat_map(|noun| [needed_by(noun), &[noun]].concat()).collect(),
+            nouns: nouns
+                .into_iter()
+                .chain(named)
+                .flat_map(|noun| [needed_by(noun), &[noun]].concat())
+                .collect(),
             within: None,
             group_model_roles: true,
+            rotation,
         }
     }
 
@@ -50,9 +61,14 @@ impl Needs {
         if has(Noun::Key, "service_account") {
             nouns.insert(Noun::ServiceAccount);
         }
+        let rotation = HAVE_POLICIES.iter().any(|noun| has(*noun, ROTATION));
+        if rotation {
+            // Policies of now may name destinations that the file does not.
+            nouns.extend([Noun::SecretDestination, Noun::Workspace]);
+        }
         let nested = wanted.lists.iter().filter_map(|(noun, within)| Some((*noun, within.clone()?)));
         let group_model_roles = has(Noun::WorkspaceGroup, "model_role");
-        Self { nouns, within: Some(nested.collect()), group_model_roles }
+        Self { nouns, within: Some(nested.collect()), group_model_roles, rotation }
     }
 
     fn wants(&self, noun: Noun, within: &str) -> bool {
@@ -60,6 +76,9 @@ impl Needs {
         self.nouns.contains(&noun) && inside
     }
 }
+
+/// What may have a rotation policy of its own.
+const HAVE_POLICIES: [Noun; 3] = [Noun::Organization, Noun::Workspace, Noun::Key];
 
 /// A workspace of the file may have to be made, and somebody must administer it.
 fn names_a_workspace(wanted: &Wanted) -> bool {
@@ -79,7 +98,7 @@ fn needed_by(noun: Noun) -> &'static [Noun] {
         Noun::GroupMember => &[Noun::Group, Noun::Member],
         Noun::WorkspaceMember => &[Noun::Workspace, Noun::Member],
         Noun::WorkspaceGroup => &[Noun::Workspace, Noun::Group],
-        Noun::ServiceAccount | Noun::Key => &[Noun::Workspace],
+        Noun::ServiceAccount | Noun::SecretDestination | Noun::Key => &[Noun::Workspace],
     }
 }
 
@@ -113,6 +132,9 @@ pub(in crate::cli) async fn read(api: &Api, needs: &Needs, tolerant: bool) -> Re
     state.name_roles(api).await?;
     state.read_groups(api, needs).await?;
     state.read_workspaces(api, needs).await?;
+    if needs.rotation {
+        state.read_policies(api).await?;
+    }
     state.pin_asker(api).await?;
     Ok(state)
 }
@@ -126,6 +148,7 @@ fn flat(noun: Noun) -> Option<List<'static>> {
         Noun::Workspace => Some(List::Workspaces),
         Noun::Group => Some(List::Groups),
         Noun::ServiceAccount => Some(List::ServiceAccounts),
+        Noun::SecretDestination => Some(List::SecretDestinations),
         Noun::Key => Some(List::Keys),
         Noun::AlertChannel => Some(List::AlertChannels),
         Noun::Organization | Noun::GroupMember | Noun::WorkspaceMember | Noun::WorkspaceGroup => None,
@@ -196,6 +219,7 @@ impl State {
                 self.add(Id::of(noun, &text(value, "name")?), found);
             }
             Noun::ServiceAccount => self.add_account(value)?,
+            Noun::SecretDestination => self.add_destination(value)?,
             Noun::Key => self.add_key(value)?,
             Noun::AlertChannel => {
                 let fields = fields(value, &["kind", "host", "to", "enabled"]).collect();

@@ -1,13 +1,17 @@
 //! From the file to what is wanted: checked as far as the file alone tells, in the form that Louver shows things in.
 
+mod secret_destinations;
+
+pub(in crate::cli) use secret_destinations::shown;
+
 use super::file::{self, File};
-use super::plan::{Fields, Id, Noun, Wanted, checks};
+use super::plan::{Fields, Id, Noun, ROTATION, Wanted, checks};
 use super::secrets;
 use crate::config::Environment;
 use louver_domain::alert_channels::ChannelKind;
 use louver_domain::secret::Secret;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -18,17 +22,20 @@ pub(in crate::cli) struct Reading {
     pub(in crate::cli) hidden: BTreeMap<Id, Hidden>,
 }
 
-/// What of a key or an alert channel is in no plan.
+/// What of a key, an alert channel or a destination of secrets is in no plan.
 #[derive(Default)]
 pub(in crate::cli) struct Hidden {
     /// Where a secret that Louver makes is written.
     pub(in crate::cli) secret_file: Option<PathBuf>,
     pub(in crate::cli) url: Option<Secret<String>>,
     pub(in crate::cli) secret: Option<Secret<String>>,
+    /// Of a destination of secrets, by name.
+    pub(in crate::cli) credentials: BTreeMap<String, Secret<String>>,
 }
 
 /// Fields that are said by where a thing stands, or that are read apart.
-const APART: [&str; 7] = ["limits", "members", "groups", "workspace", "secret_file", "url", "secret"];
+const APART: [&str; 9] =
+    ["limits", "members", "groups", "workspace", "secret_file", "url", "secret", "settings", "credentials"];
 
 /// Reads the whole file or says everything that is wrong with it. `folder` is where its relative paths begin.
 pub(in crate::cli) fn read(
@@ -40,12 +47,14 @@ pub(in crate::cli) fn read(
     reader.organization(file);
     reader.lists(file);
     reader.workspaces(file);
+    reader.secret_destinations(file);
     reader.keys(file);
     reader.alert_channels(file);
     let Reader { reading, mut errors, .. } = reader;
     errors.extend(checks::references(&reading.wanted, None));
     errors.extend(checks::nesting(&reading.wanted));
     errors.extend(checks::above(&reading.wanted));
+    errors.extend(checks::windows(&reading.wanted));
     errors.extend(unfit_files(&reading));
     if errors.is_empty() { Ok(reading) } else { Err(errors) }
 }
@@ -218,7 +227,7 @@ impl Reader<'_> {
             self.reading.wanted.equipped.insert(id.clone());
         }
         let secret_file = channel.secret_file.as_ref().map(|file| self.folder.join(file));
-        self.reading.hidden.insert(id.clone(), Hidden { secret_file, url, secret });
+        self.reading.hidden.insert(id.clone(), Hidden { secret_file, url, secret, ..Hidden::default() });
         self.add(id.clone(), channel, "name");
         if let Some(fields) = self.reading.wanted.items.get_mut(id) {
             fields.extend(host.map(|host| ("host".to_owned(), host.into())));
@@ -247,9 +256,24 @@ pub(in crate::cli) fn normal(name: &str, value: &Value) -> Value {
             texts.into_iter().map(Value::from).collect()
         }
         ("description" | "icon", Value::String(text)) if text.is_empty() => Value::Null,
+        (ROTATION, Value::Object(policy)) => rotation(policy),
         ("owner", Value::String(text)) => email(text).into(),
         (_, other) => other.clone(),
     }
+}
+
+/// What a place says, without what it does not say; the order of destinations means nothing.
+fn rotation(policy: &Map<String, Value>) -> Value {
+    let said = policy.iter().filter(|(_, value)| !value.is_null());
+    let said = said.map(|(name, value)| match value.as_array() {
+        Some(names) => {
+            let sorted: BTreeSet<&str> = names.iter().filter_map(Value::as_str).collect();
+            (name.clone(), sorted.into_iter().map(Value::from).collect())
+        }
+        None => (name.clone(), value.clone()),
+    });
+    let said: Map<String, Value> = said.collect();
+    if said.is_empty() { Value::Null } else { Value::Object(said) }
 }
 
 fn email(text: &str) -> String {

@@ -12,7 +12,13 @@ fn present() -> Present {
         ..Found::default()
     };
     let items = [
-        (Id::organization(), json!({"name": "no: yes", "billing_active": true, "monthly_budget_usd": 0.02})),
+        (
+            Id::organization(),
+            json!({
+                "name": "no: yes", "billing_active": true, "monthly_budget_usd": 0.02,
+                "rotation": {"period_days": 90, "destinations": ["v"], "window_start": "02:00", "window_end": "04:00"},
+            }),
+        ),
         (
             Id::of(Noun::Role, "keys"),
             json!({"level": "workspace", "permissions": ["api_key.create"], "description": null}),
@@ -34,8 +40,24 @@ fn present() -> Present {
         (Id::within(Noun::WorkspaceGroup, "dev", "g"), json!({"roles": ["dev"], "model_role": null})),
         (Id::within(Noun::ServiceAccount, "dev", "bot"), json!({"role": "analyst", "roles": []})),
         (
+            Id::of(Noun::SecretDestination, "v"),
+            json!({
+                "kind": "vault", "workspace": null, "enabled": true, "credentials": ["token"],
+                "settings": {"address": "https://vault.example.com", "mount": "secret", "location": "louver/{id}",
+                    "field": "api_key", "approle_mount": "approle"},
+            }),
+        ),
+        (
+            Id::of(Noun::SecretDestination, "w"),
+            json!({
+                "kind": "webhook", "workspace": "dev", "enabled": false, "credentials": ["secret"],
+                "settings": {"url": "https://x.org/a"},
+            }),
+        ),
+        (
             Id::within(Noun::Key, "dev", "k"),
             json!({
+                "rotation": {"on_old_use": "cut"},
                 "service_account": "bot", "owner": null, "enabled": false, "rate_limit_rpm": 5,
                 "hourly_budget_usd": 1, "expires_at": "2027-01-01T00:00:00Z", "allowed_cidrs": ["::1/128"],
                 "allowed_endpoints": ["chat.completions"],
@@ -88,6 +110,8 @@ keys:
     enabled: false
     expires_at: \"2027-01-01T00:00:00Z\"
     rate_limit_rpm: 5
+    rotation:
+      on_old_use: cut
     service_account: bot
     limits:
       hourly_budget_usd: 1

@@ -56,6 +56,8 @@ fn there() -> Present {
         (Id::within(Noun::WorkspaceGroup, "dev", "g"), "g1"),
         (Id::within(Noun::ServiceAccount, "dev", "bot"), "sa"),
         (Id::of(Noun::Role, "r"), "role"),
+        (Id::organization(), "org"),
+        (Id::of(Noun::SecretDestination, "v"), "d1"),
     ];
     let found = |uuid: &str| Found { uuid: uuid.to_owned(), ..Found::default() };
     Present { items: ids.into_iter().map(|(id, uuid)| (id, found(uuid))).collect() }
@@ -82,6 +84,38 @@ async fn each_step_is_the_requests_it_takes() {
                 "/v1/gateway/custom-roles",
                 json!({"name": "keys", "level": "workspace", "permissions": ["api_key.create"]}),
             )],
+        ),
+        (
+            step(
+                Create,
+                of(Noun::SecretDestination, "new"),
+                json!({"kind": "file", "workspace": "dev", "settings": {"location": "/x"}, "enabled": false}),
+            ),
+            vec![(
+                "POST",
+                "/v1/gateway/secret-destinations",
+                json!({"name": "new", "kind": "file", "workspace_id": "ws", "settings": {"location": "/x"}, "enabled": false}),
+            )],
+        ),
+        (
+            step(Update, of(Noun::SecretDestination, "v"), json!({"enabled": true})),
+            vec![("PATCH", "/v1/gateway/secret-destinations/d1", json!({"enabled": true}))],
+        ),
+        (
+            step(Delete, of(Noun::SecretDestination, "v"), json!({})),
+            vec![("DELETE", "/v1/gateway/secret-destinations/d1", Value::Null)],
+        ),
+        (
+            step(Update, Id::organization(), json!({"rotation": {"period_days": 90, "destinations": ["v"]}})),
+            vec![(
+                "PUT",
+                "/v1/gateway/rotation-policies",
+                json!({"scope": "organization", "scope_id": "org", "period_days": 90, "destinations": ["d1"]}),
+            )],
+        ),
+        (
+            step(Update, Id::workspace("dev"), json!({"rotation": null})),
+            vec![("PUT", "/v1/gateway/rotation-policies", json!({"scope": "workspace", "scope_id": "ws"}))],
         ),
         (
             step(Update, of(Noun::Role, "r"), json!({"description": null})),

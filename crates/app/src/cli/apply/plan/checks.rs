@@ -1,6 +1,6 @@
 //! What forbids a plan: names that nothing has, fields that cannot change, things that lack what they need to be made.
 
-use super::{Change, Id, Noun, Present, Wanted, order};
+use super::{Change, Id, Noun, Present, ROTATION, Wanted, order};
 use louver_domain::model_roles;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -47,6 +47,9 @@ pub(in crate::cli) fn named(id: &Id, fields: &super::Fields) -> Vec<Reference> {
         Noun::WorkspaceMember => vec![plain(Id::member(&id.name))],
         Noun::WorkspaceGroup => vec![plain(Id::of(Noun::Group, &id.name))],
         Noun::ServiceAccount => vec![plain(Id::workspace(within))],
+        Noun::SecretDestination => {
+            texts(fields.get("workspace")).map(|name| plain(Id::workspace(name))).collect()
+        }
         Noun::Key => {
             let owner = texts(fields.get("owner")).map(|email| plain(Id::member(email)));
             let account = texts(fields.get("service_account"))
@@ -55,6 +58,8 @@ pub(in crate::cli) fn named(id: &Id, fields: &super::Fields) -> Vec<Reference> {
         }
     };
     let placed = matches!(id.noun, Noun::WorkspaceMember | Noun::WorkspaceGroup | Noun::ServiceAccount);
+    let destinations = fields.get(ROTATION).and_then(|policy| policy.get("destinations"));
+    found.extend(texts(destinations).map(|name| plain(Id::of(Noun::SecretDestination, name))));
     if placed {
         found.extend(roles(fields, "roles", &WORKSPACE_ROLES, "workspace"));
     }
@@ -151,6 +156,7 @@ pub(in crate::cli) fn above(wanted: &Wanted) -> Vec<String> {
             | Noun::WorkspaceMember
             | Noun::WorkspaceGroup
             | Noun::ServiceAccount
+            | Noun::SecretDestination
             | Noun::AlertChannel => vec![],
         };
         for name in order::NUMBERS {
@@ -169,11 +175,22 @@ pub(in crate::cli) fn above(wanted: &Wanted) -> Vec<String> {
     errors
 }
 
+/// A window of the day has a begin and an end.
+pub(in crate::cli) fn windows(wanted: &Wanted) -> Vec<String> {
+    let half = |fields: &super::Fields| {
+        let policy = fields.get(ROTATION).and_then(Value::as_object)?;
+        Some(policy.contains_key("window_start") != policy.contains_key("window_end"))
+    };
+    let halves = wanted.items.iter().filter(|(_, fields)| half(fields) == Some(true));
+    halves.map(|(id, _)| format!("{id}: window_start and window_end of rotation go together")).collect()
+}
+
 /// Fields that cannot change once the thing is made.
 pub(super) fn fixed(id: &Id, changes: &[Change]) -> Option<String> {
     let (fields, instead): (&[&str], &str) = match id.noun {
         Noun::Key => (&["owner", "service_account"], "make a key of another name"),
         Noun::AlertChannel => (&["kind"], "give the channel another name"),
+        Noun::SecretDestination => (&["kind", "workspace"], "give the destination another name"),
         Noun::Role => (&["level"], "give the role another name"),
         Noun::Organization
         | Noun::ModelRole
@@ -197,6 +214,9 @@ pub(super) fn equipped(wanted: &Wanted, id: &Id) -> Result<(), String> {
             "a new alert channel needs url (webhook, slack) or to (email), and a webhook secret or secret_file"
         }
         Noun::ModelRole => "a new model role needs allowed_models",
+        Noun::SecretDestination => {
+            "a new destination needs settings and the credentials of its kind (a webhook credentials or secret_file)"
+        }
         Noun::Organization
         | Noun::Role
         | Noun::Member

@@ -1,6 +1,6 @@
 //! In which order things are done, and what follows from one step for the next.
 
-use super::{ADMIN, Action, Change, Found, Id, Noun, Present, Step, WORKSPACE_ADMIN, Wanted};
+use super::{ADMIN, Action, Change, Found, Id, Noun, Present, ROTATION, Step, WORKSPACE_ADMIN, Wanted};
 use louver_domain::time::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -48,10 +48,23 @@ pub(super) fn parents(wanted: &Wanted, id: &Id) -> Vec<Id> {
     named.map(|name| Id::of(Noun::Group, name)).filter(|parent| wanted.items.contains_key(parent)).collect()
 }
 
-/// Splits changes into those to be made at once and those to be made after what lies below: lowered limits.
+/// Splits changes into those to be made at once and those to be made after what lies below: lowered limits, and policies
+/// that name destinations.
 pub(super) fn split(noun: Noun, changes: Vec<Change>) -> (Vec<Change>, Vec<Change>) {
     let limited = matches!(noun, Noun::Organization | Noun::Workspace | Noun::Member);
-    changes.into_iter().partition(|change| !(limited && lowers(change)))
+    changes.into_iter().partition(|change| !(limited && (lowers(change) || change.field == ROTATION)))
+}
+
+/// Takes out of a step that makes something what can only be set after what lies below: a policy names destinations, which
+/// may belong to the new workspace. Keys are made last.
+pub(super) fn put_off(step: &mut Step) -> Option<Step> {
+    if step.id.noun != Noun::Workspace {
+        return None;
+    }
+    let (later, now) =
+        std::mem::take(&mut step.changes).into_iter().partition(|change| change.field == ROTATION);
+    step.changes = now;
+    Step::update(&step.id, later)
 }
 
 fn lowers(change: &Change) -> bool {

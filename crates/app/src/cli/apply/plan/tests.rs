@@ -105,6 +105,43 @@ fn each_difference_is_one_line() {
 }
 
 #[test]
+fn policies_are_set_after_the_destinations_that_they_name_and_taken_back_before_they_go() {
+    let policy = |names: &[&str]| json!({"rotation": {"destinations": names}});
+    let of = |name: &str, workspace: Value| {
+        (Id::of(Noun::SecretDestination, name), json!({"kind": "file", "workspace": workspace}))
+    };
+    let ann = (Id::member("ann"), json!({}));
+    let want = wanted(&[
+        (Id::organization(), policy(&["new"])),
+        ann.clone(),
+        (Id::workspace("dev"), policy(&["new", "inner"])),
+        (key("k"), policy(&["inner"])),
+        of("new", Value::Null),
+        of("inner", "dev".into()),
+    ]);
+    let there = present(&[(Id::organization(), policy(&["old"])), ann, of("old", Value::Null)]);
+    assert_eq!(
+        lines(&plan(&want, &there, true).unwrap()),
+        [
+            "+ workspace dev: admin ann",
+            "+ secret destination inner: kind file, workspace dev",
+            "+ secret destination new: kind file",
+            "+ key k in dev: rotation {\"destinations\":[\"inner\"]}",
+            "~ workspace dev: rotation none -> {\"destinations\":[\"new\",\"inner\"]}",
+            "~ organization: rotation {\"destinations\":[\"old\"]} -> {\"destinations\":[\"new\"]}",
+            "- secret destination old",
+        ]
+    );
+    let moved = wanted(&[of("old", "dev".into()), (Id::workspace("dev"), json!({}))]);
+    let there = present(&[of("old", Value::Null), (Id::workspace("dev"), json!({}))]);
+    let errors = plan(&moved, &there, false).unwrap_err();
+    assert_eq!(
+        errors,
+        ["secret destination old: workspace cannot be changed: give the destination another name"]
+    );
+}
+
+#[test]
 fn limits_are_raised_from_above_and_lowered_from_below() {
     let limits = |n: u64, m: u64| json!({"requests_per_minute": n, "tokens_per_minute": m});
     let all = |n, m| {
@@ -259,8 +296,16 @@ fn ids() -> Vec<Id> {
     let mut all = vec![Id::organization()];
     for name in ["a", "b"] {
         all.extend(
-            [Noun::Role, Noun::ModelRole, Noun::Member, Noun::Workspace, Noun::Group, Noun::AlertChannel]
-                .map(|noun| Id::of(noun, name)),
+            [
+                Noun::Role,
+                Noun::ModelRole,
+                Noun::Member,
+                Noun::Workspace,
+                Noun::Group,
+                Noun::SecretDestination,
+                Noun::AlertChannel,
+            ]
+            .map(|noun| Id::of(noun, name)),
         );
         for within in ["a", "b"] {
             let nested = [
@@ -278,7 +323,13 @@ fn ids() -> Vec<Id> {
 
 fn some_fields() -> impl Strategy<Value = Fields> {
     let value = prop_oneof![Just(Value::Null), (1_u64..4).prop_map(Value::from)];
-    let name = prop::sample::select(vec!["requests_per_minute", "tokens_per_minute", "description", "x"]);
+    let name = prop::sample::select(vec![
+        "requests_per_minute",
+        "tokens_per_minute",
+        "description",
+        "rotation",
+        "x",
+    ]);
     prop::collection::btree_map(name.prop_map(str::to_owned), value, 0..4)
 }
 

@@ -100,6 +100,65 @@ alert_channels:
 }
 
 #[test]
+fn destinations_and_policies_are_in_the_form_that_louver_shows() {
+    let text = "
+organization: {rotation: {period_days: 90, destinations: [w, v]}}
+workspaces: [{name: dev, rotation: {}}]
+secret_destinations:
+  - {name: v, kind: vault, settings: {address: 'https://v', location: 'l/{id}'}, credentials: {token: '${HOOK}'}}
+  - {name: w, kind: webhook, workspace: dev, settings: {url: 'https://x.org'}, secret_file: w}
+  - {name: f, kind: file, enabled: false}
+";
+    let read = reading(text).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let shown = |id: &Id| serde_json::to_value(&read.wanted.items[id]).unwrap();
+    let of = |name: &str| Id::of(Noun::SecretDestination, name);
+    let policy = json!({"period_days": 90, "destinations": ["v", "w"]});
+    assert_eq!(shown(&Id::organization()), json!({"rotation": policy}));
+    assert_eq!(shown(&Id::workspace("dev")), json!({"rotation": null}));
+    let settings = json!({
+        "address": "https://v", "mount": "secret", "location": "l/{id}", "field": "api_key", "approle_mount": "approle",
+    });
+    let vault = json!({"kind": "vault", "settings": settings, "credentials": ["token"], "workspace": null});
+    assert_eq!(shown(&of("v")), vault);
+    assert_eq!(shown(&of("f")), json!({"kind": "file", "enabled": false, "workspace": null}));
+    assert_eq!(shown(&of("w"))["workspace"], "dev");
+    assert_eq!(read.hidden[&of("v")].credentials["token"].expose(), "T0/secret");
+    let equipped: Vec<&str> = read.wanted.equipped.iter().map(|id| id.name.as_str()).collect();
+    assert_eq!(equipped, ["v", "w"], "a file needs settings to be made");
+}
+
+#[test]
+fn faults_of_destinations_and_policies_are_told() {
+    let text = "
+organization: {rotation: {window_start: '02:00', destinations: [nowhere]}}
+secret_destinations:
+  - {name: a, kind: vault, settings: {address: 'https://v', place: x}}
+  - {name: b, kind: vault, settings: {address: 'https://v', location: 'l/{id}'}, credentials: {token: '${NONE}'}}
+  - {name: c, kind: aws, credentials: {token: x}}
+  - {name: d, kind: file, secret_file: s}
+  - {name: e, kind: webhook, credentials: {secret: whsec_x}, secret_file: s}
+  - {name: f, kind: file, workspace: gone, settings: {location: '/x/{odd}'}}
+workspaces: []
+";
+    let Err(errors) = reading(text) else { panic!("it was taken") };
+    let made = "secret_file is for the secret that Louver makes for a webhook without credentials";
+    for said in [
+        "organization: window_start and window_end of rotation go together",
+        "organization: there is no secret destination nowhere in the file",
+        "secret destination b: credentials: token the environment has no NONE",
+        "secret destination c: credentials: must be access_key_id and secret_access_key, with or without session_token",
+        &format!("secret destination d: {made}"),
+        &format!("secret destination e: {made}"),
+    ] {
+        assert!(errors.iter().any(|error| error == said), "{said}: {errors:#?}");
+    }
+    for begun in ["secret destination a: settings: unknown field `place`", "secret destination f: settings: "]
+    {
+        assert!(errors.iter().any(|error| error.starts_with(begun)), "{begun}: {errors:#?}");
+    }
+}
+
+#[test]
 fn limits_of_a_file_fit_together() {
     let text = "
 organization: {limits: {monthly_budget_usd: 100, requests_per_minute: 50}}
@@ -137,7 +196,8 @@ fn the_file_of_the_documentation_is_a_file() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/config-as-code.md");
     let page = std::fs::read_to_string(page).unwrap();
     let text = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    let environment = ["OPS_HOOK", "SLACK_URL"].map(|name| (name.to_owned(), "https://x.org".to_owned()));
+    let environment = ["OPS_HOOK", "SLACK_URL", "VAULT_ROLE_ID", "VAULT_SECRET_ID"]
+        .map(|name| (name.to_owned(), "https://x.org".to_owned()));
     let read = read(&file::read(text).unwrap(), Path::new(""), &environment.into());
     let wanted = read.unwrap_or_else(|errors| panic!("{errors:?}")).wanted;
     let nouns: BTreeSet<Noun> = wanted.items.keys().map(|id| id.noun).collect();
