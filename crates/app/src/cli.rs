@@ -25,6 +25,7 @@ mod members;
 mod organization;
 mod prices;
 mod progress;
+mod receivers;
 mod reconcile;
 mod remote;
 mod role_names;
@@ -150,12 +151,20 @@ struct Place {
     config: Option<PathBuf>,
 }
 
+const WHERE: &str = "this command works on the data itself: --data-dir names the folder of `louver dev`, and --config the \
+                     settings that `louver serve` runs with";
+
 impl Place {
     /// The settings of that installation.
     fn config(&self, environment: &Environment) -> Result<Config, Vec<String>> {
         match &self.data_dir {
             Some(folder) => dev::config(folder, None, environment),
-            None => config::load(self.config.as_deref(), environment),
+            None => config::load(self.config.as_deref(), environment).map_err(|mut errors| {
+                if self.config.is_none() {
+                    errors.push(WHERE.to_owned());
+                }
+                errors
+            }),
         }
     }
 }
@@ -179,9 +188,9 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Audit(command) => audit::run(command, &environment).await,
             Command::Migrate(place) => migrate(&place, &environment).await,
             Command::Doctor(command) => doctor::run(&command, &environment).await,
-            Command::Apply(command) => apply::run(&command, &environment).await,
-            Command::Export(command) => export::run(&command, &environment).await,
-            Command::Prices(command) => prices::run(&command, &environment).await,
+            Command::Apply(command) => return failure::finish(apply::run(&command, &environment).await),
+            Command::Export(command) => return failure::finish(export::run(&command, &environment).await),
+            Command::Prices(command) => return failure::finish(prices::run(&command, &environment).await),
             Command::Reconcile(command) => return reconcile::run(&command, &environment).await,
             Command::Keys(command) => return keys::run(&command, &environment).await,
             Command::Workspaces(command) => return workspaces::run(&command, &environment).await,

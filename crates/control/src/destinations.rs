@@ -9,6 +9,7 @@ mod file;
 mod google;
 mod kubernetes;
 mod merge;
+mod oauth;
 mod probe;
 mod trouble;
 mod vault;

@@ -8,6 +8,7 @@ mod secrets;
 pub(super) mod state;
 pub(super) mod wanted;
 
+use super::failure::Failure;
 use super::remote::Remote;
 use crate::config::Environment;
 use api::Api;
@@ -39,15 +40,15 @@ pub(super) struct Apply {
 }
 
 /// Reads, compares, shows, and does; nothing is written before everything that can be checked was.
-pub(super) async fn run(command: &Apply, environment: &Environment) -> Result<(), Vec<String>> {
+pub(super) async fn run(command: &Apply, environment: &Environment) -> Result<(), Failure> {
     let reading = read(command, environment)?;
-    let api = Api::new(command.remote.client(environment)?);
+    let api = Api::new(command.remote.reach(environment)?);
     let state = state::read(&api, &Needs::of(&reading.wanted), false).await;
-    let present = state.map_err(|error| vec![error.to_string()])?.present;
+    let present = state?.present;
     let plan = plan::plan(&reading.wanted, &present, command.prune)?;
     let errors = execute::check_files(&plan, &reading.hidden);
     if !errors.is_empty() {
-        return Err(errors);
+        return Err(errors.into());
     }
     if !command.json {
         show(&plan);
@@ -67,7 +68,7 @@ pub(super) async fn run(command: &Apply, environment: &Environment) -> Result<()
     } else if failed.is_none() && done > 0 {
         println!("{done} of {} steps done.", plan.steps.len());
     }
-    failed.map_or(Ok(()), |error| Err(vec![error]))
+    failed.map_or(Ok(()), |error| Err(Failure::failed(error)))
 }
 
 fn read(command: &Apply, environment: &Environment) -> Result<Reading, Vec<String>> {

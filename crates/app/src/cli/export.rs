@@ -5,6 +5,7 @@ mod yaml;
 use super::apply::api::Api;
 use super::apply::plan::{Fields, Id, Noun, Present, ROTATION};
 use super::apply::state::{self, Needs};
+use super::failure::Failure;
 use super::remote::Remote;
 use crate::config::Environment;
 use clap::{Args, ValueEnum};
@@ -74,7 +75,7 @@ impl Section {
 }
 
 /// Reads everything and prints it; what this Louver does not know of is named on stderr.
-pub(super) async fn run(command: &Export, environment: &Environment) -> Result<(), Vec<String>> {
+pub(super) async fn run(command: &Export, environment: &Environment) -> Result<(), Failure> {
     let chosen = |section: &Section| command.only.is_empty() || command.only.contains(section);
     let sections: Vec<Section> = Section::ALL.into_iter().filter(chosen).collect();
     let contents = sections.iter().map(|section| section.content());
@@ -84,8 +85,8 @@ pub(super) async fn run(command: &Export, environment: &Environment) -> Result<(
         // Keys name their owners.
         nouns.extend([Noun::Member, Noun::ServiceAccount]);
     }
-    let api = Api::new(command.remote.client(environment)?);
-    let state = state::read(&api, &Needs::all(nouns), true).await.map_err(|error| vec![error.to_string()])?;
+    let api = Api::new(command.remote.reach(environment)?);
+    let state = state::read(&api, &Needs::all(nouns), true).await?;
     for noun in &state.unknown {
         eprintln!("louver: this Louver has no list of {}s; they are left out", noun.text());
     }

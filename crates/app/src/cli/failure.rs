@@ -92,6 +92,13 @@ impl Failure {
     }
 }
 
+/// Several faults at once, each on a line of its own.
+impl From<Vec<String>> for Failure {
+    fn from(errors: Vec<String>) -> Self {
+        Self::failed(errors.join("\nlouver: "))
+    }
+}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let text = error.to_string();

@@ -34,6 +34,7 @@ First steps:
   louver dev                                          everything on this machine, with a simulated Mistral
   export LOUVER_URL=http://127.0.0.1:8080 LOUVER_ADMIN_KEY=…       what `louver dev` and `louver init` print
   louver whoami
+  louver members create ada@example.com --first-name Ada
   louver workspaces create data-team --admin ada@example.com
   louver keys create my-app --workspace data-team --monthly-budget-usd 20
 

@@ -5,7 +5,8 @@ use louver_domain::secret::Secret;
 use serde_json::{Map, Value};
 use std::io::{IsTerminal, Read, stdin};
 
-const STDIN: &str = "-";
+/// What stands for stdin in the place of a file.
+pub(super) const STDIN: &str = "-";
 
 fn read(path: &str) -> Result<String, Failure> {
     let failed = |error: std::io::Error| Failure::failed(format!("{path}: {error}"));

@@ -15,6 +15,8 @@ pub(super) struct Kind {
     paging: Paging,
     /// The command that lists all of them.
     command: &'static str,
+    /// The command that makes one of a name, where that takes nothing else.
+    make: Option<&'static str>,
 }
 
 #[derive(Clone, Copy)]
@@ -26,16 +28,21 @@ enum Paging {
 }
 
 const fn kind(noun: &'static str, path: &'static str, name: &'static str, command: &'static str) -> Kind {
-    Kind { noun, path, id: "id", name, paging: Paging::After, command }
+    Kind { noun, path, id: "id", name, paging: Paging::After, command, make: None }
 }
 
 /// Workspaces, by name.
-pub(super) const WORKSPACE: Kind =
-    kind("workspace", "/v1/gateway/workspaces", "name", "louver workspaces list");
+pub(super) const WORKSPACE: Kind = Kind {
+    make: Some("louver workspaces create"),
+    ..kind("workspace", "/v1/gateway/workspaces", "name", "louver workspaces list")
+};
 /// API keys, by name.
 pub(super) const KEY: Kind = kind("key", "/v1/api-keys", "name", "louver keys list");
 /// People of the organization, by mail address.
-pub(super) const MEMBER: Kind = kind("member", "/v1/gateway/users", "email", "louver members list");
+pub(super) const MEMBER: Kind = Kind {
+    make: Some("louver members create"),
+    ..kind("member", "/v1/gateway/users", "email", "louver members list")
+};
 /// Service accounts, by name.
 pub(super) const ACCOUNT: Kind =
     kind("service account", "/v1/gateway/service-accounts", "name", "louver service-accounts list");
@@ -149,7 +156,13 @@ impl Kind {
             Some(name) => failure.hint(format!("Did you mean {name:?}?")),
             None => failure,
         };
-        failure.hint(format!("`{}` shows all of them.", self.command))
+        let failure = failure.hint(format!("`{}` shows all of them.", self.command));
+        match self.make {
+            Some(make) if !wanted.contains(|c: char| c.is_whitespace() || "`'\"\\$".contains(c)) => {
+                failure.hint(format!("`{make} {wanted}` makes it."))
+            }
+            Some(_) | None => failure,
+        }
     }
 
     fn ambiguous(&self, several: &[&Value], wanted: &str) -> Failure {

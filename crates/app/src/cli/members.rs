@@ -161,6 +161,9 @@ async fn act(command: &Members, environment: &Environment) -> Result<(), Failure
             let answer = session.post("/v1/admin/users", &json!([person])).await?;
             refuse_invalid(&answer, "invalid_emails")?;
             session.screen.done(&answer, format!("{email} is a member."));
+            session
+                .screen
+                .say(format!("`louver members add {email} --workspace NAME` lets them into a workspace."));
             Ok(())
         }
         Action::Add { members, workspace, role } => add(session, members, workspace, role).await,

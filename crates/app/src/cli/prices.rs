@@ -1,5 +1,6 @@
 //! `louver prices`: shows the price list, and replaces it by a file, whole or not at all.
 
+use super::failure::Failure;
 use super::remote::Remote;
 use crate::config::Environment;
 use clap::{Args, Subcommand};
@@ -35,13 +36,14 @@ enum Action {
 const PATH: &str = "/v1/gateway/models";
 
 /// Shows or replaces.
-pub(super) async fn run(command: &Prices, environment: &Environment) -> Result<(), Vec<String>> {
+pub(super) async fn run(command: &Prices, environment: &Environment) -> Result<(), Failure> {
     match &command.action {
         Action::Show { remote } => {
-            let list: Value = remote.client(environment)?.get(PATH).await.map_err(|e| vec![e.to_string()])?;
+            let list: Value = remote.reach(environment)?.get(PATH).await?;
             let part = |name: &str| list.get(name).cloned().unwrap_or_else(|| json!([]));
             let file = json!({"models": part("data"), "tools": part("tools")});
-            let text = serde_json::to_string_pretty(&file).map_err(|error| vec![error.to_string()])?;
+            let text =
+                serde_json::to_string_pretty(&file).map_err(|error| Failure::failed(error.to_string()))?;
             println!("{text}");
             Ok(())
         }
@@ -51,8 +53,10 @@ pub(super) async fn run(command: &Prices, environment: &Environment) -> Result<(
             let text = std::fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
             let list = read(&text).map_err(named)?;
             let path = if *force { format!("{PATH}?force=true") } else { PATH.to_owned() };
-            let put = remote.client(environment)?.put(&path, &list).await;
-            put.map_err(|error| named(error.to_string()))?;
+            remote.reach(environment)?.put(&path, &list).await.map_err(|error| {
+                eprintln!("louver: {shown} is not taken; the old prices stay");
+                Failure::from(error)
+            })?;
             println!("The prices of {shown} are in place.");
             Ok(())
         }

@@ -1,5 +1,6 @@
 //! Where commands find the Louver that runs, and the admin key they speak with.
 
+use super::failure::{End, Failure};
 use crate::client::Client;
 use crate::config::Environment;
 use clap::Args;
@@ -24,6 +25,15 @@ impl Remote {
         let key = environment.get("LOUVER_ADMIN_KEY").filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| vec![NO_KEY.to_owned()])?;
         Client::new(url, &Secret::new(key.trim().to_owned())).map_err(|error| vec![error])
+    }
+
+    /// The same, for commands whose ends scripts can tell apart.
+    pub(super) fn reach(&self, environment: &Environment) -> Result<Client, Failure> {
+        self.client(environment).map_err(|errors| {
+            let wrong_address = environment.get("LOUVER_ADMIN_KEY").is_some_and(|key| !key.is_empty());
+            let end = if wrong_address { End::Usage } else { End::NotAllowed };
+            Failure::new(end, errors.join("\n"))
+        })
     }
 
     /// The address that it would speak to.

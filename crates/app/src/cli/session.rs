@@ -1,6 +1,6 @@
 //! A command at work: the Louver it speaks to, and the screen it answers on.
 
-use super::failure::{End, Failure};
+use super::failure::Failure;
 use super::remote::Remote;
 use super::screen::{Screen, Style};
 use crate::client::Client;
@@ -26,11 +26,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Begins; nothing is sent yet.
     pub(super) fn session(&self, environment: &Environment) -> Result<Session, Failure> {
-        let client = self.remote.client(environment).map_err(|errors| {
-            let wrong_address = environment.get("LOUVER_ADMIN_KEY").is_some_and(|key| !key.is_empty());
-            let end = if wrong_address { End::Usage } else { End::NotAllowed };
-            Failure::new(end, errors.join("\n"))
-        })?;
+        let client = self.remote.reach(environment)?;
         let screen = self.style.screen(environment, SystemClock::new().now());
         Ok(Session { client, screen })
     }

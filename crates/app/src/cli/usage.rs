@@ -30,7 +30,7 @@ pub(super) struct Usage {
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
     /// What to sum by, separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "workspace")]
+    #[arg(long, alias = "group-by", value_enum, value_delimiter = ',', default_value = "workspace")]
     by: Vec<By>,
     /// How fine the time is
     #[arg(long, value_enum, default_value = "month")]

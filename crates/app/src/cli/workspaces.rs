@@ -124,6 +124,7 @@ async fn act(command: &Workspaces, environment: &Environment) -> Result<(), Fail
             });
             let made = session.post("/v1/admin/workspaces", &body).await?;
             session.screen.done(&made, format!("The workspace {name} is there: {}", text(&made, "uuid")));
+            session.screen.say(format!("`louver keys create KEY --workspace {name}` makes a key in it."));
             Ok(())
         }
         Action::Update { workspace, name, description, icon } => {

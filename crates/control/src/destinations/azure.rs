@@ -1,10 +1,10 @@
 //! Azure Key Vault, over its REST API, with an application's secret.
 
-use super::desk::{Desk, Headers, Reply, base, bearer};
+use super::desk::{Desk, Reply, base, bearer};
+use super::oauth;
 use super::trouble::DestinationError;
 use super::{Delivered, Parcel};
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use louver_domain::secret::Secret;
 use louver_domain::secret_destinations::settings::Azure;
 use serde::Deserialize;
@@ -20,11 +20,6 @@ const SCOPE: &str = "https%3A%2F%2Fvault.azure.net%2F.default";
 struct Found {
     value: String,
     id: String,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    access_token: String,
 }
 
 struct Session<'a> {
@@ -71,13 +66,7 @@ async fn token(
         escaped(&azure.client_id),
         secret.expose()
     );
-    let kind: Headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))];
-    let reply = desk.send(tls, Method::POST, &url, kind, Secret::new(form.into_bytes())).await?;
-    if reply.status == StatusCode::BAD_REQUEST {
-        return Err(DestinationError::Answered(403));
-    }
-    let token: Token = reply.yes()?.json()?;
-    Ok(Secret::new(token.access_token))
+    oauth::token(desk, tls, &url, Secret::new(form.into_bytes())).await
 }
 
 /// As a form has it.

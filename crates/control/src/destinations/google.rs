@@ -2,14 +2,14 @@
 
 mod assertion;
 
-use super::desk::{Desk, Headers, Reply, base, bearer};
+use super::desk::{Desk, Reply, base, bearer};
+use super::oauth;
 use super::trouble::DestinationError;
 use super::{Delivered, Parcel};
 pub(super) use assertion::ServiceAccount;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use louver_domain::secret::Secret;
 use louver_domain::secret_destinations::settings::Google;
 use serde::Deserialize;
@@ -30,11 +30,6 @@ struct Version {
 struct Payload {
     #[serde(default)]
     data: String,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    access_token: String,
 }
 
 struct Session<'a> {
@@ -87,13 +82,7 @@ async fn token(
     let assertion = account.assert(url, desk.control.clock.now()).ok_or(DestinationError::Unreadable)?;
     // Base64 for URLs and dots need no escapes in a form.
     let form = format!("grant_type={GRANT}&assertion={}", assertion.expose());
-    let kind: Headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))];
-    let reply = desk.send(tls, Method::POST, url, kind, Secret::new(form.into_bytes())).await?;
-    if reply.status == StatusCode::BAD_REQUEST {
-        return Err(DestinationError::Answered(403));
-    }
-    let token: Token = reply.yes()?.json()?;
-    Ok(Secret::new(token.access_token))
+    oauth::token(desk, tls, url, Secret::new(form.into_bytes())).await
 }
 
 impl Version {

@@ -35,7 +35,11 @@ impl Run {
     }
 
     fn badly(self) -> String {
-        assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
+        self.ended(1)
+    }
+
+    fn ended(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         self.err
     }
 }
@@ -273,32 +277,34 @@ async fn what_is_wrong_with_a_file_is_told_before_anything_is_asked() {
     let mut bench = Bench::set_up().await;
     // Nobody listens there.
     bench.environment[0].1 = "http://127.0.0.1:1".into();
-    for (file, said) in [
+    for (file, said, code) in [
         (
             "keys:\n  - name: a\n    workspce: dev\n",
             "louver.yaml: line 3, column 5: unknown field `workspce`",
+            1,
         ),
-        ("keys: []\nkeys: []\n", "louver.yaml: line 2, column 1: duplicate mapping key: keys"),
+        ("keys: []\nkeys: []\n", "louver.yaml: line 2, column 1: duplicate mapping key: keys", 1),
         (
             "workspaces: []\nkeys: [{name: a, workspace: dev, secret_file: a}]",
             "louver.yaml: key a in dev: there is no workspace dev in the file",
+            1,
         ),
-        ("organization: {name: Acme}", "GET /v1/gateway/organization: no connection to 127.0.0.1:1: "),
+        ("organization: {name: Acme}", "GET /v1/gateway/organization: no connection to 127.0.0.1:1: ", 5),
     ] {
-        let error = bench.apply(file, &[]).await.badly();
+        let error = bench.apply(file, &[]).await.ended(code);
         assert!(error.starts_with(&format!("louver: {said}")), "{error}");
     }
     bench.environment[0].1 = format!("http://{}", bench.system.address);
     let missing = bench.apply("keys: [{name: a, workspace: dev, secret_file: a}]", &[]).await.badly();
     assert_eq!(missing, "louver: key a in dev: there is no workspace dev in this organization\n");
     bench.environment[1].1 = "lva_wrong".into();
-    let error = bench.apply("organization: {name: Acme}", &[]).await.badly();
+    let error = bench.apply("organization: {name: Acme}", &[]).await.ended(4);
     assert!(
         error.contains("was refused with 401: Unauthorized (is LOUVER_ADMIN_KEY an admin key"),
         "{error}"
     );
     bench.environment.pop();
-    let error = bench.apply("organization: {name: Acme}", &[]).await.badly();
+    let error = bench.apply("organization: {name: Acme}", &[]).await.ended(4);
     assert!(error.starts_with("louver: LOUVER_ADMIN_KEY is not set: it holds an admin key"), "{error}");
 }
 

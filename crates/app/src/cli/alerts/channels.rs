@@ -1,12 +1,12 @@
 //! `louver alerts channels`: where alerts go.
 
-use crate::cli::cells::{self, text};
+use crate::cli::cells;
 use crate::cli::confirm::Confirm;
 use crate::cli::failure::Failure;
 use crate::cli::input;
-use crate::cli::lookup::{CHANNEL, Found};
+use crate::cli::lookup::CHANNEL;
+use crate::cli::receivers::{Receiver, must_be_two};
 use crate::cli::session::Session;
-use crate::client::segment;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 
@@ -93,17 +93,36 @@ pub(super) enum Action {
     },
 }
 
-const PATH: &str = "/v1/gateway/alert-channels";
-
-fn path(found: &Found, rest: &str) -> String {
-    format!("{PATH}/{}{rest}", segment(&found.id))
-}
+const RECEIVER: Receiver = Receiver {
+    kind: &CHANNEL,
+    noun: "alert channel",
+    path: "/v1/gateway/alert-channels",
+    signed: "Requests are",
+    test: "louver alerts channels test",
+};
 
 impl Settings {
-    fn body(&self) -> Result<Map<String, Value>, Failure> {
-        if self.url_file.as_deref() == Some("-") && self.secret_file.as_deref() == Some("-") {
-            return Err(Failure::usage("stdin can be read once: give the URL or the secret in a file"));
+    /// Said before anything is sent: who writes the address of a receiver after --url, which is the address of Louver, would
+    /// send the admin key there.
+    fn fit(&self, kind: Kind) -> Result<(), Failure> {
+        match kind {
+            Kind::Webhook | Kind::Slack if self.url_file.is_none() => {
+                let name = kind.as_str();
+                Err(Failure::usage(format!(
+                    "a {name} channel needs --url-file: a file with its URL, or - for stdin"
+                ))
+                .hint("--url is the address of Louver.")
+                .hint(format!("louver alerts channels create NAME --kind {name} --url-file - < url.txt")))
+            }
+            Kind::Email if self.to.is_empty() => {
+                Err(Failure::usage("an email channel needs --to: the addresses, separated by commas"))
+            }
+            Kind::Webhook | Kind::Slack | Kind::Email => Ok(()),
         }
+    }
+
+    fn body(&self) -> Result<Map<String, Value>, Failure> {
+        must_be_two(self.url_file.as_deref(), self.secret_file.as_deref(), "the URL or the secret")?;
         let mut body = Map::new();
         for (member, file) in [("url", &self.url_file), ("secret", &self.secret_file)] {
             if let Some(file) = file {
@@ -123,7 +142,7 @@ pub(super) async fn run(session: &Session, action: &Action) -> Result<(), Failur
         Action::List => list(session, &CHANNEL.all(session).await?),
         Action::Show(one) => {
             let found = CHANNEL.find(session, &one.channel).await?;
-            show(session, &session.get(&path(&found, "")).await?);
+            show(session, &session.get(&RECEIVER.one(&found, "")).await?);
         }
         Action::Create { name, kind, settings } => create(session, name, *kind, settings).await?,
         Action::Update { one, name, settings } => {
@@ -132,48 +151,27 @@ pub(super) async fn run(session: &Session, action: &Action) -> Result<(), Failur
             if body.is_empty() {
                 return Err(Failure::usage("say what to change: --name, --url-file, --to or --secret-file"));
             }
-            change(session, one, body, "changed").await?;
+            RECEIVER.change(session, &one.channel, body, "changed").await?;
         }
-        Action::Disable(one) => {
-            change(session, one, Map::from_iter([("enabled".to_owned(), false.into())]), "disabled").await?;
-        }
-        Action::Enable(one) => {
-            change(session, one, Map::from_iter([("enabled".to_owned(), true.into())]), "enabled").await?;
-        }
+        Action::Disable(one) => RECEIVER.switch(session, &one.channel, false).await?,
+        Action::Enable(one) => RECEIVER.switch(session, &one.channel, true).await?,
         Action::Test(one) => {
             let found = CHANNEL.find(session, &one.channel).await?;
-            let answer = session.act(&path(&found, "/test")).await?;
+            let answer = session.act(&RECEIVER.one(&found, "/test")).await?;
             session.screen.done(&answer, format!("A test alert is on its way to {}.", found.name));
             session.screen.say("`louver alerts list` shows whether it arrived.");
         }
-        Action::Delete { one, confirm } => {
-            let found = CHANNEL.find(session, &one.channel).await?;
-            confirm.ask(&format!("Delete the alert channel {} for good?", found.name))?;
-            let answer = session.delete(&path(&found, ""), None).await?;
-            session.screen.done(&answer, format!("The alert channel {} is deleted.", found.name));
-        }
+        Action::Delete { one, confirm } => RECEIVER.delete(session, &one.channel, confirm, None).await?,
     }
     Ok(())
 }
 
 async fn create(session: &Session, name: &str, kind: Kind, settings: &Settings) -> Result<(), Failure> {
+    settings.fit(kind)?;
     let mut body = settings.body()?;
     body.insert("name".into(), name.into());
     body.insert("kind".into(), kind.as_str().into());
-    let made = session.post(PATH, &Value::Object(body)).await?;
-    session.screen.done(&made, format!("The alert channel {name} is there: {}", text(&made, "id")));
-    if !text(&made, "secret").is_empty() {
-        session.screen.say("Requests are signed with this secret, shown only now:");
-        session.screen.say(format!("  {}", text(&made, "secret")));
-    }
-    Ok(())
-}
-
-async fn change(session: &Session, one: &One, body: Map<String, Value>, done: &str) -> Result<(), Failure> {
-    let found = CHANNEL.find(session, &one.channel).await?;
-    let changed = session.patch(&path(&found, ""), &Value::Object(body)).await?;
-    session.screen.done(&changed, format!("The alert channel {} is {done}.", found.name));
-    Ok(())
+    RECEIVER.create(session, name, body).await
 }
 
 fn list(session: &Session, all: &[Value]) {

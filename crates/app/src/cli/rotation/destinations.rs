@@ -4,10 +4,10 @@ use crate::cli::cells::{self, text};
 use crate::cli::confirm::Confirm;
 use crate::cli::failure::Failure;
 use crate::cli::input;
-use crate::cli::lookup::{DESTINATION, Found, WORKSPACE, bare};
+use crate::cli::lookup::{DESTINATION, WORKSPACE, bare};
+use crate::cli::receivers::{Receiver, must_be_two};
 use crate::cli::session::Session;
 use crate::cli::workspaces;
-use crate::client::segment;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
@@ -37,11 +37,12 @@ pub(super) enum Action {
     /// Show one with its settings
     Show(One),
     /// Make one
+    #[command(after_help = KINDS)]
     Create {
         /// Its name
         name: String,
-        /// What it is: vault, aws, kubernetes, google, azure, file, webhook or command
-        #[arg(long)]
+        /// What it is
+        #[arg(long, value_parser = KIND_NAMES)]
         kind: String,
         /// Only for keys of this workspace
         #[arg(long, value_name = "NAME|ID")]
@@ -74,19 +75,45 @@ pub(super) enum Action {
     },
 }
 
-const PATH: &str = "/v1/gateway/secret-destinations";
+const KIND_NAMES: [&str; 8] = ["vault", "aws", "kubernetes", "google", "azure", "file", "webhook", "command"];
 
-fn path(found: &Found, rest: &str) -> String {
-    format!("{PATH}/{}{rest}", segment(&found.id))
-}
+const KINDS: &str = "\
+What each kind is told (in brackets: what may be left out):
+  kind        --settings                                              --credentials
+  vault       address, location [mount, field, namespace,             token, or role_id and secret_id
+              approle_mount, ca_certificate]
+  aws         region, location [field, endpoint]                      access_key_id, secret_access_key [session_token]
+  kubernetes  address, namespace, location [field, ca_certificate]    token
+  google      project, location [endpoint, token_endpoint]            service_account, or token
+  azure       address, tenant_id, client_id, location                 client_secret
+              [token_endpoint]
+  file        location                                                -
+  webhook     url                                                     [secret]
+  command     command [location]                                      -
+
+`location` is where the secret lies: a text with {workspace}, {key} or {id} in it, such as louver/{workspace}/{id}.
+
+Examples:
+  echo '{\"address\": \"https://vault.example.com\", \"location\": \"louver/{id}\"}' > vault.json
+  louver rotation destinations create vault --kind vault --settings vault.json --credentials - < approle.json
+  louver rotation destinations test vault";
+
+const RECEIVER: Receiver = Receiver {
+    kind: &DESTINATION,
+    noun: "destination",
+    path: "/v1/gateway/secret-destinations",
+    signed: "What is sent there is",
+    test: "louver rotation destinations test",
+};
+const WHO_NAMES_IT: &str = "`louver rotation policies list` and `louver rotation list` show what names it.";
 
 impl Settings {
     fn body(&self) -> Result<Map<String, Value>, Failure> {
-        if self.settings.as_deref() == Some("-") && self.credentials.as_deref() == Some("-") {
-            return Err(Failure::usage(
-                "stdin can be read once: give the settings or the credentials in a file",
-            ));
-        }
+        must_be_two(
+            self.settings.as_deref(),
+            self.credentials.as_deref(),
+            "the settings or the credentials",
+        )?;
         let mut body = Map::new();
         for (member, file) in [("settings", &self.settings), ("credentials", &self.credentials)] {
             if let Some(file) = file {
@@ -103,22 +130,21 @@ pub(super) async fn run(session: &Session, action: &Action) -> Result<(), Failur
         Action::List => list(session).await?,
         Action::Show(one) => {
             let found = DESTINATION.find(session, &one.destination).await?;
-            show(session, &session.get(&path(&found, "")).await?);
+            show(session, &session.get(&RECEIVER.one(&found, "")).await?);
         }
         Action::Create { name, kind, workspace, settings } => {
+            if settings.settings.is_none() {
+                return Err(Failure::usage(format!(
+                    "a {kind} destination needs --settings: a JSON object of a file, or -"
+                ))
+                .hint("`louver rotation destinations create --help` lists what each kind is told."));
+            }
             let mut body = settings.body()?;
             let workspace = WORKSPACE.find_some(session, workspace.as_deref()).await?;
             body.extend(workspace.map(|found| ("workspace_id".to_owned(), bare(&found.id).into())));
             body.insert("name".into(), name.as_str().into());
             body.insert("kind".into(), kind.as_str().into());
-            let made = session.post(PATH, &Value::Object(body)).await?;
-            let secret = text(&made, "secret");
-            session.screen.done(&made, format!("The destination {name} is there: {}", text(&made, "id")));
-            if !secret.is_empty() {
-                session.screen.say("What is sent there is signed with this secret, shown only now:");
-                session.screen.say(format!("  {secret}"));
-            }
-            session.screen.say(format!("`louver rotation destinations test {name}` tries it."));
+            RECEIVER.create(session, name, body).await?;
         }
         Action::Update { one, name, settings } => {
             let mut body = settings.body()?;
@@ -126,36 +152,22 @@ pub(super) async fn run(session: &Session, action: &Action) -> Result<(), Failur
             if body.is_empty() {
                 return Err(Failure::usage("say what to change: --name, --settings or --credentials"));
             }
-            change(session, one, body, "changed").await?;
+            RECEIVER.change(session, &one.destination, body, "changed").await?;
         }
-        Action::Disable(one) => {
-            change(session, one, Map::from_iter([("enabled".to_owned(), false.into())]), "disabled").await?;
-        }
-        Action::Enable(one) => {
-            change(session, one, Map::from_iter([("enabled".to_owned(), true.into())]), "enabled").await?;
-        }
+        Action::Disable(one) => RECEIVER.switch(session, &one.destination, false).await?,
+        Action::Enable(one) => RECEIVER.switch(session, &one.destination, true).await?,
         Action::Test(one) => test(session, one).await?,
         Action::Delete { one, confirm } => {
-            let found = DESTINATION.find(session, &one.destination).await?;
-            confirm.ask(&format!("Delete the destination {}?", found.name))?;
-            let answer = session.delete(&path(&found, ""), None).await?;
-            session.screen.done(&answer, format!("The destination {} is deleted.", found.name));
+            RECEIVER.delete(session, &one.destination, confirm, Some(WHO_NAMES_IT)).await?;
         }
     }
-    Ok(())
-}
-
-async fn change(session: &Session, one: &One, body: Map<String, Value>, done: &str) -> Result<(), Failure> {
-    let found = DESTINATION.find(session, &one.destination).await?;
-    let changed = session.patch(&path(&found, ""), &Value::Object(body)).await?;
-    session.screen.done(&changed, format!("The destination {} is {done}.", found.name));
     Ok(())
 }
 
 /// A probe that did not come back is a failure, too.
 async fn test(session: &Session, one: &One) -> Result<(), Failure> {
     let found = DESTINATION.find(session, &one.destination).await?;
-    let answer = session.act(&path(&found, "/test")).await?;
+    let answer = session.act(&RECEIVER.one(&found, "/test")).await?;
     let works = answer.get("works").and_then(Value::as_bool) == Some(true);
     if session.screen.json {
         session.screen.json(&answer);

@@ -116,6 +116,10 @@ async fn named(session: &Session) -> HashMap<String, String> {
             all.iter().map(|item| (bare(cells::text(item, "id")), cells::text(item, "name").to_owned())),
         );
     }
+    if let Ok(organization) = session.get("/v1/gateway/organization").await {
+        let id = bare(cells::text(&organization, "id"));
+        names.insert(id, cells::text(&organization, "name").to_owned());
+    }
     names
 }
 
@@ -133,7 +137,17 @@ async fn set(session: &Session, scope: &Scope, settings: &Settings) -> Result<()
     body.insert("scope".into(), scope.into());
     body.insert("scope_id".into(), id.into());
     let answer = session.put_if(PATH, &Value::Object(body), tag.as_deref()).await?;
-    session.screen.done(&answer, format!("The rotation policy of the {scope} is set."));
+    let empty = answer.as_object().is_none_or(|members| {
+        members.iter().all(|(name, value)| PLACE.contains(&name.as_str()) || value.is_null())
+    });
+    let now = if empty { "says nothing any more and is gone" } else { "is set" };
+    session.screen.done(&answer, format!("The rotation policy of the {scope} {now}."));
+    if cells::text(&answer, "period_days").is_empty()
+        && answer.get("period_days").is_none_or(Value::is_null)
+        && !empty
+    {
+        session.screen.say("It names no period itself: without one further out nothing is rotated by it.");
+    }
     Ok(())
 }
 

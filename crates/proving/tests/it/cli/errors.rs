@@ -38,6 +38,17 @@ async fn each_end_has_its_code_and_names_the_next_command() {
         (&["budgets", "show", "nobody"], 3, "`louver budgets list`"),
         (&["roles", "custom", "show", "nobody"], 3, "`louver roles custom list`"),
         (&["explain", "--model", "m"], 2, "--key"),
+        (&["alerts", "channels", "create", "ops", "--kind", "webhook"], 2, "--url is the address of Louver"),
+        (&["alerts", "channels", "create", "ops", "--kind", "email"], 2, "--to"),
+        (
+            &["members", "add", "zoe@example.net", "--workspace", "default"],
+            3,
+            "`louver members create zoe@example.net`",
+        ),
+        (&["workspaces", "show", "new-team"], 3, "`louver workspaces create new-team`"),
+        (&["rotation", "destinations", "create", "d", "--kind", "safe"], 2, "kubernetes"),
+        (&["rotation", "destinations", "create", "d", "--kind", "vault"], 2, "lists what each kind is told"),
+        (&["audit", "verify"], 1, "--data-dir names the folder of `louver dev`"),
     ] {
         let told = shell.run(arguments).await.badly(code);
         assert!(told.contains(said), "{arguments:?}: {told}");

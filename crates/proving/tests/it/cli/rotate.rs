@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use louver_proving::program;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -33,6 +33,8 @@ enum Fate {
     Answered,
     /// It is done, and the answer is lost.
     Lost,
+    /// It is done, and every answer about it is lost.
+    Gone,
     /// The answer waits.
     Held,
     Refused,
@@ -44,6 +46,8 @@ struct Books {
     /// How often each key was rotated.
     rotated: Mutex<BTreeMap<String, usize>>,
     fates: Mutex<BTreeMap<String, Fate>>,
+    /// The idempotency keys that came: what came before is answered and not done again.
+    done: Mutex<BTreeSet<String>>,
     managed: Mutex<Vec<Value>>,
     asked: Notify,
     go: Notify,
@@ -73,7 +77,10 @@ impl Books {
                 let made = if self.rotated.lock().unwrap()[*id] > 0 { NEW } else { OLD };
                 list(vec![json!({"current": true, "created_at": made, "hidden_key": "lvr_…0000"})])
             }
-            (Method::POST, ["v1", "api-keys", id, "rotate"]) => return self.rotate(id).await,
+            (Method::POST, ["v1", "api-keys", id, "rotate"]) => {
+                let once = request.headers()["idempotency-key"].to_str().unwrap().to_owned();
+                return self.rotate(id, once).await;
+            }
             (Method::GET, ["v1", "gateway", "rotations"]) => {
                 let query = request.uri().query().unwrap_or_default();
                 let all = self.managed.lock().unwrap();
@@ -93,16 +100,22 @@ impl Books {
         Ok(Response::new(Full::from(body.to_string())))
     }
 
-    async fn rotate(&self, id: &str) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    async fn rotate(&self, id: &str, once: String) -> Result<Response<Full<Bytes>>, std::io::Error> {
         let fate = self.fates.lock().unwrap().remove(id).unwrap_or_default();
         if matches!(fate, Fate::Refused) {
             let mut refused = Response::new(Full::from(r#"{"message": "the key is disabled"}"#));
             *refused.status_mut() = StatusCode::CONFLICT;
             return Ok(refused);
         }
-        *self.rotated.lock().unwrap().get_mut(id).unwrap() += 1;
+        if self.done.lock().unwrap().insert(once) {
+            *self.rotated.lock().unwrap().get_mut(id).unwrap() += 1;
+        }
         match fate {
             Fate::Lost => return Err(std::io::Error::other("the machine dies")),
+            Fate::Gone => {
+                self.fate(id, Fate::Gone);
+                return Err(std::io::Error::other("the machine is dead"));
+            }
             Fate::Held => {
                 self.asked.notify_one();
                 self.go.notified().await;
@@ -212,9 +225,20 @@ async fn every_key_is_rotated_once_however_often_it_is_run() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_is_told_and_not_asked_for_again() {
+async fn an_answer_that_was_lost_once_is_asked_for_again_and_no_key_is_rotated_twice() {
     let stage = Stage::set(4).await;
-    stage.books.fate(&id(2), Fate::Lost);
+    for number in [1, 2, 4] {
+        stage.books.fate(&id(number), Fate::Lost);
+    }
+    let run = stage.kept().await;
+    assert_eq!((run.code, results(&run)), (Some(0), vec!["rotated".to_owned(); 4]), "{run:?}");
+    assert_eq!((stage.books.counts(), stage.files().len()), (vec![1; 4], 4));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_for_good_is_told() {
+    let stage = Stage::set(4).await;
+    stage.books.fate(&id(2), Fate::Gone);
     let broken = stage.kept().await;
     assert_eq!(
         (broken.code, results(&broken)),
