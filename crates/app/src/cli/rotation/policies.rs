@@ -3,7 +3,7 @@
 use crate::cli::cells;
 use crate::cli::failure::Failure;
 use crate::cli::input;
-use crate::cli::lookup::{DESTINATION, KEY, WORKSPACE, bare};
+use crate::cli::lookup::{DESTINATION, WORKSPACE, bare};
 use crate::cli::session::Session;
 use crate::cli::settings::{body, choice, count};
 use crate::cli::table::Cell;
@@ -84,7 +84,7 @@ pub(super) async fn run(session: &Session, action: &Action) -> Result<(), Failur
         Action::List => {
             let all = session.list(PATH, "scope_id").await?;
             let nothing = "No policy is set: Louver rotates nothing by itself.";
-            let names = if session.screen.json { Default::default() } else { named(session).await };
+            let names = if session.screen.json { Default::default() } else { named(session, &all).await };
             let titles = ["SCOPE", "OF", "EVERY", "OVERLAP", "STILL USED", "FROM", "UNTIL", "DESTINATIONS"];
             session.screen.list(&all, nothing, &titles, |policy| {
                 let name = |id: &str| names.get(&bare(id)).cloned().unwrap_or_else(|| id.to_owned());
@@ -107,10 +107,20 @@ pub(super) async fn run(session: &Session, action: &Action) -> Result<(), Failur
     }
 }
 
+/// Keys whose names are looked up; of more, the ids are shown.
+const MOST_KEYS: usize = 50;
+
 /// The names of what policies name by id, where they may be seen.
-async fn named(session: &Session) -> HashMap<String, String> {
+async fn named(session: &Session, policies: &[Value]) -> HashMap<String, String> {
     let mut names = HashMap::new();
-    for kind in [&WORKSPACE, &KEY, &DESTINATION] {
+    // There may be very many keys, and few with a policy of their own.
+    let keys = policies.iter().filter(|policy| cells::text(policy, "scope") == "key").take(MOST_KEYS);
+    for id in keys.map(|policy| cells::text(policy, "scope_id")) {
+        if let Ok(key) = session.get(&format!("/v1/api-keys/{}", segment(id))).await {
+            names.insert(bare(id), cells::text(&key, "name").to_owned());
+        }
+    }
+    for kind in [&WORKSPACE, &DESTINATION] {
         let all = kind.all(session).await.unwrap_or_default();
         names.extend(
             all.iter().map(|item| (bare(cells::text(item, "id")), cells::text(item, "name").to_owned())),

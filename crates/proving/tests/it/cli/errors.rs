@@ -89,7 +89,7 @@ async fn who_may_not_learns_what_is_missing() {
         let run = shell.run(&["whoami"]).await;
         (run.code == Some(0)).then_some(run.out)
     });
-    assert!(me.await.contains("May:           organization.read"));
+    assert!(me.await.contains("May:           organization: read"));
     let told = shell.run(&["upstreams", "list"]).await.badly(4);
     assert!(told.contains("upstream.read") && told.contains("`louver whoami`"), "{told}");
     let told = shell.run(&["roles", "create", "x", "--models", "*"]).await.badly(4);

@@ -91,6 +91,10 @@ async fn answer(
 async fn each_command_asks_its_route() {
     let recorder = Recorder::start().await;
     let secret = "lvr_found-somewhere";
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("settings.json");
+    std::fs::write(&settings, r#"{"location": "l"}"#).unwrap();
+    let settings = settings.to_str().unwrap();
     for (arguments, stdin, deed, body) in [
         (
             &["keys", "report-leak", "-"][..],
@@ -178,10 +182,21 @@ async fn each_command_asks_its_route() {
             }),
         ),
         (
-            &["rotation", "destinations", "create", "v", "--kind", "vault", "--credentials", "-"],
+            &[
+                "rotation",
+                "destinations",
+                "create",
+                "v",
+                "--kind",
+                "vault",
+                "--settings",
+                settings,
+                "--credentials",
+                "-",
+            ],
             r#"{"token": "t"}"#,
             "POST /v1/gateway/secret-destinations",
-            json!({"name": "v", "kind": "vault", "credentials": {"token": "t"}}),
+            json!({"name": "v", "kind": "vault", "settings": {"location": "l"}, "credentials": {"token": "t"}}),
         ),
         (
             &["rotation", "destinations", "test", "it"],
