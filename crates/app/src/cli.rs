@@ -155,16 +155,21 @@ const WHERE: &str = "this command works on the data itself: --data-dir names the
                      settings that `louver serve` runs with";
 
 impl Place {
-    /// The settings of that installation.
+    /// The settings of that installation; where nobody said which one, an error says how to.
     fn config(&self, environment: &Environment) -> Result<Config, Vec<String>> {
+        self.settings(environment).map_err(|mut errors| {
+            if self.data_dir.is_none() && self.config.is_none() {
+                errors.push(WHERE.to_owned());
+            }
+            errors
+        })
+    }
+
+    /// The same, with what is wrong with the settings and nothing else.
+    fn settings(&self, environment: &Environment) -> Result<Config, Vec<String>> {
         match &self.data_dir {
             Some(folder) => dev::config(folder, None, environment),
-            None => config::load(self.config.as_deref(), environment).map_err(|mut errors| {
-                if self.config.is_none() {
-                    errors.push(WHERE.to_owned());
-                }
-                errors
-            }),
+            None => config::load(self.config.as_deref(), environment),
         }
     }
 }

@@ -116,7 +116,7 @@ pub(super) async fn run(command: &Doctor, environment: &Environment) -> Result<(
 
 /// Looks at what lies on this machine. Answers the public key that comes from the master key.
 async fn examine(place: &Place, environment: &Environment, report: &mut Report) -> Option<String> {
-    let config = match place.config(environment) {
+    let config = match place.settings(environment) {
         Ok(config) => config,
         Err(errors) => {
             report.all("settings", errors, "");
