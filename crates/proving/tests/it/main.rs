@@ -49,6 +49,7 @@ mod rates;
 mod realtime;
 mod reconcile;
 mod responses;
+mod rotation_servers;
 mod rotations;
 mod secret_destinations;
 mod secrets;
