@@ -22,6 +22,7 @@ mod objects;
 mod old_secrets;
 mod openapi;
 mod own_keys;
+mod owners;
 mod pages;
 mod people;
 mod permissions;

@@ -336,9 +336,11 @@ impl State {
     }
 }
 
-/// How long before the end the use of the old secret is looked at: a tenth of the overlap, an hour at most.
+/// How long before the end the use of the old secret is looked at: a tenth of the overlap, an hour at most. Every node must
+/// learn in that time of what comes of it.
 fn margin(plan: &Plan) -> i64 {
-    plan.overlap_seconds.checked_div(10).unwrap_or(0).min(LONGEST_MARGIN_SECONDS)
+    let tenth = plan.overlap_seconds.checked_div(10).unwrap_or(0);
+    tenth.max(KNOWN_SECONDS).min(LONGEST_MARGIN_SECONDS).min(plan.overlap_seconds)
 }
 
 /// A rotation as stored, without its sealed secrets.

@@ -282,7 +282,15 @@ impl Scene {
     /// Waits until the new secret is there and these nodes know it, and lets the time pass that it is kept back for.
     async fn is_written(&self, nodes: &[SocketAddr]) {
         self.reaches("writing").await;
-        // Whoever knows a key that is younger knows that secret, too. It goes again, so that nothing is ever due for it.
+        self.is_known(nodes).await;
+        assert_ne!(self.newest().await["state"], "propagating", "not before every node must know it");
+        self.system.clock.advance(KNOWN_SECONDS);
+        self.reaches("propagating").await;
+    }
+
+    /// Waits until these nodes know whatever was changed until now.
+    async fn is_known(&self, nodes: &[SocketAddr]) {
+        // Whoever knows a key that is younger knows that, too. It goes again, so that nothing is ever due for it.
         let (younger, id) = self.system.key(json!({"name": "younger"})).await;
         for node in nodes {
             let knows =
@@ -290,9 +298,6 @@ impl Scene {
             eventually(async || knows().await.then_some(())).await;
         }
         assert_eq!(self.system.admin("DELETE", &format!("/v1/api-keys/{id}"), None).await.status, 200);
-        assert_ne!(self.newest().await["state"], "propagating", "not before every node must know it");
-        self.system.clock.advance(KNOWN_SECONDS);
-        self.reaches("propagating").await;
     }
 
     /// Waits until it was looked whether the old secret is used: then the rotation waits for the very end.
@@ -343,6 +348,7 @@ async fn rotated_every_ninety_days(postgres: bool) {
         assert!(end.is_string());
         system.clock.advance(DAY - 3_600);
         scene.is_looked_at().await;
+        scene.is_known(&[system.address]).await;
         system.clock.advance(3_599);
         assert_eq!(scene.status(&before).await, 200, "round {round}: the last second");
         system.clock.advance(1);
@@ -405,6 +411,8 @@ async fn a_try_is_no_use_and_the_first_use_is_shown() {
     };
     written().await;
     assert_eq!(used_at().await, Value::Null);
+    // Later than its own.
+    system.clock.advance(1);
     let mark = trials::mark(&pepper, &new, system.clock.now());
     call(&mark).await;
     assert_eq!(used_at().await, Value::Null, "only this cluster makes such a mark");
