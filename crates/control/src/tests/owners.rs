@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// A person with a key of their own that expires in six days; the ids of both.
 async fn owned(house: &House) -> (String, String) {
-    let person = house.person("ann@example.org", &["organization_member"]).await;
+    let person = house.person("ann@example.org", &["member"]).await;
     house.place(&house.workspace.to_string(), &person).await;
     let body = json!({"name": "anns", "owner_user_id": person, "expires_at": "2026-11-27T02:31:58Z"});
     let made = house.make("/v1/api-keys", &body.to_string()).await;

@@ -209,7 +209,7 @@ async fn nodes_that_race_raise_once_and_send_once(place: Place) {
             tokio::join!(look(&place.store), look(&place.other), look(&place.store), look(&place.other));
         claimed.clear();
         for found in [a, b, c, d] {
-            claimed.extend(found.unwrap().into_iter().map(|c| (c.alert.id, c.receiver)));
+            claimed.extend(found.unwrap().into_iter().map(|c| (c.alert.id, c.receiver.bytes())));
         }
         assert_eq!(
             claimed.len(),

@@ -420,12 +420,12 @@ async fn a_try_is_no_use_and_the_first_use_is_shown() {
     call(&mark).await;
     let first = used_at().await;
     assert!(first.is_string(), "{first}");
-    call(&trials::mark(&MasterKey::new(Secret::new([43; 32])).unwrap().pepper(), &new, system.clock.now()))
-        .await;
-    assert_ne!(used_at().await, first);
     let shown =
         eventually(async || Some(scene.newest().await).filter(|one| !one["observed_at"].is_null())).await;
     assert_eq!((&shown["state"], &shown["observed_at"]), (&json!("overlapping"), &first));
+    call(&trials::mark(&MasterKey::new(Secret::new([43; 32])).unwrap().pepper(), &new, system.clock.now()))
+        .await;
+    assert_ne!(used_at().await, first);
 }
 
 #[tokio::test]
