@@ -340,7 +340,7 @@ impl State {
 /// learn in that time of what comes of it.
 fn margin(plan: &Plan) -> i64 {
     let tenth = plan.overlap_seconds.checked_div(10).unwrap_or(0);
-    tenth.max(KNOWN_SECONDS).min(LONGEST_MARGIN_SECONDS).min(plan.overlap_seconds)
+    tenth.clamp(KNOWN_SECONDS, LONGEST_MARGIN_SECONDS).min(plan.overlap_seconds)
 }
 
 /// A rotation as stored, without its sealed secrets.
