@@ -15,6 +15,7 @@ use louver_domain::keys::{
     AdminHolder, AdminKey, Fingerprint, KeyKind, KeyStatus, PublicId, read_public_id, same_fingerprint,
 };
 use louver_domain::time::Timestamp;
+use louver_domain::trials;
 use louver_store::old_secrets::Of;
 use louver_store::{Tx, admin_keys, grants, old_secrets};
 use std::sync::Arc;
@@ -28,15 +29,16 @@ pub(crate) async fn authenticate(
     next: Next,
 ) -> Result<Response, ControlError> {
     let origin = request.extensions().get::<RequestContext>().copied();
-    let (actor, credential) = match presented(request.headers()) {
-        Some(key) => holder(&control, key, origin).await?,
-        None => return Err(ControlError::Unauthorized),
-    };
+    let key = presented(request.headers()).ok_or(ControlError::Unauthorized)?;
+    let (actor, credential) = holder(&control, key, origin).await?;
+    let is_try = is_try(&control, key, credential.secret, request.headers());
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let asked = Asked::new(request.method().as_str(), route, request.uri().path(), origin);
     let address = origin.map(|origin| origin.address);
     let secret = (credential.key, credential.secret);
-    control.last_used.note(secret, control.clock.now(), address, request.headers());
+    if !is_try {
+        control.last_used.note(secret, control.clock.now(), address, request.headers());
+    }
     request.extensions_mut().insert(actor.clone());
     request.extensions_mut().insert(credential);
     let response = next.run(request).await;
@@ -48,6 +50,14 @@ pub(crate) async fn authenticate(
         attempts::refused(&control, &actor, action, &error, asked).await;
     }
     Ok(response)
+}
+
+/// Whether this is a try of the secret by a rotation, which is no use of it.
+fn is_try(control: &Control, key: &str, secret: PublicId, headers: &HeaderMap) -> bool {
+    let now = control.clock.now();
+    let mark = headers.get(trials::HEADER).and_then(|mark| mark.to_str().ok());
+    let marked_at = mark.and_then(|mark| trials::read(&control.pepper, key, mark, now));
+    marked_at.is_some_and(|at| control.last_used.is_first_try(secret, at, now))
 }
 
 /// The one key that the headers present; none when there are two that differ, or a header twice.

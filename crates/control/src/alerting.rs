@@ -5,11 +5,12 @@ use crate::actions::budgets;
 use crate::error::ControlError;
 use louver_domain::alerts::{Alert, AlertKind, KeyAlert, Standing};
 use louver_domain::calendar::Window;
-use louver_domain::id::{BudgetId, KeyId, OrganizationId, UpstreamId};
+use louver_domain::id::{AdminKeyId, BudgetId, KeyId, OrganizationId, UpstreamId, UserId};
+use louver_domain::keys::{AdminHolder, Owner};
 use louver_domain::time::Timestamp;
 use louver_store::ledger::standings;
 use louver_store::snapshot::{self, Rules};
-use louver_store::{alerts, keys, organizations, revision, upstreams};
+use louver_store::{StoreError, admin_keys, alerts, keys, organizations, revision, upstreams, users};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -64,12 +65,46 @@ pub(crate) async fn of_key(
     (starts, ends): (Timestamp, Timestamp),
 ) -> Result<(), ControlError> {
     let about = KeyAlert { kind, organization_id, scope, id, name, days, starts, ends };
+    Ok(raise_of_key(control, about).await?)
+}
+
+/// The same of whatever is to be said of a key; its owner is told by mail, where there is a mail server and they can do
+/// something about it.
+pub(crate) async fn raise_of_key(control: &Control, about: KeyAlert<'_>) -> Result<(), StoreError> {
     let now = control.clock.now();
+    let owner = owner_to_tell(control, &about).await?;
     let alert = Alert::of_key(about, now, &*control.entropy);
-    if alerts::raise(&control.store, &[alert], now).await? > 0 {
+    if alerts::raise_to_owner(&control.store, &alert, owner, now).await? {
         control.outbound.wake();
     }
     Ok(())
+}
+
+async fn owner_to_tell(control: &Control, about: &KeyAlert<'_>) -> Result<Option<UserId>, StoreError> {
+    if !about.kind.is_for_the_owner() || control.outbound.mailer.is_none() {
+        return Ok(None);
+    }
+    let organization = about.organization_id;
+    let owner = match about.scope {
+        "api_key" => {
+            let key = keys::get(&control.store, organization, KeyId::from_bytes(about.id)).await?;
+            key.and_then(|key| match key.owner {
+                Owner::User(id) => Some(id),
+                Owner::Workspace | Owner::ServiceAccount(_) => None,
+            })
+        }
+        "admin_key" => {
+            let key = admin_keys::get(&control.store, AdminKeyId::from_bytes(about.id)).await?;
+            key.and_then(|key| match key.holder {
+                AdminHolder::User(id) => Some(id),
+                AdminHolder::Organization | AdminHolder::ServiceAccount(_) => None,
+            })
+        }
+        _ => None,
+    };
+    let Some(owner) = owner else { return Ok(None) };
+    let user = users::get(&control.store, organization, owner).await?;
+    Ok(user.filter(|user| user.removed_at.is_none()).map(|user| user.id))
 }
 
 /// Somebody tried a key that is a bait: told once an hour for each.

@@ -11,10 +11,11 @@ use crate::Control;
 use crate::actions::alert_channels;
 use crate::context::Context;
 use louver_domain::alert_channels::ChannelKind;
-use louver_domain::alerts::AlertKind;
-use louver_domain::deliveries::{DeliveryState, Outcome, after};
+use louver_domain::alerts::{Alert, AlertKind};
+use louver_domain::deliveries::{DeliveryState, Outcome, Receiver, after};
+use louver_domain::id::{AlertChannelId, UserId};
 use louver_store::deliveries::{self as store, Claimed};
-use louver_store::{StoreError, alert_channels as channels};
+use louver_store::{StoreError, alert_channels as channels, users};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -100,6 +101,8 @@ pub(crate) enum Failure {
     NoMailServer,
     /// The channel is disabled.
     Disabled,
+    /// The owner of the key has left.
+    OwnerLeft,
     /// What is stored of the channel cannot be read.
     Unreadable,
 }
@@ -107,7 +110,7 @@ pub(crate) enum Failure {
 impl Failure {
     const fn outcome(self) -> Outcome {
         match self {
-            Self::Gone | Self::Disabled => Outcome::Never,
+            Self::Gone | Self::Disabled | Self::OwnerLeft => Outcome::Never,
             Self::Unreachable | Self::Answered(_) | Self::Mail | Self::NoMailServer | Self::Unreadable => {
                 Outcome::NotNow
             }
@@ -122,7 +125,8 @@ impl Failure {
             Self::Mail => "the mail server did not take it".into(),
             Self::NoMailServer => "no mail server is set".into(),
             Self::Disabled => "the channel is disabled".into(),
-            Self::Unreadable => "the channel's address cannot be read: set it again".into(),
+            Self::OwnerLeft => "the owner of the key has left".into(),
+            Self::Unreadable => "the address cannot be read: set it again".into(),
         }
     }
 }
@@ -182,15 +186,15 @@ async fn attempt(control: &Control, claimed: &Claimed) {
     control.entropy.fill(&mut jitter);
     let [jitter] = jitter;
     let next = after(claimed.attempt, claimed.alert.raised_at, outcome, control.clock.now(), jitter);
-    let (alert, channel) = (claimed.alert.id, claimed.channel_id);
+    let (alert, receiver) = (claimed.alert.id, claimed.receiver);
     if next.state == DeliveryState::Failed {
-        tracing::warn!(%alert, %channel, attempts = claimed.attempt, ?failure, "an alert was given up");
+        tracing::warn!(%alert, ?receiver, attempts = claimed.attempt, ?failure, "an alert was given up");
     }
     let sentence = failure.map(Failure::sentence);
     if let Err(error) = store::finish(&control.store, claimed, next, sentence.as_deref()).await {
-        tracing::error!(%alert, %channel, %error, "an alert may be sent again: its delivery was not written down");
+        tracing::error!(%alert, ?receiver, %error, "an alert may be sent again: its delivery was not written down");
     }
-    if failure == Some(Failure::Gone) {
+    if let (Some(Failure::Gone), Some(channel)) = (failure, receiver.channel()) {
         let context = Context::system(claimed.alert.organization_id, control.clock.now());
         if let Err(error) = alert_channels::disable(control, &context, channel).await {
             tracing::error!(%channel, %error, "a channel that wants no more could not be disabled");
@@ -199,8 +203,22 @@ async fn attempt(control: &Control, claimed: &Claimed) {
 }
 
 async fn send(control: &Control, claimed: &Claimed) -> Result<(), Failure> {
-    let alert = &claimed.alert;
-    let channel = channels::get(&control.store, alert.organization_id, claimed.channel_id).await;
+    match claimed.receiver {
+        Receiver::Channel(id) => send_to_channel(control, &claimed.alert, id).await,
+        Receiver::Owner(id) => send_to_owner(control, &claimed.alert, id).await,
+    }
+}
+
+async fn send_to_owner(control: &Control, alert: &Alert, id: UserId) -> Result<(), Failure> {
+    let mailer = control.outbound.mailer.as_ref().ok_or(Failure::NoMailServer)?;
+    let user = users::get(&control.store, alert.organization_id, id).await;
+    let Ok(user) = user else { return Err(Failure::Unreadable) };
+    let user = user.filter(|user| user.removed_at.is_none()).ok_or(Failure::OwnerLeft)?;
+    mailer.send_to_owner(alert, &user, control.clock.now()).await
+}
+
+async fn send_to_channel(control: &Control, alert: &Alert, id: AlertChannelId) -> Result<(), Failure> {
+    let channel = channels::get(&control.store, alert.organization_id, id).await;
     let Ok(channel) = channel else { return Err(Failure::Unreadable) };
     // A channel may be tried out before it is enabled.
     let channel = channel.filter(|channel| channel.enabled || alert.kind == AlertKind::Test);

@@ -7,6 +7,7 @@ use louver_domain::id::AdminKeyId;
 use louver_domain::keys::PublicId;
 use louver_domain::old_secrets::{LastUse, client_text};
 use louver_domain::time::Timestamp;
+use louver_domain::trials;
 use louver_store::old_secrets::{self, Of, Use};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Default)]
 pub struct LastUsed {
     seen: Mutex<HashMap<PublicId, (AdminKeyId, LastUse)>>,
+    tried: Mutex<HashMap<PublicId, Timestamp>>,
 }
 
 impl LastUsed {
@@ -30,6 +32,19 @@ impl LastUsed {
         let client = headers.get(USER_AGENT).map(|name| client_text(name.as_bytes()));
         let last = LastUse { at, address: address.map(|address| address.to_string()), client };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(secret, (key, last));
+    }
+
+    /// Whether a try of a secret that was marked at that time is a new one here: a mark is good once.
+    pub(crate) fn is_first_try(&self, secret: PublicId, marked_at: Timestamp, now: Timestamp) -> bool {
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        // Older marks are good no more, whoever brings them; and clocks differ.
+        let oldest = now.plus_seconds(trials::LONGEST_SECONDS.saturating_mul(-2));
+        tried.retain(|_, at| *at >= oldest);
+        let is_first = tried.get(&secret).is_none_or(|known| *known < marked_at);
+        if is_first {
+            tried.insert(secret, marked_at);
+        }
+        is_first
     }
 
     fn take(&self) -> Vec<Use> {

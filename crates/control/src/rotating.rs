@@ -10,7 +10,7 @@ mod told;
 mod trial;
 
 use crate::{Control, last_used};
-use louver_domain::rotations::{Outcome, STUCK_ATTEMPTS, State};
+use louver_domain::rotations::{Outcome, STUCK_ATTEMPTS};
 use louver_store::rotations::{self as store, Claimed};
 use louver_store::{StoreError, idempotency, old_secrets};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,6 +112,7 @@ async fn look(
             tracing::error!(%error, "rotations that are due could not be begun");
         }
     }
+    store::observe(&control.store).await?;
     while running.len() < MOST_AT_ONCE {
         let Some(claimed) = store::claim(&control.store, control.clock.now()).await? else { break };
         let control = Arc::clone(control);
@@ -128,7 +129,6 @@ pub async fn carry_on(control: &Control) -> Result<bool, StoreError> {
 }
 
 async fn step(control: &Control, claimed: &Claimed) {
-    let state = &claimed.rotation.state;
     let taken = tokio::time::timeout(STEP, steps::take(control, claimed)).await;
     let halt = match taken.unwrap_or_else(|_| Err(Halt::later("the step took too long"))) {
         Ok(()) => {
@@ -137,21 +137,20 @@ async fn step(control: &Control, claimed: &Claimed) {
         }
         Err(halt) => halt,
     };
-    let (next, sentence) = match halt {
-        Halt::Overtaken => return,
-        Halt::Later(sentence) => {
-            (state.after(&claimed.rotation.plan, Outcome::Failed, control.clock.now()), sentence)
-        }
-        Halt::Never(sentence) => (state.given_up(control.clock.now()), sentence),
-    };
-    tracing::warn!(rotation = %claimed.rotation.id, step = state.step.as_str(), attempts = next.attempts, "a step of a rotation failed");
-    if let Err(error) = note(control, claimed, &next, &sentence).await {
+    if let Err(error) = note(control, claimed, halt).await {
         tracing::error!(rotation = %claimed.rotation.id, %error, "a rotation is looked at again when its claim ends");
     }
 }
 
-async fn note(control: &Control, claimed: &Claimed, next: &State, sentence: &str) -> Result<(), StoreError> {
-    claimed.note(&control.store, next, Some(sentence)).await?;
+async fn note(control: &Control, claimed: &Claimed, halt: Halt) -> Result<(), StoreError> {
+    let (state, now) = (&claimed.rotation.state, control.store.now().await?);
+    let (next, sentence) = match halt {
+        Halt::Overtaken => return Ok(()),
+        Halt::Later(sentence) => (state.after(&claimed.rotation.plan, Outcome::Failed, now), sentence),
+        Halt::Never(sentence) => (state.given_up(now), sentence),
+    };
+    tracing::warn!(rotation = %claimed.rotation.id, step = state.step.as_str(), attempts = next.attempts, "a step of a rotation failed");
+    claimed.note(&control.store, &next, Some(&sentence)).await?;
     if next.attempts == STUCK_ATTEMPTS || !next.step.is_live() {
         told::stuck(control, &claimed.rotation).await?;
     }

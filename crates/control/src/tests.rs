@@ -23,6 +23,7 @@ mod objects;
 mod old_secrets;
 mod openapi;
 mod own_keys;
+mod owners;
 mod pages;
 mod people;
 mod permissions;

@@ -105,6 +105,11 @@ impl AlertKind {
         matches!(self, Self::Threshold | Self::KeyExpiring | Self::KeyUnused)
     }
 
+    /// Whether the owner of the key that it is about is told, besides the channels: of what they alone can put right in time.
+    pub const fn is_for_the_owner(self) -> bool {
+        matches!(self, Self::KeyExpiring | Self::KeyUnused | Self::RotationDue | Self::OldSecretUsed)
+    }
+
     /// Reads what [`AlertKind::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
         [

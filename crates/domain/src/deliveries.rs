@@ -1,6 +1,42 @@
 //! The life of a delivery: tried, tried again ever later, delivered or given up after a day.
 
+use crate::id::{AlertChannelId, UserId};
 use crate::time::Timestamp;
+
+/// Who gets an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    /// An alert channel.
+    Channel(AlertChannelId),
+    /// The owner of the key that it is about, by mail.
+    Owner(UserId),
+}
+
+impl Receiver {
+    /// The 16 bytes of its id.
+    pub const fn bytes(self) -> [u8; 16] {
+        match self {
+            Self::Channel(id) => id.bytes(),
+            Self::Owner(id) => id.bytes(),
+        }
+    }
+
+    /// The channel that it is.
+    pub const fn channel(self) -> Option<AlertChannelId> {
+        match self {
+            Self::Channel(id) => Some(id),
+            Self::Owner(_) => None,
+        }
+    }
+
+    /// The person that it is.
+    pub const fn owner(self) -> Option<UserId> {
+        match self {
+            Self::Channel(_) => None,
+            Self::Owner(id) => Some(id),
+        }
+    }
+}
 
 /// How a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

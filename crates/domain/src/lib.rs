@@ -47,6 +47,7 @@ pub mod settlement;
 pub mod simulation;
 pub mod storage;
 pub mod time;
+pub mod trials;
 pub mod usage;
 pub mod users;
 pub mod workspaces;

@@ -62,7 +62,8 @@ pub enum Step {
     Propagating,
     /// It is read back, and a call is made with it.
     Verifying,
-    /// Both secrets work; shortly before the end it is looked whether the old one is still used.
+    /// Both secrets work, and the first use of the new one is noted; shortly before the end it is looked whether the old one
+    /// is still used.
     Overlapping,
     /// The old secret ends.
     Retiring,
@@ -175,7 +176,9 @@ pub struct State {
     pub written: bool,
     /// When the new secret was seen to work.
     pub verified_at: Option<Timestamp>,
-    /// From when on the old secret is refused.
+    /// When somebody other than the try of a rotation was first seen to use the new secret.
+    pub observed_at: Option<Timestamp>,
+    /// When the old secret ends. Where it may be held it ends then only if nobody was seen to use it: [`State::hard_end`].
     pub ends_at: Option<Timestamp>,
     /// Whether it was looked if the old secret is used, before this end.
     pub looked: bool,
@@ -188,9 +191,9 @@ pub enum Outcome {
     Worked,
     /// It is not; another try may help.
     Failed,
-    /// Of [`Step::Overlapping`]: whether the old secret is still used.
+    /// Of [`Step::Overlapping`]: whether the old secret is still used, by [`State::is_old_used`].
     Looked {
-        /// It was used in the second half of the overlap.
+        /// It is.
         in_use: bool,
     },
 }
@@ -218,6 +221,7 @@ impl State {
             attempts: 0,
             written: false,
             verified_at: None,
+            observed_at: None,
             ends_at: None,
             looked: false,
         }
@@ -269,27 +273,42 @@ impl State {
 
     fn overlapping(self, plan: &Plan, outcome: Outcome, now: Timestamp) -> Self {
         let Some(end) = self.ends_at else { return self.again(now) };
-        if now >= end {
-            return self.to(Step::Retiring, now, now);
+        let may_be_held = self.hard_end(plan).is_none();
+        if may_be_held && outcome == (Outcome::Looked { in_use: true }) {
+            // Who comes late gives a whole overlap all the same.
+            let from = end.seconds().max(now.seconds());
+            let end = from.saturating_add(plan.overlap_seconds).saturating_mul(1_000_000);
+            let end = Timestamp::from_micros(end);
+            return Self { ends_at: Some(end), next_at: earlier(end, margin(plan)), attempts: 0, ..self };
         }
-        let in_use = outcome == Outcome::Looked { in_use: true };
-        if in_use && !self.looked && plan.on_old_use == OnOldUse::Hold {
-            let end = end.plus_seconds(plan.overlap_seconds);
-            let next_at = earlier(end, margin(plan));
-            return Self { ends_at: Some(end), next_at, attempts: 0, ..self };
+        if now < end {
+            return Self { looked: true, next_at: end, attempts: 0, ..self };
         }
-        Self { looked: true, next_at: end, attempts: 0, ..self }
+        // The end of what could have been held is now, however late that is.
+        let ends_at = if may_be_held { Some(now) } else { self.ends_at };
+        Self { ends_at, looked: true, ..self }.to(Step::Retiring, now, now)
     }
 
-    /// Since when a use of the old secret says that somebody has not read the new one: the second half of the overlap.
-    pub fn watched_since(&self, plan: &Plan) -> Option<Timestamp> {
-        let half = plan.overlap_seconds.checked_div(2)?;
-        self.ends_at.map(|end| earlier(end, half))
+    /// From when on the old secret is refused, whatever happens to this program. Where it may be held there is no such time
+    /// before it was looked whether it is used: that look and the end are one decision.
+    pub fn hard_end(&self, plan: &Plan) -> Option<Timestamp> {
+        let waits = plan.on_old_use == OnOldUse::Hold && self.step == Step::Overlapping && !self.looked;
+        if waits { None } else { self.ends_at }
+    }
+
+    /// Whether a last use of the old secret says that somebody has not read the new one: a use in the second half of the
+    /// overlap, or, as long as nobody was seen to use the new one, in any of it.
+    pub fn is_old_used(&self, plan: &Plan, used_at: Option<Timestamp>) -> bool {
+        let back = match self.observed_at {
+            Some(_) => plan.overlap_seconds.checked_div(2).unwrap_or(0),
+            None => plan.overlap_seconds,
+        };
+        used_at.zip(self.ends_at).is_some_and(|(at, end)| at >= earlier(end, back))
     }
 
     /// The same, called off at `now`; `None` when the old secret is no more, or nobody knows it any more to write it back.
-    pub fn called_off(self, now: Timestamp, old_is_known: bool) -> Option<Self> {
-        let lives = self.ends_at.is_none_or(|end| now < end);
+    pub fn called_off(self, plan: &Plan, now: Timestamp, old_is_known: bool) -> Option<Self> {
+        let lives = self.hard_end(plan).is_none_or(|end| now < end);
         match self.step {
             Step::Creating => Some(self.to(Step::Cancelled, now, now)),
             Step::Writing | Step::Propagating | Step::Verifying | Step::Overlapping
@@ -317,9 +336,11 @@ impl State {
     }
 }
 
-/// How long before the end the use of the old secret is looked at: a tenth of the overlap, an hour at most.
+/// How long before the end the use of the old secret is looked at: a tenth of the overlap, an hour at most. Every node must
+/// learn in that time of what comes of it.
 fn margin(plan: &Plan) -> i64 {
-    plan.overlap_seconds.checked_div(10).unwrap_or(0).min(LONGEST_MARGIN_SECONDS)
+    let tenth = plan.overlap_seconds.checked_div(10).unwrap_or(0);
+    tenth.clamp(KNOWN_SECONDS, LONGEST_MARGIN_SECONDS).min(plan.overlap_seconds)
 }
 
 /// A rotation as stored, without its sealed secrets.

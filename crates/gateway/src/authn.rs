@@ -5,6 +5,7 @@ use crate::snapshot::{KeyEntry, SecretEntry, Snapshot};
 use http::{HeaderMap, header};
 use louver_domain::keys::{KeyKind, read_public_id, same_fingerprint};
 use louver_domain::time::Timestamp;
+use louver_domain::trials;
 use std::sync::Arc;
 
 /// A caller whose key was accepted, with the rules that hold for it.
@@ -40,7 +41,12 @@ pub(crate) fn authenticate(
     if !same || !key.is_accepted(visitor.now) || !known.is_accepted(visitor.now) {
         return Err(Unauthorized);
     }
-    known.last_used.note(visitor.now, visitor.address, headers);
+    let tried = headers.get(trials::HEADER).and_then(|mark| mark.to_str().ok());
+    let tried = tried.and_then(|mark| trials::read(gateway.pepper(), secret, mark, visitor.now));
+    // Whoever repeats the mark of a try uses the key.
+    if !tried.is_some_and(|at| known.last_used.is_first_try(at)) {
+        known.last_used.note(visitor.now, visitor.address, headers);
+    }
     if key.canary {
         gateway.note_bait(key.organization_id, key.id, visitor.address);
         return Err(Unauthorized);

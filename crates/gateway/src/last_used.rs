@@ -19,6 +19,7 @@ const SAMPLE_MICROS: i64 = 1_000_000;
 pub(crate) struct Cell {
     at: AtomicI64,
     sampled: AtomicI64,
+    tried: AtomicI64,
     from: Mutex<Option<From>>,
 }
 
@@ -59,6 +60,11 @@ impl Cell {
         if !from.as_ref().is_some_and(|known| known.is(address, client)) {
             *from = Some(From::of(address, client));
         }
+    }
+
+    /// Whether a try of the secret that was marked at that time is a new one here: a mark is good once.
+    pub(crate) fn is_first_try(&self, marked_at: Timestamp) -> bool {
+        self.tried.fetch_max(marked_at.micros(), Ordering::Relaxed) < marked_at.micros()
     }
 
     fn take(&self, key: Of, public_id: PublicId) -> Option<Use> {
@@ -148,6 +154,13 @@ mod tests {
         assert!(all.take().is_empty() && all.cells.lock().unwrap().is_empty());
         all.put_back(&used);
         assert_eq!(shown(&all.take()), [(11_000_000, Some("192.0.2.2"), None)]);
+    }
+
+    #[test]
+    fn the_mark_of_a_try_is_good_once() {
+        let (cell, at) = (Cell::default(), Timestamp::from_micros);
+        assert!(cell.is_first_try(at(5)) && !cell.is_first_try(at(5)) && !cell.is_first_try(at(4)));
+        assert!(cell.is_first_try(at(6)));
     }
 
     #[test]

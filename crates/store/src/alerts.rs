@@ -5,8 +5,9 @@ use crate::deliveries;
 use crate::error::StoreError;
 use louver_domain::access::Permit;
 use louver_domain::alerts::{Alert, AlertKind, BudgetState, Once, Standing};
+use louver_domain::deliveries::Receiver;
 use louver_domain::entropy::Entropy;
-use louver_domain::id::{AlertChannelId, AlertId, OrganizationId};
+use louver_domain::id::{AlertChannelId, AlertId, OrganizationId, UserId};
 use louver_domain::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -50,6 +51,25 @@ async fn raised_since(store: &Store, first: Timestamp) -> Result<BTreeMap<Once, 
 /// channel of its organization unless it is superseded, all in one transaction. Answers how many were new. While none
 /// is, it costs one read.
 pub async fn raise(store: &Store, alerts: &[Alert], now: Timestamp) -> Result<usize, StoreError> {
+    raise_with(store, alerts, None, now).await
+}
+
+/// Raises an alert about a key, if it is new, and tells its owner besides the channels. Answers whether it is.
+pub async fn raise_to_owner(
+    store: &Store,
+    alert: &Alert,
+    owner: Option<UserId>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(raise_with(store, std::slice::from_ref(alert), owner, now).await? > 0)
+}
+
+async fn raise_with(
+    store: &Store,
+    alerts: &[Alert],
+    owner: Option<UserId>,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     let Some(first) = alerts.iter().map(|alert| alert.starts).min() else { return Ok(0) };
     let raised = raised_since(store, first).await?;
     let is_new = |alert: &&Alert| raised.get(&alert.once()).is_none_or(|limit| *limit < alert.limit());
@@ -66,6 +86,9 @@ pub async fn raise(store: &Store, alerts: &[Alert], now: Timestamp) -> Result<us
             new = new.saturating_add(1);
             if !alert.superseded {
                 deliveries::insert_all(&mut tx, alert, now).await?;
+                if let Some(owner) = owner {
+                    deliveries::insert_one(&mut tx, alert, Receiver::Owner(owner), now).await?;
+                }
             }
         }
     }
@@ -94,7 +117,7 @@ pub async fn raise_to(
 ) -> Result<(), StoreError> {
     let alert = Alert { organization_id: permit.organization_id(), ..alert.clone() };
     if insert(tx, &alert).await? {
-        deliveries::insert_one(tx, &alert, channel, alert.raised_at).await?;
+        deliveries::insert_one(tx, &alert, Receiver::Channel(channel), alert.raised_at).await?;
     }
     Ok(())
 }

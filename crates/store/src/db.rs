@@ -245,6 +245,14 @@ impl Store {
         Ok(self.tx(inner))
     }
 
+    /// The store's time: one for all nodes on a database.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        match &self.time {
+            Time::Program(clock) => Ok(clock.now()),
+            Time::Server => read_now(&self.fetch(NOW, vec![]).await?),
+        }
+    }
+
     /// Begins a transaction whose reads all see one state.
     pub async fn begin_read(&self) -> Result<Tx, StoreError> {
         let inner = match &self.db {
@@ -311,6 +319,13 @@ async fn open_postgres(url: &str) -> Result<Db, StoreError> {
     Ok(Db::Postgres(pool.connect_with(options).await?))
 }
 
+const NOW: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+
+fn read_now(rows: &[Row]) -> Result<Timestamp, StoreError> {
+    let row = rows.first().ok_or_else(|| StoreError::Unavailable("the server has no clock".into()))?;
+    Ok(Timestamp::from_micros(row.int(0)?))
+}
+
 enum TxInner {
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
@@ -337,10 +352,7 @@ impl Tx {
         if let Time::Program(clock) = &self.time {
             return Ok(clock.now());
         }
-        let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
-        let rows = self.fetch(sql, vec![]).await?;
-        let row = rows.first().ok_or_else(|| StoreError::Unavailable("the server has no clock".into()))?;
-        Ok(Timestamp::from_micros(row.int(0)?))
+        read_now(&self.fetch(NOW, vec![]).await?)
     }
 
     /// Runs a query.

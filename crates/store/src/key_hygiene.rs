@@ -7,48 +7,66 @@ use louver_domain::access::Permit;
 use louver_domain::id::{KeyId, OrganizationId};
 use louver_domain::key_hygiene::Exemption;
 use louver_domain::keys::PublicId;
+use louver_domain::old_secrets::LastUse;
 use louver_domain::time::Timestamp;
 use std::collections::HashMap;
 
-/// The current secret of a key.
+/// The current secret of a key, and who used the key last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Current {
     /// When it was made.
     pub created_at: Timestamp,
-    /// From which address it was used last.
-    pub last_used_address: Option<String>,
-    /// By which client, as it calls itself.
-    pub last_used_client: Option<String>,
+    /// The newest use of any of the key's secrets that work.
+    pub used: Option<LastUse>,
 }
 
-/// The current secrets of these keys of an organization.
+/// The current secrets of these keys of an organization, and who used each key last.
 pub async fn currents(
     store: &Store,
     organization: OrganizationId,
     keys: &[KeyId],
 ) -> Result<HashMap<KeyId, Current>, StoreError> {
-    let Some((first, rest)) = keys.split_first() else { return Ok(HashMap::new()) };
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
     let mut made = Made::new(
         store.dialect(),
-        "SELECT id, COALESCE(secret_created_at, created_at), last_used_address, last_used_client FROM api_keys \
-         WHERE organization_id = ",
+        "SELECT id, secret_last_used_at, last_used_address, last_used_client, \
+         COALESCE(secret_created_at, created_at) FROM api_keys WHERE organization_id = ",
     );
-    made.is("", organization.bytes());
-    made.is(" AND id IN (", first.bytes());
-    for key in rest {
-        made.is(", ", key.bytes());
-    }
-    made.put(")");
+    only(&mut made, organization, " AND id IN (", keys);
     let rows = store.fetch_made(made.sql, made.values).await?;
     let current = |row: &Row| {
-        let current = Current {
-            created_at: Timestamp::from_micros(row.int(1)?),
-            last_used_address: row.opt_text(2)?,
-            last_used_client: row.opt_text(3)?,
-        };
+        let current = Current { created_at: Timestamp::from_micros(row.int(4)?), used: read_use(row)? };
         Ok((KeyId::from_bytes(row.id(0)?), current))
     };
-    rows.iter().map(current).collect()
+    let mut found: HashMap<KeyId, Current> = rows.iter().map(current).collect::<Result<_, StoreError>>()?;
+    let mut made = Made::new(
+        store.dialect(),
+        "SELECT key_id, last_used_at, last_used_address, last_used_client FROM old_secrets WHERE organization_id = ",
+    );
+    only(&mut made, organization, " AND key_id IN (", keys);
+    for row in &store.fetch_made(made.sql, made.values).await? {
+        let (key, used) = (KeyId::from_bytes(row.id(0)?), read_use(row)?);
+        let at = |used: &Option<LastUse>| used.as_ref().map(|used| used.at);
+        if let Some(current) = found.get_mut(&key).filter(|current| at(&current.used) < at(&used)) {
+            current.used = used;
+        }
+    }
+    Ok(found)
+}
+
+fn only(made: &mut Made, organization: OrganizationId, within: &'static str, keys: &[KeyId]) {
+    made.is("", organization.bytes());
+    for (place, key) in keys.iter().enumerate() {
+        made.is(if place == 0 { within } else { ", " }, key.bytes());
+    }
+    made.put(")");
+}
+
+fn read_use(row: &Row) -> Result<Option<LastUse>, StoreError> {
+    let (address, client) = (row.opt_text(2)?, row.opt_text(3)?);
+    Ok(row.opt_int(1)?.map(|at| LastUse { at: Timestamp::from_micros(at), address, client }))
 }
 
 const EXEMPTIONS: &str =

@@ -48,7 +48,7 @@ macro_rules! select {
 }
 
 /// How late a node's clock may be against the store's.
-const LATEST_CLOCK_SECONDS: i64 = 3_600;
+pub(crate) const LATEST_CLOCK_SECONDS: i64 = 3_600;
 
 /// A secret that a key gets.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use crate::db::{Row, Store, Tx, Value};
 use crate::dialect::Made;
 use crate::error::StoreError;
+use crate::old_secrets::LATEST_CLOCK_SECONDS;
 use crate::organizations::{read_json, write_json};
 use louver_domain::access::Permit;
 use louver_domain::id::{OrganizationId, RotationId, WorkspaceId};
@@ -18,7 +19,22 @@ macro_rules! select {
         concat!(
             "SELECT id, organization_id, workspace_id, subject, subject_id, name, step, since, next_at, attempts, written, ",
             "verified_at, ends_at, looked, overlap_seconds, propagation_seconds, on_old_use, destinations, emergency, ",
-            "started_by, created_at, old_public_id, new_public_id, last_error, sealed_old, sealed_new, workspace FROM rotations ",
+            "started_by, created_at, old_public_id, new_public_id, last_error, sealed_old, sealed_new, workspace, observed_at ",
+            "FROM rotations ",
+            $rest
+        )
+    };
+}
+
+/// What has ended keeps no secret. What was written once stays written, and what was observed stays so, whatever was known
+/// when the step began.
+macro_rules! save {
+    ($rest:literal) => {
+        concat!(
+            "UPDATE rotations SET step = $1, since = $2, next_at = $3, attempts = $4, ",
+            "written = CASE WHEN written = 1 THEN 1 ELSE $5 END, verified_at = $6, ends_at = $7, looked = $8, ",
+            "last_error = $9, live = $10, sealed_old = CASE WHEN $11 = 1 THEN sealed_old ELSE NULL END, ",
+            "sealed_new = CASE WHEN $11 = 1 THEN sealed_new ELSE NULL END, observed_at = COALESCE(observed_at, $12) ",
             $rest
         )
     };
@@ -154,11 +170,15 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, rotation: &Rotation) -> Result
     Ok(())
 }
 
-/// Claims the rotation that has been due for longest; its time is moved, so that no other node takes it meanwhile, and
-/// that it is taken again if this one dies.
-pub async fn claim(store: &Store, now: Timestamp) -> Result<Option<Claimed>, StoreError> {
+/// Claims the rotation that has been due for longest by the store's clock; its time is moved, so that no other node takes it
+/// meanwhile, and that it is taken again if this one dies. `about` is the node's own time, of which nothing depends.
+pub async fn claim(store: &Store, about: Timestamp) -> Result<Option<Claimed>, StoreError> {
     const DUE: &str = select!("WHERE live = 1 AND next_at <= $1 ORDER BY next_at, id LIMIT 1");
-    // Most looks find nothing; they need no transaction.
+    // Most looks find nothing, not even by a clock that is quite late; they need no transaction.
+    if store.fetch(DUE, vec![about.plus_seconds(LATEST_CLOCK_SECONDS).micros().into()]).await?.is_empty() {
+        return Ok(None);
+    }
+    let now = store.now().await?;
     if store.fetch(DUE, vec![now.micros().into()]).await?.is_empty() {
         return Ok(None);
     }
@@ -179,12 +199,34 @@ pub async fn claim(store: &Store, now: Timestamp) -> Result<Option<Claimed>, Sto
     Ok((taken == 1).then_some(Claimed { rotation, sealed_old, sealed_new, until }))
 }
 
+/// Notes of the rotations that go on when their new secret was first seen to be used. Answers of how many.
+pub async fn observe(store: &Store) -> Result<u64, StoreError> {
+    let seen = store
+        .fetch(
+            "SELECT r.id, k.secret_last_used_at FROM rotations AS r JOIN api_keys AS k ON k.public_id = r.new_public_id \
+             WHERE r.live = 1 AND r.observed_at IS NULL AND k.secret_last_used_at IS NOT NULL \
+             UNION ALL \
+             SELECT r.id, k.secret_last_used_at FROM rotations AS r JOIN admin_keys AS k ON k.public_id = r.new_public_id \
+             WHERE r.live = 1 AND r.observed_at IS NULL AND k.secret_last_used_at IS NOT NULL",
+            vec![],
+        )
+        .await?;
+    let mut noted = 0_u64;
+    for row in &seen {
+        let mut tx = store.begin().await?;
+        let sql = "UPDATE rotations SET observed_at = $1 WHERE id = $2 AND observed_at IS NULL";
+        noted = noted.saturating_add(tx.execute(sql, vec![row.int(1)?.into(), row.id(0)?.into()]).await?);
+        tx.commit_plain().await?;
+    }
+    Ok(noted)
+}
+
 impl Claimed {
     /// Writes how it goes on, if nobody else has taken it or called it off meanwhile; false when somebody has.
     pub async fn save(&self, tx: &mut Tx, next: &State, error: Option<&str>) -> Result<bool, StoreError> {
         let written = tx
             .execute(
-                SAVE,
+                save!("WHERE id = $13 AND live = 1 AND next_at = $14"),
                 saved(next, error)
                     .into_iter()
                     .chain([self.rotation.id.bytes().into(), self.until.micros().into()])
@@ -254,13 +296,6 @@ impl Claimed {
     }
 }
 
-/// What has ended keeps no secret. What was written once stays written, whatever was known when the step began.
-const SAVE: &str = "UPDATE rotations SET step = $1, since = $2, next_at = $3, attempts = $4, written = CASE WHEN written = 1 THEN 1 ELSE $5 END, \
-                    verified_at = $6, ends_at = $7, looked = $8, last_error = $9, live = $10, \
-                    sealed_old = CASE WHEN $11 = 1 THEN sealed_old ELSE NULL END, \
-                    sealed_new = CASE WHEN $11 = 1 THEN sealed_new ELSE NULL END \
-                    WHERE id = $12 AND live = 1 AND next_at = $13";
-
 fn saved(next: &State, error: Option<&str>) -> Vec<Value> {
     let live = next.step.is_live();
     vec![
@@ -275,20 +310,15 @@ fn saved(next: &State, error: Option<&str>) -> Vec<Value> {
         error.map(str::to_owned).into(),
         live.then_some(1_i64).into(),
         i64::from(live).into(),
+        next.observed_at.map(Timestamp::micros).into(),
     ]
 }
 
 /// Writes how a rotation goes on that a person changed, whoever carries it on: whoever does finds it changed.
 pub async fn save(tx: &mut Tx, rotation: &Rotation, next: &State) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE rotations SET step = $1, since = $2, next_at = $3, attempts = $4, \
-         written = CASE WHEN written = 1 THEN 1 ELSE $5 END, verified_at = $6, ends_at = $7, looked = $8, last_error = $9, live = $10, \
-         sealed_old = CASE WHEN $11 = 1 THEN sealed_old ELSE NULL END, \
-         sealed_new = CASE WHEN $11 = 1 THEN sealed_new ELSE NULL END WHERE id = $12",
-        saved(next, rotation.last_error.as_deref())
-            .into_iter()
-            .chain([rotation.id.bytes().into()])
-            .collect(),
+        save!("WHERE id = $13"),
+        saved(next, rotation.last_error.as_deref()).into_iter().chain([rotation.id.bytes().into()]).collect(),
     )
     .await?;
     Ok(())
@@ -316,6 +346,7 @@ fn read(row: &Row) -> Result<Rotation, StoreError> {
             attempts: u32::try_from(row.int(9)?).map_err(|_| corrupt())?,
             written: row.int(10)? != 0,
             verified_at: time(11)?,
+            observed_at: time(27)?,
             ends_at: time(12)?,
             looked: row.int(13)? != 0,
         },

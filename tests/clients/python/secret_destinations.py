@@ -3,91 +3,21 @@ than it needs, and AWS's API as moto has it. Runs a `louver serve` of its own, s
 
 import atexit
 import json
-import logging
 import os
 import re
-import socket
-import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import boto3
 from checks import Checks, equal, holds
-from moto.server import ThreadedMotoServer
+from secret_servers import ROOT, Bao, start_moto
 
 LOUVER = sys.argv[1]
-ROOT = "root-token-canary"
 checks = Checks("secret destinations")
-# moto's server writes down each request.
-logging.getLogger("werkzeug").setLevel(logging.ERROR)
-
-POLICY = """
-path "secret/data/louver/*" { capabilities = ["create", "read", "update"] }
-"""
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-class Bao:
-    """An OpenBao in memory, over TLS with a certificate authority of its own."""
-
-    def __init__(self, folder):
-        self.certificates = folder / "bao"
-        self.certificates.mkdir()
-        # Somebody else may take the port before it does.
-        for _ in range(5):
-            self.url = f"https://127.0.0.1:{free_port()}"
-            command = [str(Path(sys.executable).with_name("bao")), "server", "-dev", "-dev-tls", "-dev-no-store-token"]
-            command += [f"-dev-tls-cert-dir={self.certificates}", f"-dev-root-token-id={ROOT}"]
-            command += [f"-dev-listen-address={self.url.removeprefix('https://')}"]
-            environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-            self.process = subprocess.Popen(
-                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            # A server in memory may go at any time.
-            atexit.register(self.process.kill)
-            if self._answers():
-                return
-        raise AssertionError("bao does not start")
-
-    def _answers(self):
-        end = time.monotonic() + 30
-        while self.process.poll() is None and time.monotonic() < end:
-            try:
-                self.ca = next(self.certificates.glob("*ca.pem")).read_text()
-                self.context = ssl.create_default_context(cadata=self.ca)
-                self.call("GET", "sys/mounts")
-                return True
-            except (StopIteration, OSError, ssl.SSLError):
-                time.sleep(0.05)
-        self.process.kill()
-        return False
-
-    def call(self, method, path, body=None):
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(f"{self.url}/v1/{path}", method=method, data=data)
-        request.add_header("X-Vault-Token", ROOT)
-        with urllib.request.urlopen(request, timeout=10, context=self.context) as answer:
-            return json.loads(answer.read() or b"null")
-
-    def role(self, uses):
-        """A role that may do no more than documented; its tokens are good for so many requests."""
-        self.call("PUT", "sys/policies/acl/louver", {"policy": POLICY})
-        role = {"token_policies": "louver", "token_num_uses": uses, "token_ttl": "5m"}
-        self.call("POST", "auth/approle/role/louver", role)
-        role_id = self.call("GET", "auth/approle/role/louver/role-id")["data"]["role_id"]
-        secret_id = self.call("POST", "auth/approle/role/louver/secret-id", {})["data"]["secret_id"]
-        return {"role_id": role_id, "secret_id": secret_id}
-
 
 class Louver:
     """A `louver serve` in a folder."""
@@ -137,12 +67,9 @@ class House:
         self.folder = tempfile.TemporaryDirectory()
         folder = self.path = Path(self.folder.name)
         (folder / "keys").mkdir()
-        self.bao = Bao(folder)
+        self.bao = Bao(folder, tls=True)
         self.bao.call("POST", "sys/auth/approle", {"type": "approle"})
-        self.moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self.moto.start()
-        host, port = self.moto.get_host_and_port()
-        self.aws_url = f"http://{host}:{port}"
+        self.moto, self.aws_url = start_moto()
         self.aws = boto3.client(
             "secretsmanager",
             endpoint_url=self.aws_url,
@@ -150,7 +77,7 @@ class House:
             aws_access_key_id="AKIDCANARY",
             aws_secret_access_key="aws-canary",
         )
-        targets = [self.bao.url.removeprefix("https://"), f"{host}:{port}"]
+        targets = [self.bao.url.removeprefix("https://"), self.aws_url.removeprefix("http://")]
         self.louver = Louver(
             folder,
             f"""

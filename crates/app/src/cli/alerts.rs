@@ -72,10 +72,14 @@ async fn list(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What became of the deliveries, by channel.
+/// What became of the deliveries, by channel; the owner of a key stands there with the mail address.
 fn deliveries(alert: &Value) -> Cell {
     let all = alert.get("deliveries").and_then(Value::as_array).into_iter().flatten();
-    let each = all.map(|delivery| format!("{}: {}", text(delivery, "channel_name"), text(delivery, "state")));
-    let each: Vec<String> = each.collect();
+    let name = |delivery| match text(delivery, "channel_name") {
+        "" => text(delivery, "user_email"),
+        name => name,
+    };
+    let each: Vec<String> =
+        all.map(|delivery| format!("{}: {}", name(delivery), text(delivery, "state"))).collect();
     if each.is_empty() { Cell::none() } else { Cell::new(each.join(", ")) }
 }

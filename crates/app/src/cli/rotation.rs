@@ -196,8 +196,18 @@ async fn list(
     let mark = if query.is_empty() { "" } else { "?" };
     let all = session.list(&format!("{PATH}{mark}{}", query.join("&")), "id").await?;
     let now = session.now();
-    let titles =
-        ["ID", "OF", "KIND", "STATE", "BEGUN", "OLD SECRET UNTIL", "TRIES", "NEXT TRY", "LAST ERROR"];
+    let titles = [
+        "ID",
+        "OF",
+        "KIND",
+        "STATE",
+        "BEGUN",
+        "NEW SECRET USED",
+        "OLD SECRET UNTIL",
+        "TRIES",
+        "NEXT TRY",
+        "LAST ERROR",
+    ];
     session.screen.list(&all, "There are no rotations.", &titles, |rotation| {
         vec![
             cells::id(rotation, "id"),
@@ -205,6 +215,7 @@ async fn list(
             cells::plain(rotation, "subject"),
             cells::state(text(rotation, "state")),
             cells::ago(rotation, "created_at", now, "-"),
+            cells::ago(rotation, "observed_at", now, "-"),
             cells::ago(rotation, "old_key_expires_at", now, "-"),
             cells::plain(rotation, "attempts"),
             cells::ago(rotation, "next_at", now, "-"),
@@ -230,6 +241,7 @@ fn show(session: &Session, rotation: &Value) {
             ("Next try", cells::moment(rotation, "next_at", now, "-")),
             ("Last error", cells::plain(rotation, "last_error")),
             ("New one verified", cells::moment(rotation, "verified_at", now, "not yet")),
+            ("New one first used", cells::moment(rotation, "observed_at", now, "not seen")),
             (
                 "Old one works until",
                 cells::moment(rotation, "old_key_expires_at", now, "it is told otherwise"),

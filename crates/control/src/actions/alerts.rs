@@ -12,7 +12,7 @@ use louver_store::deliveries::{self, Delivery};
 pub struct Delivered {
     /// The alert.
     pub alert: Alert,
-    /// Its deliveries, by channel's name.
+    /// Its deliveries, by the receiver's name.
     pub deliveries: Vec<Delivery>,
 }
 

@@ -106,7 +106,8 @@ pub async fn start(control: &Control, context: &Context, new: NewRotation) -> Re
     }
     let whose = (chosen.subject, chosen.name.as_str());
     let place = (chosen.workspace_id, chosen.workspace.as_str());
-    let rotation = fresh(control, context, whose, place, plan, context.actor.name());
+    let mut rotation = fresh(control, context, whose, place, plan, context.actor.name());
+    rotation.state = State::begin(tx.now().await?);
     store::insert(&mut tx, &chosen.permit, &rotation).await?;
     commit(control, context, tx, deed(chosen.permit, &rotation).to(&Shown::of(&rotation))?).await?;
     control.rotating.wake();
@@ -229,7 +230,7 @@ pub async fn retry(control: &Control, context: &Context, id: RotationId) -> Resu
     if !before.state.step.is_live() || before.state.attempts == 0 {
         return Err(ControlError::Conflict("nothing of this rotation waits for another try".into()));
     }
-    let state = State { next_at: context.now, attempts: 0, ..before.state };
+    let state = State { next_at: tx.now().await?, attempts: 0, ..before.state };
     change(control, context, tx, permit, (before, state)).await
 }
 
@@ -238,7 +239,7 @@ pub async fn cancel(control: &Control, context: &Context, id: RotationId) -> Res
     let mut tx = control.begin(context).await?;
     let (before, old_is_known, permit) = load(&mut tx, context, id, Action::CancelRotation).await?;
     let now = tx.now().await?;
-    let called_off = before.state.called_off(now, old_is_known);
+    let called_off = before.state.called_off(&before.plan, now, old_is_known);
     let mut state = called_off.ok_or_else(|| too_late(&before, old_is_known))?;
     if before.state.step == Step::Writing {
         // Somebody may be writing the new secret right now: the old one goes back when their time is over.

@@ -12,7 +12,7 @@ use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::alerts::{Alert, AlertKind, BudgetState};
-use louver_domain::id::{AlertChannelId, AlertId};
+use louver_domain::id::{AlertChannelId, AlertId, UserId};
 use louver_domain::money::Money;
 use louver_domain::time::Timestamp;
 use louver_store::deliveries::Delivery;
@@ -107,9 +107,14 @@ struct ShownWithDeliveries {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "AlertDelivery")]
 struct ShownDelivery {
-    #[schemars(with = "shapes::Id")]
-    channel_id: AlertChannelId,
-    channel_name: String,
+    /// The channel; `null` where it goes to the owner of the key.
+    #[schemars(with = "Option<shapes::Id>")]
+    channel_id: Option<AlertChannelId>,
+    channel_name: Option<String>,
+    /// The owner of the key, who is told by mail besides the channels.
+    #[schemars(with = "Option<shapes::Id>")]
+    user_id: Option<UserId>,
+    user_email: Option<String>,
     #[schemars(extend("enum" = ["webhook", "slack", "email"]))]
     kind: &'static str,
     state: &'static str,
@@ -123,9 +128,12 @@ struct ShownDelivery {
 
 impl From<Delivery> for ShownDelivery {
     fn from(delivery: Delivery) -> Self {
+        let (channel_id, user_id) = (delivery.receiver.channel(), delivery.receiver.owner());
         Self {
-            channel_id: delivery.channel_id,
-            channel_name: delivery.channel_name,
+            channel_id,
+            channel_name: channel_id.map(|_| delivery.name.clone()),
+            user_id,
+            user_email: user_id.map(|_| delivery.name),
             kind: delivery.kind.as_str(),
             state: delivery.state.as_str(),
             attempts: delivery.attempts,

@@ -76,7 +76,7 @@ struct ShownAudited {
     /// When its current secret was made.
     #[schemars(with = "shapes::Time")]
     secret_created_at: Timestamp,
-    /// From which address it was used last.
+    /// From which address it was used at `last_used_at`; `null` where that was with a secret that is no more.
     last_used_from: Option<String>,
     /// By which client, as it calls itself.
     last_used_client: Option<String>,
@@ -90,12 +90,16 @@ struct ShownAudited {
 impl ShownAudited {
     fn of(audited: Audited, now: Timestamp) -> Self {
         let Audited { key, secret, findings, exemption } = audited;
+        let created_at = secret.as_ref().map_or(key.created_at, |secret| secret.created_at);
+        // Who used it and when must be of one use: a secret that has ended takes its own with it.
+        let used = secret.and_then(|secret| secret.used).filter(|used| Some(used.at) == key.last_used_at);
+        let (from, client) = used.map_or((None, None), |used| (used.address, used.client));
         let age = now.micros().saturating_sub(key.created_at.micros());
         Self {
             shown: super::keys::Shown::of(&key, now),
-            secret_created_at: secret.as_ref().map_or(key.created_at, |secret| secret.created_at),
-            last_used_from: secret.as_ref().and_then(|secret| secret.last_used_address.clone()),
-            last_used_client: secret.and_then(|secret| secret.last_used_client),
+            secret_created_at: created_at,
+            last_used_from: from,
+            last_used_client: client,
             age_days: age.div_euclid(MICROS_PER_DAY),
             findings,
             unused_exemption: exemption.map(|exemption| ShownExemption::of(key.id, &exemption)),

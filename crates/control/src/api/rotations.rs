@@ -111,7 +111,10 @@ pub(crate) struct Shown {
     /// When the new secret was seen to work.
     #[schemars(with = "Option<shapes::Time>")]
     verified_at: Option<Timestamp>,
-    /// From when on the old secret is refused; `null` is not said yet.
+    /// When somebody was first seen to use the new secret.
+    #[schemars(with = "Option<shapes::Time>")]
+    observed_at: Option<Timestamp>,
+    /// From when on the old secret is refused; `null` is not said yet. With `hold` only if nobody uses it shortly before.
     #[schemars(with = "Option<shapes::Time>")]
     old_key_expires_at: Option<Timestamp>,
 }
@@ -139,6 +142,7 @@ impl Shown {
             started_by: rotation.started_by.clone(),
             created_at: rotation.created_at,
             verified_at: state.verified_at,
+            observed_at: state.observed_at,
             old_key_expires_at: state.ends_at,
         }
     }

@@ -10,6 +10,7 @@ use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio
 use louver_domain::alerts::{Alert, Message};
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
+use louver_domain::users::User;
 use louver_store::alert_channels::AlertChannel;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -93,6 +94,20 @@ impl Mailer {
         self.hand_over(self.compose(alert, channel, now).ok_or(Failure::Unreadable)?).await
     }
 
+    /// Sends an alert about a key to its owner.
+    pub(super) async fn send_to_owner(
+        &self,
+        alert: &Alert,
+        owner: &User,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let id = format!("{}.{}", alert.id.prefixed(), owner.id.prefixed());
+        let address = owner.email.parse().map_err(|_| Failure::Unreadable)?;
+        let why = "\n\nYou get this because the key is yours.";
+        let mail = self.compose_to(alert, &id, vec![address], why, now);
+        self.hand_over(mail.ok_or(Failure::Unreadable)?).await
+    }
+
     /// Sends an invitation.
     pub(super) async fn send_letter(&self, letter: &Letter<'_>, now: Timestamp) -> Result<(), Failure> {
         self.hand_over(self.compose_letter(letter, now).ok_or(Failure::Unreadable)?).await
@@ -116,13 +131,24 @@ impl Mailer {
     }
 
     fn compose(&self, alert: &Alert, channel: &AlertChannel, now: Timestamp) -> Option<Mail> {
-        let message = Message::of(alert);
         let id = format!("{}.{}", alert.id.prefixed(), channel.id.prefixed());
-        let mut builder = self.begin(&id, now)?.subject(format!("[Louver] {}", message.subject));
-        for address in read_addresses(&channel.destination)? {
+        self.compose_to(alert, &id, read_addresses(&channel.destination)?, "", now)
+    }
+
+    fn compose_to(
+        &self,
+        alert: &Alert,
+        id: &str,
+        addresses: Vec<Address>,
+        why: &str,
+        now: Timestamp,
+    ) -> Option<Mail> {
+        let message = Message::of(alert);
+        let mut builder = self.begin(id, now)?.subject(format!("[Louver] {}", message.subject));
+        for address in addresses {
             builder = builder.to(Mailbox::new(None, address));
         }
-        builder.body(format!("{}\n", message.text)).ok()
+        builder.body(format!("{}{why}\n", message.text)).ok()
     }
 
     fn compose_letter(&self, letter: &Letter<'_>, now: Timestamp) -> Option<Mail> {

@@ -9,7 +9,7 @@ use louver_domain::access::{Action, decide};
 use louver_domain::calendar::Zone;
 use louver_domain::id::{KeyId, OrganizationId, WorkspaceId};
 use louver_domain::rotation_policies::{Policy, PolicyScope, REST_SECONDS};
-use louver_domain::rotations::Subject;
+use louver_domain::rotations::{State, Subject};
 use louver_domain::time::Timestamp;
 use louver_store::old_secrets::{self, Aged};
 use louver_store::rotation_policies::{self, SetPolicy};
@@ -139,7 +139,8 @@ async fn begin_one(
         return Ok(());
     };
     let (whose, place) = ((subject, key.name.as_str()), (Some(key.workspace_id), workspace.name.as_str()));
-    let rotation = rotations::fresh(control, &context, whose, place, policy.plan(), "policy");
+    let mut rotation = rotations::fresh(control, &context, whose, place, policy.plan(), "policy");
+    rotation.state = State::begin(tx.now().await?);
     store::insert(&mut tx, &permit, &rotation).await?;
     let deed = Deed::on(permit, rotation.id, &rotation.name).inside(key.workspace_id);
     commit(control, &context, tx, deed.to(&crate::api::rotations::Shown::of(&rotation))?).await

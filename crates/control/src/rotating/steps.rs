@@ -10,7 +10,7 @@ use crate::destinations::{self, DestinationError, Parcel};
 use crate::error::ControlError;
 use louver_domain::access::Action;
 use louver_domain::keys::{KeyKind, KeyStatus, PublicId, mint, read_public_id, same_fingerprint};
-use louver_domain::old_secrets::{Fate, MOST};
+use louver_domain::old_secrets::{Fate, LastUse, MOST};
 use louver_domain::rotations::{Outcome, Rotation, State, Step, Subject};
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
@@ -134,7 +134,7 @@ async fn settle_deed(
 /// Notes that the step is done where nothing else changes.
 async fn advance(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
     let Rotation { state, plan, .. } = &claimed.rotation;
-    let next = state.after(plan, Outcome::Worked, control.clock.now());
+    let next = state.after(plan, Outcome::Worked, control.store.now().await?);
     let saved = claimed.note(&control.store, &next, None).await?;
     if saved { Ok(()) } else { Err(Halt::Overtaken) }
 }
@@ -349,7 +349,7 @@ async fn verify(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
     load_ours(&mut tx, rotation, now).await?;
     let next = rotation.state.after(&rotation.plan, Outcome::Worked, now);
     if next.step == Step::Overlapping {
-        end_old(&mut tx, rotation, next.ends_at).await?;
+        end_old(&mut tx, rotation, next.hard_end(&rotation.plan)).await?;
     }
     claimed.forget_new(&mut tx).await?;
     settle_deed(control, claimed, (context, tx), next).await
@@ -367,25 +367,27 @@ fn old_id(rotation: &Rotation) -> Result<PublicId, Halt> {
 /// Looks whether the old secret is still used: then its end moves, or somebody is told that it will not.
 async fn overlap(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
     let rotation = &claimed.rotation;
-    let Rotation { state, plan, .. } = rotation;
+    let (plan, was) = (&rotation.plan, rotation.state);
     let (_, mut tx, now) = begin(control, rotation).await?;
     load_ours(&mut tx, rotation, now).await?;
     let secrets = secrets(&mut tx, rotation).await?;
     drop(tx);
     let old = secrets.old.into_iter().find(|old| Some(old.public_id) == rotation.old_public_id);
-    let used_at = old.and_then(|old| old.used).map(|used| used.at);
-    let in_use = used_at.zip(state.watched_since(plan)).is_some_and(|(at, since)| at >= since);
-    let looked = Outcome::Looked { in_use };
-    if let (true, false, Some(was)) = (in_use, state.looked, state.ends_at.filter(|end| now < *end)) {
+    let used_at = |used: Option<LastUse>| used.map(|used| used.at);
+    let state = State { observed_at: was.observed_at.or(used_at(secrets.current.used)), ..was };
+    let looked = Outcome::Looked { in_use: state.is_old_used(plan, used_at(old.and_then(|old| old.used))) };
+    let next = state.after(plan, looked, now);
+    if let (Outcome::Looked { in_use: true }, false, Some(end)) = (looked, was.looked, was.ends_at)
+        && next.step == Step::Overlapping
+    {
         // Told first: who dies here tells it again, and it is told once.
-        let end = state.after(plan, looked, now).ends_at.unwrap_or(was);
-        told::old_secret_used(control, rotation, was, end).await?;
+        told::old_secret_used(control, rotation, end, next.ends_at.unwrap_or(end)).await?;
     }
     let (context, mut tx, now) = begin(control, rotation).await?;
     load_ours(&mut tx, rotation, now).await?;
     let next = state.after(plan, looked, now);
-    if next.ends_at != state.ends_at {
-        end_old(&mut tx, rotation, next.ends_at).await?;
+    if (next.ends_at, next.hard_end(plan)) != (was.ends_at, was.hard_end(plan)) {
+        end_old(&mut tx, rotation, next.hard_end(plan)).await?;
         return settle_deed(control, claimed, (context, tx), next).await;
     }
     drop(tx);
@@ -450,7 +452,7 @@ async fn must_be_back(control: &Control, claimed: &Claimed) -> Result<(), Halt> 
         if !found.is_some_and(|found| same_fingerprint(&control.pepper.fingerprint(found.expose()), &wanted))
         {
             errand.deliver(control, &claimed.rotation, &old).await?;
-            let now = control.clock.now();
+            let now = control.store.now().await?;
             let again = State {
                 since: now,
                 next_at: now.plus_seconds(claimed.rotation.plan.propagation_seconds),

@@ -1,11 +1,12 @@
 //! What rotations have to say to people: alerts, each raised once.
 
 use crate::Control;
-use louver_domain::alerts::{Alert, AlertKind, KeyAlert};
+use crate::alerting;
+use louver_domain::alerts::{AlertKind, KeyAlert};
 use louver_domain::id::OrganizationId;
 use louver_domain::rotations::{Rotation, Subject};
 use louver_domain::time::Timestamp;
-use louver_store::{StoreError, alerts};
+use louver_store::StoreError;
 
 async fn raise(
     control: &Control,
@@ -13,14 +14,9 @@ async fn raise(
     (organization_id, subject, name): (OrganizationId, Subject, &str),
     times: (Timestamp, Timestamp),
 ) -> Result<(), StoreError> {
-    let now = control.clock.now();
     let (scope, id, (starts, ends)) = (subject.kind(), subject.bytes(), times);
     let about = KeyAlert { kind, organization_id, scope, id, name, days: None, starts, ends };
-    let alert = Alert::of_key(about, now, &*control.entropy);
-    if alerts::raise(&control.store, &[alert], now).await? > 0 {
-        control.outbound.wake();
-    }
-    Ok(())
+    alerting::raise_of_key(control, about).await
 }
 
 /// A rotation does not get on: told once.

@@ -5,9 +5,10 @@ use crate::Control;
 use crate::delivery::targets::AllowedTargets;
 use crate::exchange::{Question, Reach, ask};
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use louver_domain::keys::KeyKind;
 use louver_domain::secret::Secret;
+use louver_domain::trials;
 use std::time::Duration;
 
 /// For one call.
@@ -35,10 +36,15 @@ pub(super) async fn call(control: &Control, kind: KeyKind, secret: &Secret<Strin
     let mut bearer = HeaderValue::from_str(&format!("Bearer {}", secret.expose()))
         .map_err(|_| Halt::later("the secret does not fit into a header"))?;
     bearer.set_sensitive(true);
+    // It is no use of the key; only who knows the pepper can say so.
+    let mark = trials::mark(&control.pepper, secret.expose(), control.clock.now());
+    let mut mark =
+        HeaderValue::from_str(&mark).map_err(|_| Halt::later("the mark does not fit into a header"))?;
+    mark.set_sensitive(true);
     let question = Question {
         method: Method::GET,
         url: &url,
-        headers: vec![(AUTHORIZATION, bearer)],
+        headers: vec![(AUTHORIZATION, bearer), (HeaderName::from_static(trials::HEADER), mark)],
         body: Secret::new(Vec::new()),
         largest: None,
     };

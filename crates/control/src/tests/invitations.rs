@@ -227,7 +227,7 @@ async fn the_page_changes_nothing_until_it_is_posted() {
 }
 
 /// A mail server that takes mails, and the mails; it refuses the first `refusals`.
-async fn mail_server(refusals: usize) -> (u16, Arc<Mutex<Vec<String>>>) {
+pub(super) async fn mail_server(refusals: usize) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, mails) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(vec![])));
     let taken = Arc::clone(&mails);
@@ -268,7 +268,7 @@ async fn mail_server(refusals: usize) -> (u16, Arc<Mutex<Vec<String>>>) {
     (port, mails)
 }
 
-fn by_mail(port: u16) -> Outbound {
+pub(super) fn by_mail(port: u16) -> Outbound {
     let mailer = Mailer::new(&SmtpSettings {
         host: "127.0.0.1".into(),
         port,

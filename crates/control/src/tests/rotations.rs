@@ -1,18 +1,22 @@
 //! Managed rotations: step by step, killed at any point, held up, called off; with a file as the destination, and a server
 //! that lets calls in as the gateway would.
 
-use super::{House, holds, house};
+use super::{Hands, House, holds, house};
+use crate::Control;
 use crate::rotating::{Reached, carry_on, due};
-use louver_domain::id::KeyId;
+use axum::body::Body;
+use louver_domain::id::{AdminKeyId, KeyId};
 use louver_domain::old_secrets::LastUse;
 use louver_domain::rotations::KNOWN_SECONDS;
 use louver_store::keys;
-use louver_store::old_secrets::{Of, Use, save_last_used};
+use louver_store::old_secrets::{Of, Use, list, save_last_used};
+use louver_store::rotations::{LEASE_SECONDS, observe};
 use serde_json::{Value, json};
 use std::future::poll_fn;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -42,7 +46,12 @@ async fn serve(house: &Arc<House>) {
             let head = String::from_utf8_lossy(&head[..read]).into_owned();
             let bearer = head.lines().find_map(|line| line.strip_prefix("authorization: Bearer "));
             let path = if head.starts_with("GET /v1/models ") { "/v1/users/me" } else { "/v1/gateway/me" };
-            let answer = house.call_as(bearer.unwrap_or_default(), "GET", path, "").await;
+            let mut asked = house.request("GET", path);
+            asked = asked.header("authorization", format!("Bearer {}", bearer.unwrap_or_default()));
+            if let Some(mark) = head.lines().find_map(|line| line.strip_prefix("louver-trial: ")) {
+                asked = asked.header("louver-trial", mark);
+            }
+            let answer = house.send(asked.body(Body::empty()).unwrap()).await;
             let reply = format!("HTTP/1.1 {} X\r\ncontent-length: 0\r\n\r\n", answer.status.as_u16());
             let _sent = stream.write_all(reply.as_bytes()).await;
         }
@@ -169,7 +178,7 @@ async fn a_rotation_goes_its_way_and_the_old_secret_ends_at_its_deadline() {
     let steps = events.iter().filter(|action| *action == "rotation.advance").count();
     assert_eq!(
         (steps, events.iter().filter(|action| *action == "rotation.start").count()),
-        (4, 1),
+        (5, 1),
         "{events:?}"
     );
     let disk = scene.house.disk().await;
@@ -350,6 +359,106 @@ async fn an_old_secret_in_use_is_held_or_cut() {
 }
 
 #[tokio::test]
+async fn a_look_that_comes_late_decides_all_the_same() {
+    for (policy, is_used) in [("hold", true), ("hold", false), ("cut", true)] {
+        let scene = Scene::new().await;
+        let set = json!({"scope": "organization", "on_old_use": policy});
+        assert_eq!(scene.house.call("PUT", POLICIES, &set.to_string()).await.status, 200);
+        let path = scene.start(json!({})).await;
+        scene.overlapping(&path).await;
+        // Nobody carries on until long after the end.
+        scene.house.pass_seconds(30_000);
+        if is_used {
+            scene.used(&scene.first).await;
+        }
+        scene.house.pass_seconds(20_000);
+        louver_store::old_secrets::sweep(&scene.house.control.store, scene.house.control.clock.now())
+            .await
+            .unwrap();
+        assert_eq!(scene.works(&scene.first).await, policy == "hold", "{policy}: nobody has looked");
+        if (policy, is_used) != ("hold", true) {
+            assert_eq!(scene.settle(&path).await, "done", "{policy}");
+            assert!(!scene.works(&scene.first).await);
+            continue;
+        }
+        assert_eq!(scene.settle(&path).await, "overlapping");
+        assert_eq!(scene.alerts().await, ["old_secret_used"]);
+        // A whole overlap from then on.
+        assert_eq!(scene.state(&path).await["old_key_expires_at"], "2026-11-22T02:26:23Z");
+        scene.house.pass_seconds(32_400);
+        assert_eq!(scene.settle(&path).await, "overlapping");
+        scene.house.pass_seconds(3_599);
+        assert!(scene.works(&scene.first).await);
+        scene.house.pass_seconds(1);
+        assert!(!scene.works(&scene.first).await, "once looked at it ends by itself");
+        assert_eq!(scene.settle(&path).await, "done");
+    }
+}
+
+#[tokio::test]
+async fn while_nobody_was_seen_to_use_the_new_secret_any_use_of_the_old_one_counts() {
+    let scene = Scene::new().await;
+    let path = scene.start(json!({})).await;
+    scene.overlapping(&path).await;
+    let second = scene.delivered();
+    assert_eq!(scene.state(&path).await["observed_at"], Value::Null);
+    // Early in the overlap: whoever it was may have read the new one since, but nobody was seen to use that.
+    scene.house.pass_seconds(3_600);
+    scene.used(&scene.first).await;
+    scene.house.pass_seconds(28_800);
+    assert_eq!(scene.settle(&path).await, "overlapping");
+    assert_eq!(scene.alerts().await, ["old_secret_used"]);
+    assert_eq!(scene.state(&path).await["old_key_expires_at"], "2026-11-21T22:33:03Z");
+    // Again as early, but now somebody uses the new one.
+    scene.house.pass_seconds(7_200);
+    scene.used(&scene.first).await;
+    scene.used(&second).await;
+    let at = scene.house.control.clock.now().rfc3339();
+    assert_eq!(observe(&scene.house.control.store).await.unwrap(), 1);
+    scene.house.pass_seconds(60);
+    scene.used(&second).await;
+    assert_eq!(observe(&scene.house.control.store).await.unwrap(), 0, "the first use is noted once");
+    assert_eq!(scene.state(&path).await["observed_at"], at.as_str());
+    scene.house.pass_seconds(28_740);
+    assert_eq!(scene.settle(&path).await, "overlapping");
+    scene.house.pass_seconds(3_600);
+    assert_eq!(scene.settle(&path).await, "done");
+    assert_eq!(scene.state(&path).await["observed_at"], at.as_str());
+    assert_eq!(scene.alerts().await, ["old_secret_used", "rotation_done"]);
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_ahead_waits_as_long_as_the_others() {
+    let scene = Scene::new().await;
+    let control = &scene.house.control;
+    let clock =
+        Arc::new(Hands(AtomicI64::new(control.clock.now().plus_seconds(LEASE_SECONDS + 60).micros())));
+    let parts = (Arc::clone(&control.entropy), Arc::clone(&control.pepper), Arc::clone(&control.master));
+    let ahead = Control::offline(control.store.clone(), clock, parts.0, parts.1, parts.2);
+    let ahead = Control { destinations: control.destinations.clone(), ..ahead };
+    ahead.rotating.reached_at(control.rotating.reached().unwrap().clone());
+    let path = scene.start(json!({})).await;
+    // Killed in the middle, it is left alone for as long as the store says.
+    assert!(killed_after(&scene, 10).await);
+    assert!(!carry_on(&ahead).await.unwrap(), "the claim of another");
+    scene.house.pass_seconds(LEASE_SECONDS);
+    assert!(carry_on(&ahead).await.unwrap());
+    assert_eq!(scene.state(&path).await["state"], "writing");
+    assert!(!carry_on(&ahead).await.unwrap(), "not every node knows the new secret");
+    scene.house.pass_seconds(KNOWN_SECONDS);
+    assert!(carry_on(&ahead).await.unwrap());
+    assert_eq!(scene.state(&path).await["state"], "propagating");
+    scene.house.pass_seconds(59);
+    assert!(!carry_on(&ahead).await.unwrap(), "whoever reads the destination has another second");
+    scene.house.pass_seconds(1);
+    // Whoever ends the wait, the next one begins by the store's clock, too.
+    assert!(carry_on(&ahead).await.unwrap());
+    assert!(carry_on(&ahead).await.unwrap());
+    let state = scene.state(&path).await;
+    assert_eq!((&state["state"], &state["next_at"]), (&json!("overlapping"), &json!("2026-11-21T11:36:03Z")));
+}
+
+#[tokio::test]
 async fn an_emergency_ends_the_old_secret_once_the_new_one_works() {
     let scene = Scene::new().await;
     let body = json!({"key_id": scene.key, "destinations": [scene.destination], "emergency": true});
@@ -438,8 +547,16 @@ async fn an_admin_key_is_rotated_alike() {
     scene.carry_on().await;
     let new = scene.delivered();
     let path = format!("{ROTATIONS}/{}", made["id"].as_str().unwrap());
+    let used = async || {
+        crate::last_used::write(&scene.house.control).await;
+        let of = Of::Admin(AdminKeyId::parse(&root).unwrap());
+        let secrets = list(&scene.house.control.store, scene.house.organization, of).await.unwrap().unwrap();
+        secrets.current.used
+    };
+    assert_eq!(used().await, None, "it was tried, and that is no use");
     let shown = scene.house.call_as(&new, "GET", &path, "").await.json();
     assert_eq!(shown["state"], "overlapping", "{shown}");
+    assert!(used().await.is_some());
     for _ in 0..2 {
         scene.house.pass_seconds(3_300);
         scene.carry_on().await;

@@ -4,7 +4,7 @@ use crate::fixtures::{Fixture, permit};
 use louver_domain::access::Action;
 use louver_domain::alert_channels::ChannelKind;
 use louver_domain::alerts::{Alert, AlertKind, Standing};
-use louver_domain::deliveries::{DeliveryState, Next};
+use louver_domain::deliveries::{DeliveryState, Next, Receiver};
 use louver_domain::id::{AlertChannelId, AlertId, OrganizationId};
 use louver_domain::time::Timestamp;
 use louver_proving::clock::SeededEntropy;
@@ -23,6 +23,7 @@ contract! {
     superseded_alerts_and_disabled_channels_get_no_deliveries
     alerts_are_listed_newest_first_within_their_organization
     what_is_no_budget_reads_back
+    the_owner_of_a_key_is_a_receiver_beside_the_channels
 }
 
 struct Place {
@@ -208,7 +209,7 @@ async fn nodes_that_race_raise_once_and_send_once(place: Place) {
             tokio::join!(look(&place.store), look(&place.other), look(&place.store), look(&place.other));
         claimed.clear();
         for found in [a, b, c, d] {
-            claimed.extend(found.unwrap().into_iter().map(|c| (c.alert.id, c.channel_id)));
+            claimed.extend(found.unwrap().into_iter().map(|c| (c.alert.id, c.receiver.bytes())));
         }
         assert_eq!(
             claimed.len(),
@@ -276,7 +277,7 @@ async fn superseded_alerts_and_disabled_channels_get_no_deliveries(place: Place)
     alerts::raise_to(&mut tx, &permit, &test, channel).await.unwrap();
     tx.commit(&place.f.event(permit, 60)).await.unwrap();
     let sent = place.deliveries(test.id).await;
-    assert_eq!(sent.iter().map(|d| d.channel_id).collect::<Vec<_>>(), [channel]);
+    assert_eq!(sent.iter().map(|d| d.receiver).collect::<Vec<_>>(), [Receiver::Channel(channel)]);
 }
 
 async fn alerts_are_listed_newest_first_within_their_organization(place: Place) {
@@ -316,6 +317,35 @@ async fn what_is_no_budget_reads_back(place: Place) {
     let all = place.list().await;
     assert_eq!((all.len(), &all[1]), (2, &first));
     assert_eq!(all[0].kind, AlertKind::UpstreamCredentialRejected);
+}
+
+async fn the_owner_of_a_key_is_a_receiver_beside_the_channels(place: Place) {
+    let channel = place.channel(1, ChannelKind::Webhook);
+    place.add(&channel).await;
+    let alert = Alert::model_moved(place.f.organization.id, "m", now(), &place.entropy);
+    let owner = Some(place.f.user.id);
+    assert!(alerts::raise_to_owner(&place.store, &alert, owner, now()).await.unwrap());
+    assert!(!alerts::raise_to_owner(&place.other, &alert, owner, now()).await.unwrap(), "told once");
+    let both = [Receiver::Channel(channel.id), Receiver::Owner(place.f.user.id)];
+    let mut claimed = deliveries::claim(&place.store, now(), 9).await.unwrap();
+    claimed.sort_by_key(|claimed| claimed.receiver.bytes() == place.f.user.id.bytes());
+    assert_eq!(claimed.iter().map(|claimed| claimed.receiver).collect::<Vec<_>>(), both);
+    let taken = Next { state: DeliveryState::Delivered, at: now() };
+    deliveries::finish(&place.store, &claimed[1], taken, None).await.unwrap();
+    let shown = |all: &[deliveries::Delivery]| -> Vec<_> {
+        let mut all: Vec<_> = all.iter().map(|one| (one.name.clone(), one.kind, one.state)).collect();
+        all.sort_by_key(|one| one.0 == place.f.user.email);
+        all
+    };
+    let mailed = (place.f.user.email.clone(), ChannelKind::Email, DeliveryState::Delivered);
+    let waits = (channel.name.clone(), ChannelKind::Webhook, DeliveryState::Pending);
+    assert_eq!(shown(&place.deliveries(alert.id).await), [waits, mailed.clone()]);
+    // The channel goes with what was to be sent there; what went to the owner stays.
+    let mut tx = place.store.begin().await.unwrap();
+    let delete = permit(place.f.organization.id, Action::DeleteAlertChannel);
+    alert_channels::delete(&mut tx, &delete, channel.id).await.unwrap();
+    tx.commit(&place.f.event(delete, 51)).await.unwrap();
+    assert_eq!(shown(&place.deliveries(alert.id).await), [mailed]);
 }
 
 /// A receiver of webhooks that takes everything, and what it was sent.

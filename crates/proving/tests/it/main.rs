@@ -50,6 +50,7 @@ mod realtime;
 mod reconcile;
 mod responses;
 mod retention;
+mod rotation_servers;
 mod rotations;
 mod secret_destinations;
 mod secrets;

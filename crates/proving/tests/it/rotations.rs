@@ -6,11 +6,18 @@ use louver::config::Config;
 use louver_domain::access::{Action, Permit};
 use louver_domain::id::{KeyId, RotationId, SecretDestinationId};
 use louver_domain::keys::PublicId;
+use louver_domain::old_secrets::LastUse;
 use louver_domain::rotation_policies::{DayWindow, Policy, PolicyScope};
 use louver_domain::rotations::{KNOWN_SECONDS, OnOldUse, Outcome, Plan, Rotation, State, Step, Subject};
+use louver_domain::secret::Secret;
+use louver_domain::time::{Clock, Timestamp};
+use louver_domain::trials;
 use louver_proving::client::{request, send};
+use louver_proving::clock::ManualClock;
 use louver_proving::system::{Setup, System, eventually};
-use louver_store::rotations::{self as store, Filter, LEASE_SECONDS};
+use louver_store::old_secrets::{Of, Use, save_last_used};
+use louver_store::rotations::{self as store, Claimed, Filter, LEASE_SECONDS};
+use louver_store::seal::MasterKey;
 use louver_store::{Store, StoreError, rotation_policies};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -21,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 contract! {
     one_rotation_of_a_subject_lives
     a_claim_is_one_nodes_until_it_ends
+    the_first_use_of_a_new_secret_is_noted_and_stays
     what_is_over_keeps_no_secret
     policies_read_back_and_empty_ones_are_gone
 }
@@ -29,6 +37,16 @@ async fn fresh(url: &str) -> Store {
     let store = open(url).await;
     store.migrate().await.unwrap();
     store
+}
+
+/// The store as it is at a time.
+fn at(store: &Store, time: Timestamp) -> Store {
+    store.clone().by_clock(Arc::new(ManualClock::at(&time.rfc3339())))
+}
+
+/// Claims what is due at a time by the store's clock, on a node whose own is wrong.
+async fn claim(store: &Store, time: Timestamp) -> Option<Claimed> {
+    store::claim(&at(store, time), time.plus_seconds(1_000)).await.unwrap()
 }
 
 fn rotation(f: &Fixture, number: u8) -> Rotation {
@@ -102,13 +120,13 @@ async fn one_rotation_of_a_subject_lives(store: Store) {
 async fn a_claim_is_one_nodes_until_it_ends(store: Store) {
     let f = Fixture::write(&store).await;
     insert(&store, &f, 20).await.unwrap();
-    assert!(store::claim(&store, f.at.plus_seconds(-1)).await.unwrap().is_none(), "not due");
-    let (one, two) = tokio::join!(store::claim(&store, f.at), store::claim(&store, f.at));
-    let mut claims: Vec<_> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
+    assert!(claim(&store, f.at.plus_seconds(-1)).await.is_none(), "not due");
+    let (one, two) = tokio::join!(claim(&store, f.at), claim(&store, f.at));
+    let mut claims: Vec<_> = [one, two].into_iter().flatten().collect();
     assert_eq!(claims.len(), 1, "of two that look at the same time one gets it");
     let dead = claims.remove(0);
-    assert!(store::claim(&store, f.at.plus_seconds(LEASE_SECONDS - 1)).await.unwrap().is_none());
-    let later = store::claim(&store, f.at.plus_seconds(LEASE_SECONDS)).await.unwrap().unwrap();
+    assert!(claim(&store, f.at.plus_seconds(LEASE_SECONDS - 1)).await.is_none());
+    let later = claim(&store, f.at.plus_seconds(LEASE_SECONDS)).await.unwrap();
     let next = later.rotation.state.after(&later.rotation.plan, Outcome::Worked, f.at);
     assert!(!dead.note(&store, &next, None).await.unwrap(), "what is late has no say");
     assert!(!dead.will_write(&store).await.unwrap());
@@ -121,21 +139,43 @@ async fn a_claim_is_one_nodes_until_it_ends(store: Store) {
     assert_eq!((read.state, read.last_error.as_deref()), (next, Some("why")));
 }
 
+async fn the_first_use_of_a_new_secret_is_noted_and_stays(store: Store) {
+    let f = Fixture::write(&store).await;
+    insert(&store, &f, 20).await.unwrap();
+    let claimed = claim(&store, f.at).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    let old = PublicId::parse("abcdefABCDEZ").unwrap();
+    claimed.keep_new(&mut tx, (old, f.key.public_id), vec![1]).await.unwrap();
+    tx.commit(&f.event(start(&f), 30)).await.unwrap();
+    assert_eq!(store::observe(&store).await.unwrap(), 0, "nobody has used it");
+    for seconds in [10, 20] {
+        let last = LastUse { at: f.at.plus_seconds(seconds), address: None, client: None };
+        let used = Use { key: Of::Api(f.key.id), public_id: f.key.public_id, last };
+        save_last_used(&store, &[used]).await.unwrap();
+        assert_eq!(store::observe(&store).await.unwrap(), u64::from(seconds == 10));
+    }
+    // Who carries it on began before, and does not know.
+    let next = claimed.rotation.state.after(&claimed.rotation.plan, Outcome::Worked, f.at);
+    assert!(claimed.note(&store, &next, None).await.unwrap());
+    let read = store::get(&store, f.organization.id, claimed.rotation.id).await.unwrap().unwrap();
+    assert_eq!((read.state.step, read.state.observed_at), (Step::Writing, Some(f.at.plus_seconds(10))));
+}
+
 async fn what_is_over_keeps_no_secret(store: Store) {
     let f = Fixture::write(&store).await;
     insert(&store, &f, 20).await.unwrap();
-    let claimed = store::claim(&store, f.at).await.unwrap().unwrap();
+    let claimed = claim(&store, f.at).await.unwrap();
     let ids = (f.key.public_id, PublicId::parse("abcdefABCDEZ").unwrap());
     let mut tx = store.begin().await.unwrap();
     claimed.keep_new(&mut tx, ids, vec![1, 2, 3]).await.unwrap();
     let state = State { step: Step::Writing, next_at: f.at, ..claimed.rotation.state };
     assert!(claimed.save(&mut tx, &state, None).await.unwrap());
     tx.commit(&f.event(start(&f), 30)).await.unwrap();
-    let claimed = store::claim(&store, f.at).await.unwrap().unwrap();
+    let claimed = claim(&store, f.at).await.unwrap();
     assert_eq!((claimed.rotation.old_public_id, claimed.rotation.new_public_id), (Some(ids.0), Some(ids.1)));
     claimed.keep_old(&store, vec![4, 5]).await.unwrap();
     claimed.note(&store, &state, None).await.unwrap();
-    let claimed = store::claim(&store, f.at).await.unwrap().unwrap();
+    let claimed = claim(&store, f.at).await.unwrap();
     assert_eq!(
         (claimed.sealed_old.as_deref(), claimed.sealed_new.as_deref()),
         (Some(&[4, 5][..]), Some(&[1, 2, 3][..]))
@@ -145,14 +185,14 @@ async fn what_is_over_keeps_no_secret(store: Store) {
     claimed.forget_new(&mut tx).await.unwrap();
     assert!(claimed.save(&mut tx, &state, None).await.unwrap());
     tx.commit(&f.event(start(&f), 31)).await.unwrap();
-    let claimed = store::claim(&store, f.at).await.unwrap().unwrap();
+    let claimed = claim(&store, f.at).await.unwrap();
     assert_eq!((claimed.sealed_old.is_some(), claimed.sealed_new.is_some()), (true, false));
     let done = State { step: Step::Done, ..claimed.rotation.state };
     claimed.note(&store, &done, None).await.unwrap();
     let mut tx = store.begin().await.unwrap();
     assert!(!store::load(&mut tx, f.organization.id, claimed.rotation.id).await.unwrap().unwrap().1);
     drop(tx);
-    assert!(store::claim(&store, f.at.plus_seconds(9_999)).await.unwrap().is_none());
+    assert!(claim(&store, f.at.plus_seconds(9_999)).await.is_none());
 }
 
 async fn policies_read_back_and_empty_ones_are_gone(store: Store) {
@@ -242,7 +282,15 @@ impl Scene {
     /// Waits until the new secret is there and these nodes know it, and lets the time pass that it is kept back for.
     async fn is_written(&self, nodes: &[SocketAddr]) {
         self.reaches("writing").await;
-        // Whoever knows a key that is younger knows that secret, too. It goes again, so that nothing is ever due for it.
+        self.is_known(nodes).await;
+        assert_ne!(self.newest().await["state"], "propagating", "not before every node must know it");
+        self.system.clock.advance(KNOWN_SECONDS);
+        self.reaches("propagating").await;
+    }
+
+    /// Waits until these nodes know whatever was changed until now.
+    async fn is_known(&self, nodes: &[SocketAddr]) {
+        // Whoever knows a key that is younger knows that, too. It goes again, so that nothing is ever due for it.
         let (younger, id) = self.system.key(json!({"name": "younger"})).await;
         for node in nodes {
             let knows =
@@ -250,9 +298,6 @@ impl Scene {
             eventually(async || knows().await.then_some(())).await;
         }
         assert_eq!(self.system.admin("DELETE", &format!("/v1/api-keys/{id}"), None).await.status, 200);
-        assert_ne!(self.newest().await["state"], "propagating", "not before every node must know it");
-        self.system.clock.advance(KNOWN_SECONDS);
-        self.reaches("propagating").await;
     }
 
     /// Waits until it was looked whether the old secret is used: then the rotation waits for the very end.
@@ -303,6 +348,7 @@ async fn rotated_every_ninety_days(postgres: bool) {
         assert!(end.is_string());
         system.clock.advance(DAY - 3_600);
         scene.is_looked_at().await;
+        scene.is_known(&[system.address]).await;
         system.clock.advance(3_599);
         assert_eq!(scene.status(&before).await, 200, "round {round}: the last second");
         system.clock.advance(1);
@@ -326,6 +372,60 @@ async fn a_client_that_reads_its_key_from_the_destination_calls_without_a_failur
 #[tokio::test]
 async fn so_it_does_on_a_server() {
     rotated_every_ninety_days(true).await;
+}
+
+#[tokio::test]
+async fn a_try_is_no_use_and_the_first_use_is_shown() {
+    let scene = Scene::new(false).await;
+    let system = &scene.system;
+    system.clock.advance(90 * DAY);
+    scene.is_written(&[system.address]).await;
+    let new = scene.delivered();
+    system.clock.advance(60);
+    // It was tried with a call, which nobody counts.
+    let tried = scene.reaches("overlapping").await;
+    assert_eq!(tried["observed_at"], Value::Null);
+    let used_at = async || {
+        let secrets = system.admin("GET", &format!("/v1/gateway/keys/{}/secrets", scene.id), None).await;
+        secrets.json()["data"][0]["last_used_at"].clone()
+    };
+    // What is used now is written down after what was used before.
+    let (younger, id) = system.key(json!({"name": "younger"})).await;
+    let written = async || {
+        assert_eq!(scene.status(&younger).await, 200);
+        let now = json!(system.clock.now().rfc3339());
+        let path = format!("/v1/api-keys/{id}");
+        eventually(async || {
+            let shown = system.admin("GET", &path, None).await.json();
+            (shown["last_used_at"] == now).then_some(())
+        })
+        .await;
+    };
+    let pepper = MasterKey::new(Secret::new([42; 32])).unwrap().pepper();
+    let call = async |mark: &str| {
+        let mut asked = request("GET", "/v1/models", &new, None);
+        asked.headers_mut().insert(trials::HEADER, mark.parse().unwrap());
+        assert_eq!(send(system.address, asked).await.status, 200);
+        system.clock.advance(1);
+        written().await;
+    };
+    written().await;
+    assert_eq!(used_at().await, Value::Null);
+    // Later than its own.
+    system.clock.advance(1);
+    let mark = trials::mark(&pepper, &new, system.clock.now());
+    call(&mark).await;
+    assert_eq!(used_at().await, Value::Null, "only this cluster makes such a mark");
+    // Whoever saw it and brings it again, or makes one up, uses the key.
+    call(&mark).await;
+    let first = used_at().await;
+    assert!(first.is_string(), "{first}");
+    let shown =
+        eventually(async || Some(scene.newest().await).filter(|one| !one["observed_at"].is_null())).await;
+    assert_eq!((&shown["state"], &shown["observed_at"]), (&json!("overlapping"), &first));
+    call(&trials::mark(&MasterKey::new(Secret::new([43; 32])).unwrap().pepper(), &new, system.clock.now()))
+        .await;
+    assert_ne!(used_at().await, first);
 }
 
 #[tokio::test]
