@@ -3,7 +3,9 @@
 //! The old secret has no end until the new one is written to every destination and was seen to work. Each step may be done
 //! twice: who dies between a deed and its note does it again.
 
-use crate::id::{AdminKeyId, KeyId, OrganizationId, RotationId, SecretDestinationId, WorkspaceId};
+use crate::id::{
+    AdminKeyId, KeyId, OrganizationId, RotationId, SecretDestinationId, UpstreamId, WorkspaceId,
+};
 use crate::keys::PublicId;
 use crate::time::Timestamp;
 
@@ -14,6 +16,8 @@ pub enum Subject {
     ApiKey(KeyId),
     /// An admin key.
     AdminKey(AdminKeyId),
+    /// The key of an upstream credential, which upstream makes.
+    Upstream(UpstreamId),
 }
 
 impl Subject {
@@ -22,6 +26,7 @@ impl Subject {
         match self {
             Self::ApiKey(_) => "api_key",
             Self::AdminKey(_) => "admin_key",
+            Self::Upstream(_) => "upstream",
         }
     }
 
@@ -30,6 +35,7 @@ impl Subject {
         match self {
             Self::ApiKey(id) => id.bytes(),
             Self::AdminKey(id) => id.bytes(),
+            Self::Upstream(id) => id.bytes(),
         }
     }
 
@@ -38,6 +44,7 @@ impl Subject {
         match kind {
             "api_key" => Some(Self::ApiKey(KeyId::from_bytes(id))),
             "admin_key" => Some(Self::AdminKey(AdminKeyId::from_bytes(id))),
+            "upstream" => Some(Self::Upstream(UpstreamId::from_bytes(id))),
             _ => None,
         }
     }
@@ -47,6 +54,7 @@ impl Subject {
         match self {
             Self::ApiKey(id) => id.to_string(),
             Self::AdminKey(id) => id.to_string(),
+            Self::Upstream(id) => id.to_string(),
         }
     }
 }
@@ -203,6 +211,10 @@ const BACK_OFF: [i64; 5] = [5, 30, 120, 600, 1_800];
 const LONGEST_MARGIN_SECONDS: i64 = 3_600;
 /// So many tries in vain are worth a word to people.
 pub const STUCK_ATTEMPTS: u32 = 5;
+/// Seconds in which every node takes another upstream key over, and says which one its calls have.
+pub const UPSTREAM_SPREAD_SECONDS: i64 = 60;
+/// An upstream key that was used within so many seconds may have a call under way: nodes tell of their calls every minute.
+pub const UPSTREAM_QUIET_SECONDS: i64 = 90;
 
 fn earlier(at: Timestamp, seconds: i64) -> Timestamp {
     at.plus_seconds(seconds.saturating_neg())
@@ -310,6 +322,15 @@ impl State {
         }
     }
 
+    /// The same where others make the secrets: the old one is known as soon as there is a new one, and a new one may be there
+    /// that nobody knows of yet, which has to go.
+    pub fn called_off_elsewhere(self, now: Timestamp) -> Option<Self> {
+        if self.step == Step::Creating {
+            return Some(self.to(Step::Undoing, now, now));
+        }
+        self.called_off(now, true)
+    }
+
     /// Ended without any more ado: its key is gone, or got another secret meanwhile.
     #[must_use]
     pub const fn given_up(self, now: Timestamp) -> Self {
@@ -357,3 +378,5 @@ pub struct Rotation {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upstream_tests;
