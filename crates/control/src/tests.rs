@@ -30,6 +30,7 @@ mod rights;
 mod rotations;
 mod secret_destinations;
 mod simulation;
+mod upstream_rotations;
 mod usage;
 mod users;
 mod workspaces;

@@ -5,7 +5,7 @@ use crate::actions::upstreams as actions;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
-use crate::intake::values::{SecretIn, present};
+use crate::intake::values::{SecretIn, given, present};
 use crate::intake::{Body, Named, Object};
 use crate::openapi::about::PAGE;
 use crate::openapi::shapes::{self, Deleted};
@@ -37,12 +37,14 @@ pub(crate) fn routes() -> Routes {
         .refuses(&[404, 409])
         .patch("/v1/gateway/upstreams/{id}", Action::UpdateUpstream, update)
         .named("update_upstream", "Rename, replace, enable or disable an upstream credential")
+        .saying("While a rotation of its key goes on, the key is not replaced by hand.")
         .takes::<PatchIn>()
         .answers::<Shown>()
         .refuses(&[409])
         .delete("/v1/gateway/upstreams/{id}", Action::DeleteUpstream, delete)
         .named("delete_upstream", "Delete an upstream credential")
         .answers::<Deleted>()
+        .refuses(&[409])
         .tagged("gateway.upstreams")
 }
 
@@ -60,6 +62,10 @@ pub(crate) struct Shown {
     /// The named upstream of the settings that it is for; `null` is the first one.
     server: Option<String>,
     enabled: bool,
+    /// Whether Louver has an admin key of upstream for it, and so can rotate its key there.
+    has_admin_key: bool,
+    /// The user of upstream that new keys are made for; `null` is whoever made the present one.
+    admin_user_id: Option<String>,
     #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
 }
@@ -100,6 +106,8 @@ impl Shown {
             workspace_id: upstream.workspace_id,
             server: upstream.server.clone(),
             enabled: upstream.enabled,
+            has_admin_key: upstream.sealed_admin_key.is_some(),
+            admin_user_id: upstream.admin_user_id.clone(),
             created_at: upstream.created_at,
         }
     }
@@ -116,6 +124,12 @@ struct UpstreamIn {
     workspace_id: Option<WorkspaceId>,
     /// The named upstream of the settings that it is for; absent is the first one.
     server: Option<String>,
+    /// An admin key of upstream, with which Louver rotates the key there; without one it cannot.
+    #[schemars(with = "Option<shapes::Hidden>")]
+    admin_key: Option<SecretIn>,
+    /// The user of upstream that new keys are made for; absent is whoever made the present one.
+    #[schemars(with = "Option<shapes::Id>")]
+    admin_user_id: Option<String>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -131,6 +145,14 @@ struct PatchIn {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "bool")]
     enabled: Option<bool>,
+    /// An admin key of upstream; `null` takes it away.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<shapes::Hidden>")]
+    admin_key: Option<Option<SecretIn>>,
+    /// The user of upstream that new keys are made for; `null` is whoever made the present one.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<shapes::Id>")]
+    admin_user_id: Option<Option<String>>,
 }
 
 fn read_id(text: &str) -> Result<UpstreamId, ControlError> {
@@ -157,6 +179,7 @@ async fn create(
         key: read.key.0,
         workspace_id: read.workspace_id,
         server: read.server,
+        admin: actions::NewAdmin { key: read.admin_key.map(|key| key.0), user_id: read.admin_user_id },
     };
     let upstream = actions::create(&control, &context, new).await?;
     Ok(reply::ok(&Shown::of(&upstream)))
@@ -168,8 +191,13 @@ async fn update(
     Named(id): Named<String>,
     Body(Object(read)): Body<Object<PatchIn>>,
 ) -> Answer {
-    let change =
-        actions::UpstreamPatch { name: read.name, key: read.key.map(|key| key.0), enabled: read.enabled };
+    let change = actions::UpstreamPatch {
+        name: read.name,
+        key: read.key.map(|key| key.0),
+        enabled: read.enabled,
+        admin_key: read.admin_key.map(|key| key.map(|key| key.0)),
+        admin_user_id: read.admin_user_id,
+    };
     let upstream = actions::update(&control, &context, read_id(&id)?, change).await?;
     Ok(reply::ok(&Shown::of(&upstream)))
 }
