@@ -58,5 +58,6 @@ mod simulation;
 mod speech;
 mod store;
 mod transcriptions;
+mod upstream_rotations;
 mod upstreams;
 mod verify;
