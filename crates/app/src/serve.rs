@@ -177,8 +177,11 @@ fn with_settings(control: Control, config: &Config) -> Result<Control, String> {
 /// The upstream servers as rotations of their keys reach them.
 fn upstream_servers(config: &Config) -> Vec<UpstreamServer> {
     let key = |key: Option<&UpstreamKey>| key.map(|key| Secret::new(key.expose().to_owned()));
-    let first =
-        UpstreamServer { name: None, url: config.upstream_url.clone(), key: key(config.upstream_key.as_ref()) };
+    let first = UpstreamServer {
+        name: None,
+        url: config.upstream_url.clone(),
+        key: key(config.upstream_key.as_ref()),
+    };
     let named = config.upstreams.iter().map(|server| UpstreamServer {
         name: Some(server.name.clone()),
         url: server.url.clone(),

@@ -1,9 +1,9 @@
 //! What rotations of upstream keys need beside what all rotations do: the keys' ids upstream, and when each key was used.
 
-use crate::db::{Store, Tx, Value};
+use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use crate::rotations::Claimed;
-use louver_domain::id::{RotationId, UpstreamId};
+use louver_domain::id::{OrganizationId, RotationId, UpstreamId};
 use louver_domain::keys::Fingerprint;
 use louver_domain::time::Timestamp;
 
@@ -94,6 +94,21 @@ pub async fn last_used(
     let values = vec![upstream.bytes().into(), Value::Bytes(Some(fingerprint.to_vec()))];
     let rows = tx.fetch(sql, values).await?;
     rows.first().map(|row| Ok(Timestamp::from_micros(row.int(0)?))).transpose()
+}
+
+/// All uses of an organization's upstream keys, as far as the nodes have said.
+pub async fn uses(store: &Store, organization: OrganizationId) -> Result<Vec<UpstreamUse>, StoreError> {
+    let sql = "SELECT upstream_uses.upstream_id, upstream_uses.fingerprint, upstream_uses.last_used_at FROM upstream_uses \
+               JOIN upstreams ON upstreams.id = upstream_uses.upstream_id WHERE upstreams.organization_id = $1";
+    let rows = store.fetch(sql, vec![organization.bytes().into()]).await?;
+    let read = |row: &Row| {
+        Ok(UpstreamUse {
+            upstream: UpstreamId::from_bytes(row.id(0)?),
+            fingerprint: row.array(1)?,
+            at: Timestamp::from_micros(row.int(2)?),
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// Forgets a key that is no more.

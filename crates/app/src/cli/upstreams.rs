@@ -184,7 +184,18 @@ async fn list(session: &Session) -> Result<(), Failure> {
     let all = UPSTREAM.all(session).await?;
     let names = if session.screen.json { Default::default() } else { workspaces::names(session).await };
     let nothing = "None is stored: calls are made with the key of the settings, where there is one.";
-    let titles = ["NAME", "ID", "SERVER", "WORKSPACE", "STATE", "HEALTH", "CALLS NOW", "ROTATES", "LAST ERROR"];
+    let titles = [
+        "NAME",
+        "ID",
+        "SERVER",
+        "WORKSPACE",
+        "STATE",
+        "HEALTH",
+        "CALLS NOW",
+        "KEY USED",
+        "ADMIN KEY",
+        "LAST ERROR",
+    ];
     session.screen.list(&all, nothing, &titles, |item| {
         vec![
             cells::name(item, "name"),
@@ -199,6 +210,7 @@ async fn list(session: &Session) -> Result<(), Failure> {
                 other => other,
             }),
             cells::plain(item, "in_flight"),
+            cells::ago(item, "key_last_used_at", session.now(), "not yet"),
             cells::plain(item, "has_admin_key"),
             cells::ago(item, "last_error_at", session.now(), "none"),
         ]

@@ -52,10 +52,8 @@ pub(crate) async fn of_key(tx: &mut Tx, key: &ApiKey) -> Result<Policy, ControlE
 /// destinations too.
 pub(crate) async fn of_upstream(tx: &mut Tx, upstream: &Upstream) -> Result<Policy, ControlError> {
     let organization = upstream.organization_id;
-    let scopes = [
-        upstream.workspace_id.map(PolicyScope::Workspace),
-        Some(PolicyScope::Organization(organization)),
-    ];
+    let scopes =
+        [upstream.workspace_id.map(PolicyScope::Workspace), Some(PolicyScope::Organization(organization))];
     let mut found = Vec::new();
     for scope in scopes.into_iter().flatten() {
         found.extend(store::load(tx, organization, scope).await?);

@@ -126,7 +126,8 @@ pub async fn start(control: &Control, context: &Context, new: NewRotation) -> Re
 /// The key of an upstream credential goes nowhere but into its row; every node must have time to take it over.
 fn for_upstream(plan: Plan) -> Result<Plan, ControlError> {
     if !plan.destinations.is_empty() {
-        let sentence = "must not be named: the new key of an upstream credential goes into Louver, and nowhere else";
+        let sentence =
+            "must not be named: the new key of an upstream credential goes into Louver, and nowhere else";
         return Err(ControlError::field("destinations", sentence));
     }
     let propagation_seconds = plan.propagation_seconds.max(UPSTREAM_SPREAD_SECONDS);
@@ -180,7 +181,8 @@ async fn choose(tx: &mut Tx, context: &Context, new: &NewRotation) -> Result<Cho
         }
         (None, None, Some(id)) => choose_upstream(tx, context, id).await,
         (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) | (None, None, None) => {
-            let sentence = "names what is rotated: a key_id, an admin_key_id or an upstream_id, and one of them";
+            let sentence =
+                "names what is rotated: a key_id, an admin_key_id or an upstream_id, and one of them";
             Err(ControlError::field("key_id", sentence))
         }
     }

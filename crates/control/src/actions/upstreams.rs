@@ -9,7 +9,9 @@ use louver_domain::access::{Action, Permit, decide};
 use louver_domain::id::{OrganizationId, UpstreamId, WorkspaceId};
 use louver_domain::rotations::{Step, Subject};
 use louver_domain::secret::Secret;
+use louver_domain::time::Timestamp;
 use louver_store::seal::Place;
+use louver_store::upstream_rotations::{self, UpstreamUse};
 use louver_store::upstreams::{self as store, Upstream};
 use louver_store::{Tx, rotations, workspaces};
 use uuid::Uuid;
@@ -52,9 +54,39 @@ pub struct UpstreamPatch {
     pub admin_user_id: Option<Option<String>>,
 }
 
+/// When calls had the keys of an upstream credential last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastUses {
+    /// The present one.
+    pub key: Option<Timestamp>,
+    /// The latest of those before.
+    pub old_key: Option<Timestamp>,
+}
+
 /// The upstream credentials of the caller's organization, by name.
-pub async fn list(control: &Control, context: &Context) -> Result<Vec<Upstream>, ControlError> {
-    Ok(store::list(&control.store, context.organization_id()).await?)
+pub async fn list(control: &Control, context: &Context) -> Result<Vec<(Upstream, LastUses)>, ControlError> {
+    let organization = context.organization_id();
+    let uses = upstream_rotations::uses(&control.store, organization).await?;
+    let last = |upstream: &Upstream| {
+        let place = Place::upstream(upstream.id, organization);
+        // What does not open with this master key is used by nobody here.
+        let key = control.master.open(&place, &upstream.sealed_key).ok();
+        let present = key.map(|key| control.pepper.fingerprint(key.expose()));
+        let of_it = || uses.iter().filter(|one| one.upstream == upstream.id);
+        let is_present = |one: &&UpstreamUse| present.as_ref() == Some(&one.fingerprint);
+        LastUses {
+            key: of_it().filter(is_present).map(|one| one.at).max(),
+            old_key: of_it().filter(|one| !is_present(one)).map(|one| one.at).max(),
+        }
+    };
+    let all = store::list(&control.store, organization).await?;
+    Ok(all
+        .into_iter()
+        .map(|upstream| {
+            let last = last(&upstream);
+            (upstream, last)
+        })
+        .collect())
 }
 
 /// Stores an upstream credential.
@@ -156,11 +188,15 @@ async fn must_not_rotate(tx: &mut Tx, id: UpstreamId, before: &str) -> Result<()
     let Some(live) = rotations::live(tx, Subject::Upstream(id)).await? else { return Ok(()) };
     match live.state.step {
         Step::Creating | Step::Writing | Step::Propagating | Step::Verifying | Step::Overlapping => {
-            let sentence =
-                format!("the rotation {} of it goes on: cancel it, or wait for its end, before {before}", live.id);
+            let sentence = format!(
+                "the rotation {} of it goes on: cancel it, or wait for its end, before {before}",
+                live.id
+            );
             Err(ControlError::Conflict(sentence))
         }
-        Step::Retiring | Step::Checking | Step::Undoing | Step::Settling | Step::Done | Step::Cancelled => Ok(()),
+        Step::Retiring | Step::Checking | Step::Undoing | Step::Settling | Step::Done | Step::Cancelled => {
+            Ok(())
+        }
     }
 }
 

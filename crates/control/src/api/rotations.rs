@@ -159,7 +159,10 @@ async fn list(State(control): Shared, context: Context, mut params: Params) -> A
     let key = params.parsed("key_id", id, KeyId::parse)?.map(|id| id.bytes());
     let upstream = params.parsed("upstream_id", id, UpstreamId::parse)?.map(|id| id.bytes());
     if key.is_some() && upstream.is_some() {
-        return Err(ControlError::parameter("upstream_id", "no rotation is of a key and of an upstream credential"));
+        return Err(ControlError::parameter(
+            "upstream_id",
+            "no rotation is of a key and of an upstream credential",
+        ));
     }
     let filter = Filter {
         workspace: params.parsed("workspace_id", id, WorkspaceId::parse)?,

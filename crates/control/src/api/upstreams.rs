@@ -1,7 +1,7 @@
 //! `/v1/gateway/upstreams`: credentials for Mistral, which go in and never come out.
 
 use super::{Answer, Shared};
-use crate::actions::upstreams as actions;
+use crate::actions::upstreams::{self as actions, LastUses};
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
@@ -83,11 +83,19 @@ pub(crate) struct Listed {
     #[schemars(with = "Option<shapes::Time>")]
     last_error_at: Option<Timestamp>,
     in_flight: Option<u64>,
+    /// When a call of any node had its key last; up to a minute late.
+    #[schemars(with = "Option<shapes::Time>")]
+    key_last_used_at: Option<Timestamp>,
+    /// When one had a key that it had before.
+    #[schemars(with = "Option<shapes::Time>")]
+    old_key_last_used_at: Option<Timestamp>,
 }
 
 impl Listed {
-    fn of(upstream: &Upstream, standing: Option<Standing>) -> Self {
+    fn of(upstream: &Upstream, last: LastUses, standing: Option<Standing>) -> Self {
         Self {
+            key_last_used_at: last.key,
+            old_key_last_used_at: last.old_key,
             upstream: Shown::of(upstream),
             state: standing.map(|standing| standing.state.as_str()),
             resting_until: standing.and_then(|standing| standing.resting_until),
@@ -163,10 +171,10 @@ async fn list(State(control): Shared, context: Context, mut params: Params) -> A
     let asked = Asked::read(&mut params)?;
     params.done()?;
     let all = actions::list(&control, &context).await?;
-    let page = Page::cut(all, &asked, |upstream, after| UpstreamId::parse(after) == Some(upstream.id))?;
+    let page = Page::cut(all, &asked, |(upstream, _), after| UpstreamId::parse(after) == Some(upstream.id))?;
     let watch = control.upstreams.as_deref();
     let standing = |id| watch.and_then(|watch| watch.of(id));
-    Ok(reply::ok(&page.map(|upstream| Listed::of(&upstream, standing(upstream.id)))))
+    Ok(reply::ok(&page.map(|(upstream, last)| Listed::of(&upstream, last, standing(upstream.id)))))
 }
 
 async fn create(

@@ -247,7 +247,11 @@ fn troubled(destination: &SecretDestination, error: &DestinationError) -> Halt {
     Halt::later(format!("destination {}: {}", destination.name, error.sentence()))
 }
 
-pub(super) fn open(control: &Control, place: &Place, sealed: Option<&[u8]>) -> Result<Option<Secret<String>>, Halt> {
+pub(super) fn open(
+    control: &Control,
+    place: &Place,
+    sealed: Option<&[u8]>,
+) -> Result<Option<Secret<String>>, Halt> {
     Ok(sealed.map(|sealed| control.master.open(place, sealed)).transpose()?)
 }
 

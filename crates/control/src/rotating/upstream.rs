@@ -74,7 +74,8 @@ impl<'a> Errand<'a> {
         let ids = upstream_rotations::key_ids(&mut tx, rotation.id).await?;
         drop(tx);
         let server = control.rotating.upstream(upstream.server.as_deref());
-        let server = server.ok_or_else(|| Halt::later("the settings of this node do not name its upstream"))?;
+        let server =
+            server.ok_or_else(|| Halt::later("the settings of this node do not name its upstream"))?;
         let organization = rotation.organization_id;
         let admin_place = Place::upstream_admin(id, organization);
         let old_place = Place::old_secret(rotation.id, organization);
@@ -103,7 +104,8 @@ impl<'a> Errand<'a> {
     }
 
     fn admin(&self) -> Result<&Secret<String>, Halt> {
-        let missing = || Halt::later("this credential has no admin key of its upstream any more: give it one");
+        let missing =
+            || Halt::later("this credential has no admin key of its upstream any more: give it one");
         self.admin.as_ref().ok_or_else(missing)
     }
 
@@ -247,7 +249,9 @@ impl<'a> Errand<'a> {
         if self.last_used(key).await?.is_none_or(rests) {
             return Ok(());
         }
-        Err(Halt::later(format!("calls are still under way with the {which} key; it is deleted when none is")))
+        Err(Halt::later(format!(
+            "calls are still under way with the {which} key; it is deleted when none is"
+        )))
     }
 
     /// Looks whether the old key is still used, by Louver or by somebody else: then its end moves, or somebody is told.
@@ -300,7 +304,8 @@ impl<'a> Errand<'a> {
             // What does not open is nobody's to use.
             let key = self.control.master.open(&place, &other.sealed_key).ok();
             if self.same(old, key.as_ref()) {
-                let sentence = "another upstream credential has the old key too: give it one of its own first";
+                let sentence =
+                    "another upstream credential has the old key too: give it one of its own first";
                 return Err(if other.id == self.id {
                     Halt::never("the credential has its old key again: nothing was deleted")
                 } else {

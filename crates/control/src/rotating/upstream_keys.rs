@@ -71,7 +71,9 @@ impl Listed {
         })?;
         let maker = user.or(self.created_by.as_deref()).and_then(|id| Uuid::parse_str(id).ok());
         let maker = maker.ok_or_else(|| {
-            Halt::later("upstream does not say whose the present key is: set admin_user_id of this credential")
+            Halt::later(
+                "upstream does not say whose the present key is: set admin_user_id of this credential",
+            )
         })?;
         Ok((workspace, maker))
     }
@@ -166,7 +168,9 @@ impl Provider<'_> {
             let Page { keys } = read(&answer, "the list of its keys")?;
             let more = keys.len() >= PAGE;
             // Where a key went while we read, the next page begins one too late, and where one came, one too early.
-            all.extend(keys.into_iter().filter(|key| all.iter().all(|known| known.id != key.id)).collect::<Vec<_>>());
+            all.extend(
+                keys.into_iter().filter(|key| all.iter().all(|known| known.id != key.id)).collect::<Vec<_>>(),
+            );
             if !more {
                 return Ok(all);
             }
@@ -195,7 +199,9 @@ impl Provider<'_> {
         let answer = self.ask_admin((Method::DELETE, &format!("{PATH}/{id}")), admin, None).await?;
         match answer.status {
             status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
-            status => Err(Halt::later(format!("upstream answered the deleting of a key with {}", status.as_u16()))),
+            status => {
+                Err(Halt::later(format!("upstream answered the deleting of a key with {}", status.as_u16())))
+            }
         }
     }
 }
@@ -221,7 +227,10 @@ mod tests {
     use super::*;
 
     fn listed(hidden: &str) -> Listed {
-        serde_json::from_value(json!({"key_id": Uuid::from_bytes([1; 16]), "hidden_key": hidden, "unknown": 1})).unwrap()
+        serde_json::from_value(
+            json!({"key_id": Uuid::from_bytes([1; 16]), "hidden_key": hidden, "unknown": 1}),
+        )
+        .unwrap()
     }
 
     #[test]

@@ -18,7 +18,9 @@ async fn no_secret_is_said_twice_or_stored() {
     let prompt = "prompt-canary-of-a-client";
     let (stored, stored_admin) = ("stored-upstream-canary", "stored-upstream-admin-canary");
     let (key, id) = system.key(json!({"description": "d"})).await;
-    system.deed("POST", "/v1/gateway/upstreams", json!({"name": "u", "key": stored, "admin_key": stored_admin})).await;
+    system
+        .deed("POST", "/v1/gateway/upstreams", json!({"name": "u", "key": stored, "admin_key": stored_admin}))
+        .await;
     let (path, signer) = ("/webhook-path-canary", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     let hook = json!({"name": "h", "kind": "webhook", "url": format!("https://hooks.invalid{path}"), "secret": signer});
     let channel = system.deed("POST", "/v1/gateway/alert-channels", hook).await;

@@ -54,7 +54,8 @@ impl ApiKey {
 
     fn listed(&self) -> Value {
         let mut shown = self.shown(None);
-        let day = self.last_used.map(|day| rfc3339(day.saturating_mul(DAY)).chars().take(10).collect::<String>());
+        let day =
+            self.last_used.map(|day| rfc3339(day.saturating_mul(DAY)).chars().take(10).collect::<String>());
         let more = json!({"workspace_id": self.workspace, "workspace_name": "Default", "created_by": self.user,
             "product": "API", "last_used": day, "can_delete": true});
         if let (Some(shown), Value::Object(more)) = (shown.as_object_mut(), more) {
@@ -146,12 +147,7 @@ impl Simulator {
 }
 
 /// `/v1/admin/api-keys`.
-pub(crate) fn answer(
-    inner: &Inner,
-    noun: Noun,
-    ask: &Ask<'_>,
-    given: Option<&str>,
-) -> Result<Reply, Reply> {
+pub(crate) fn answer(inner: &Inner, noun: Noun, ask: &Ask<'_>, given: Option<&str>) -> Result<Reply, Reply> {
     inner.must_be_admin(ask.bearer, given)?;
     match (noun, ask.path.as_slice()) {
         (Noun::ApiKeys, []) if ask.method == "GET" => list(inner, ask),
@@ -177,7 +173,8 @@ fn list(inner: &Inner, ask: &Ask<'_>) -> Result<Reply, Reply> {
 /// Whether a text has the form of a UUID.
 fn is_uuid(text: &str) -> bool {
     let dashes = [8, 13, 18, 23];
-    let fits = |(at, byte): (usize, u8)| if dashes.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+    let fits =
+        |(at, byte): (usize, u8)| if dashes.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() };
     text.len() == 36 && text.bytes().enumerate().all(fits)
 }
 
@@ -192,7 +189,12 @@ fn create(inner: &Inner, ask: &Ask<'_>) -> Result<Reply, Reply> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     let name = text("name");
     if name.as_ref().is_some_and(|name| name.chars().count() > 255) {
-        return Err(wrong("name", "string_too_long", "String should have at most 255 characters", json!(name)));
+        return Err(wrong(
+            "name",
+            "string_too_long",
+            "String should have at most 255 characters",
+            json!(name),
+        ));
     }
     let world = {
         let worlds = inner.stored.worlds();

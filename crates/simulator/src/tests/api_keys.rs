@@ -36,7 +36,8 @@ async fn keys_are_made_taken_and_refused() {
     let first = &all["keys"][0];
     assert_eq!((&first["hidden_key"], &first["key"]), (&json!("firs...0000"), &Value::Null));
     assert_eq!(first["last_used"], "2026-09-21");
-    let new = json!({"name": "second", "workspace_uuid": first["workspace_id"], "user_id": first["created_by"]});
+    let new =
+        json!({"name": "second", "workspace_uuid": first["workspace_id"], "user_id": first["created_by"]});
     let made = served.admin("POST", PATH, ("authorization", "Bearer admin-key"), &new).await;
     assert_eq!(made.status, 200);
     let made = made.json();
@@ -59,7 +60,8 @@ async fn keys_are_made_taken_and_refused() {
 #[tokio::test]
 async fn who_is_no_admin_and_what_is_no_key_is_refused() {
     let served = strict().await;
-    for wrong in [("x-api-key", "first-key-0000000000"), ("authorization", "Bearer other"), ("x-api-key", "")] {
+    for wrong in [("x-api-key", "first-key-0000000000"), ("authorization", "Bearer other"), ("x-api-key", "")]
+    {
         assert_eq!(served.admin("GET", PATH, wrong, &Value::Null).await.status, 401);
     }
     let mut both = request("GET", PATH, "");
