@@ -109,11 +109,11 @@ impl<'a> Errand<'a> {
         self.admin.as_ref().ok_or_else(missing)
     }
 
-    fn old(&self) -> Result<&Secret<String>, Halt> {
+    fn old_key(&self) -> Result<&Secret<String>, Halt> {
         self.old.as_ref().ok_or_else(|| Halt::never("the old key is not known any more"))
     }
 
-    fn new(&self) -> Result<&Secret<String>, Halt> {
+    fn new_key(&self) -> Result<&Secret<String>, Halt> {
         self.new.as_ref().ok_or_else(|| Halt::never("the new key is not known any more"))
     }
 
@@ -225,8 +225,8 @@ impl<'a> Errand<'a> {
     /// Upstream takes the new key: from here on calls are made with it.
     async fn move_calls(&self) -> Result<(), Halt> {
         Self::must_have(self.has(&self.key), Has::Old)?;
-        self.must_take(self.new()?, "new").await?;
-        self.put(self.new()?, Has::Old).await
+        self.must_take(self.new_key()?, "new").await?;
+        self.put(self.new_key()?, Has::Old).await
     }
 
     /// Every node has taken the new key over, and upstream still takes it: from here on the old one has an end.
@@ -261,7 +261,7 @@ impl<'a> Errand<'a> {
         let Rotation { state, plan, .. } = rotation;
         Self::must_have(self.has(&self.key), Has::New)?;
         let since = state.watched_since(plan).unwrap_or(state.since);
-        let used = self.last_used(self.old()?).await?.is_some_and(|at| at >= since);
+        let used = self.last_used(self.old_key()?).await?.is_some_and(|at| at >= since);
         let in_use = used || self.is_used_elsewhere(since).await?;
         let now = control.clock.now();
         let looked = Outcome::Looked { in_use };
@@ -294,7 +294,7 @@ impl<'a> Errand<'a> {
 
     /// Nobody else in Louver has the old key.
     async fn must_be_nobodys(&self) -> Result<(), Halt> {
-        let old = self.old()?;
+        let old = self.old_key()?;
         if self.same(old, self.provider.server.key.as_ref()) {
             return Err(Halt::later("the settings have the old key too: take it out there first"));
         }
@@ -321,7 +321,7 @@ impl<'a> Errand<'a> {
         self.must_be_nobodys().await?;
         let Rotation { plan, emergency, .. } = self.rotation();
         if plan.on_old_use == OnOldUse::Hold && !emergency {
-            self.must_rest(self.old()?, "old").await?;
+            self.must_rest(self.old_key()?, "old").await?;
         }
         self.provider.delete(self.admin()?, self.ids()?.0).await?;
         self.done().await
@@ -329,7 +329,7 @@ impl<'a> Errand<'a> {
 
     /// Upstream refuses the old key.
     async fn check(&self) -> Result<(), Halt> {
-        let old = self.old()?;
+        let old = self.old_key()?;
         self.must_refuse(old, "old").await?;
         told::done(self.control, self.rotation()).await?;
         let (context, mut tx, now) = steps::begin(self.control, self.rotation()).await?;
@@ -343,8 +343,8 @@ impl<'a> Errand<'a> {
         if self.new.is_none() || self.has(&self.key) != Has::New {
             return steps::advance(self.control, self.claimed).await;
         }
-        self.must_take(self.old()?, "old").await?;
-        self.put(self.old()?, Has::New).await
+        self.must_take(self.old_key()?, "old").await?;
+        self.put(self.old_key()?, Has::New).await
     }
 
     /// Upstream deletes the new key, and any other that the rotation made.
