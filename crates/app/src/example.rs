@@ -26,10 +26,20 @@ const TUNED: &str = "mistral-small-2603";
 /// How many these are; their ids end in their numbers.
 const HOW_MANY_TUNED: usize = 4;
 
+/// Which keys a simulator knows; without any it takes all, and has no admin API.
+#[derive(Default)]
+pub struct SimulatorKeys {
+    /// The key of the admin API.
+    pub admin: Option<String>,
+    /// The API keys that are there from the beginning.
+    pub api: Vec<String>,
+}
+
 /// A simulator that knows the models of the built-in catalogue, and some that were fine-tuned. `record` keeps a ledger
 /// of what it was asked.
-pub fn simulator(seed: u64, record: bool) -> Result<Simulator, String> {
-    let mut config = Config { record, ..simulated(seed)? };
+pub fn simulator(seed: u64, record: bool, keys: SimulatorKeys) -> Result<Simulator, String> {
+    let SimulatorKeys { admin: admin_key, api: api_keys } = keys;
+    let mut config = Config { record, admin_key, api_keys, ..simulated(seed)? };
     let serves = [Endpoint::Classifications, Endpoint::ChatClassifications];
     config.models.push(Model::new(CLASSIFIER, 32_768, &serves));
     let id = |number: usize| format!("ft:{TUNED}:example-{number}");

@@ -6,7 +6,7 @@ use louver_domain::calendar::Window;
 use louver_domain::time::{Clock, Timestamp};
 use louver_gateway::{Batches, Documents, Gateway, Ledger, Lookout, Source};
 use louver_store::ledger::storage;
-use louver_store::{Store, StoreError, old_secrets, revision, snapshot};
+use louver_store::{Store, StoreError, old_secrets, revision, snapshot, upstream_rotations};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -170,7 +170,7 @@ async fn charge_month(
     Ok(this)
 }
 
-/// Writes down when secrets were last used, every `interval` and once more at `stop`.
+/// Writes down when secrets, and keys of upstream credentials, were last used, every `interval` and once more at `stop`.
 pub async fn write_last_used(
     store: Store,
     source: Arc<Source>,
@@ -187,6 +187,11 @@ pub async fn write_last_used(
         if let Err(error) = old_secrets::save_last_used(&store, &used).await {
             tracing::error!(%error, secrets = used.len(), "last-used times wait to be written");
             source.put_back_last_used(&used);
+        }
+        let keys = source.take_upstream_uses();
+        if let Err(error) = upstream_rotations::save_uses(&store, &keys).await {
+            tracing::error!(%error, keys = keys.len(), "the last uses of upstream keys wait to be written");
+            source.put_back_upstream_uses(&keys);
         }
         source.forget_unused(clock.monotonic_micros());
         if stopping {

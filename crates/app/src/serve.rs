@@ -1,6 +1,6 @@
 //! Starts a node and stops it: listeners, workers, jobs, and the order in which they end.
 
-use crate::config::{Config, NO_JOURNAL};
+use crate::config::{Config, NO_JOURNAL, UpstreamKey};
 use crate::{boot, jobs, master_key, openapi, outbound, upstream};
 use axum::Router;
 use http::{Request, Response, StatusCode};
@@ -9,11 +9,12 @@ use hyper::body::Incoming;
 use louver_control::Control;
 use louver_control::auditing::{self, Auditing};
 use louver_control::context::RequestContext;
-use louver_control::rotating::Reached;
+use louver_control::rotating::{Reached, UpstreamServer};
 use louver_domain::entropy::Entropy;
 use louver_domain::health::Watch;
 use louver_domain::id::NodeId;
 use louver_domain::ledger::InHand;
+use louver_domain::secret::Secret;
 use louver_domain::time::Clock;
 use louver_gateway::{
     Body, ExactInput, Fallback, Gateway, Ledger, Lookout, Plane, Refiller, Settings, Source, State,
@@ -111,6 +112,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
         )
     };
     let control = Arc::new(with_settings(control, config)?);
+    control.rotating.upstreams_are(upstream_servers(config));
     let outbound = Arc::clone(&control.outbound);
     let site = config.openapi_access.map(openapi::site).transpose()?;
     let fallback = fallback(louver_control::router_with(Arc::clone(&control), site));
@@ -171,6 +173,22 @@ fn with_settings(control: Control, config: &Config) -> Result<Control, String> {
         retention: config.retention,
         ..control
     })
+}
+
+/// The upstream servers as rotations of their keys reach them.
+fn upstream_servers(config: &Config) -> Vec<UpstreamServer> {
+    let key = |key: Option<&UpstreamKey>| key.map(|key| Secret::new(key.expose().to_owned()));
+    let first = UpstreamServer {
+        name: None,
+        url: config.upstream_url.clone(),
+        key: key(config.upstream_key.as_ref()),
+    };
+    let named = config.upstreams.iter().map(|server| UpstreamServer {
+        name: Some(server.name.clone()),
+        url: server.url.clone(),
+        key: key(server.key.as_ref()),
+    });
+    std::iter::once(first).chain(named).collect()
 }
 
 /// What the rules of a snapshot are made from.

@@ -8,9 +8,12 @@ mod steps;
 mod subject;
 mod told;
 mod trial;
+mod upstream;
+mod upstream_keys;
 
 use crate::{Control, last_used};
 use louver_domain::rotations::{Outcome, STUCK_ATTEMPTS};
+use louver_domain::secret::Secret;
 use louver_store::rotations::{self as store, Claimed};
 use louver_store::{StoreError, idempotency, old_secrets};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,10 +32,11 @@ const DUE_SECONDS: i64 = 60;
 /// Rotations that one node carries on at the same time.
 const MOST_AT_ONCE: usize = 8;
 
-/// Where new secrets are tried, and what wakes the watch.
+/// Where new secrets are tried, where upstream keys are made, and what wakes the watch.
 #[derive(Default)]
 pub struct Rotating {
     reached: OnceLock<Reached>,
+    upstreams: OnceLock<Vec<UpstreamServer>>,
     wake: Notify,
     look_now: AtomicBool,
 }
@@ -46,7 +50,27 @@ pub struct Reached {
     pub admin: String,
 }
 
+/// An upstream server as the settings name it.
+pub struct UpstreamServer {
+    /// Its name; the first one has none.
+    pub name: Option<String>,
+    /// Scheme, host and port.
+    pub url: String,
+    /// The key of the settings for it, which no rotation may delete there.
+    pub key: Option<Secret<String>>,
+}
+
 impl Rotating {
+    /// Says which upstream servers there are; what was said first stays.
+    pub fn upstreams_are(&self, servers: Vec<UpstreamServer>) {
+        self.upstreams.get_or_init(|| servers);
+    }
+
+    /// The server of that name; none is the first one.
+    pub(crate) fn upstream(&self, name: Option<&str>) -> Option<&UpstreamServer> {
+        self.upstreams.get()?.iter().find(|server| server.name.as_deref() == name)
+    }
+
     /// Says where this Louver is reached; what was said first stays.
     pub fn reached_at(&self, reached: Reached) {
         self.reached.get_or_init(|| reached);

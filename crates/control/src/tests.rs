@@ -33,6 +33,7 @@ mod rotation_policies;
 mod rotations;
 mod secret_destinations;
 mod simulation;
+mod upstream_rotations;
 mod usage;
 mod users;
 mod workspaces;

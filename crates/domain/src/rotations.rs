@@ -3,7 +3,9 @@
 //! The old secret has no end until the new one is written to every destination and was seen to work. Each step may be done
 //! twice: who dies between a deed and its note does it again.
 
-use crate::id::{AdminKeyId, KeyId, OrganizationId, RotationId, SecretDestinationId, WorkspaceId};
+use crate::id::{
+    AdminKeyId, KeyId, OrganizationId, RotationId, SecretDestinationId, UpstreamId, WorkspaceId,
+};
 use crate::keys::PublicId;
 use crate::time::Timestamp;
 
@@ -14,6 +16,8 @@ pub enum Subject {
     ApiKey(KeyId),
     /// An admin key.
     AdminKey(AdminKeyId),
+    /// The key of an upstream credential, which upstream makes.
+    Upstream(UpstreamId),
 }
 
 impl Subject {
@@ -22,6 +26,7 @@ impl Subject {
         match self {
             Self::ApiKey(_) => "api_key",
             Self::AdminKey(_) => "admin_key",
+            Self::Upstream(_) => "upstream",
         }
     }
 
@@ -30,6 +35,7 @@ impl Subject {
         match self {
             Self::ApiKey(id) => id.bytes(),
             Self::AdminKey(id) => id.bytes(),
+            Self::Upstream(id) => id.bytes(),
         }
     }
 
@@ -38,6 +44,7 @@ impl Subject {
         match kind {
             "api_key" => Some(Self::ApiKey(KeyId::from_bytes(id))),
             "admin_key" => Some(Self::AdminKey(AdminKeyId::from_bytes(id))),
+            "upstream" => Some(Self::Upstream(UpstreamId::from_bytes(id))),
             _ => None,
         }
     }
@@ -47,6 +54,7 @@ impl Subject {
         match self {
             Self::ApiKey(id) => id.to_string(),
             Self::AdminKey(id) => id.to_string(),
+            Self::Upstream(id) => id.to_string(),
         }
     }
 }
@@ -206,6 +214,10 @@ const BACK_OFF: [i64; 5] = [5, 30, 120, 600, 1_800];
 const LONGEST_MARGIN_SECONDS: i64 = 3_600;
 /// So many tries in vain are worth a word to people.
 pub const STUCK_ATTEMPTS: u32 = 5;
+/// Seconds in which every node takes another upstream key over, and says which one its calls have.
+pub const UPSTREAM_SPREAD_SECONDS: i64 = 60;
+/// An upstream key that was used within so many seconds may have a call under way: nodes tell of their calls every minute.
+pub const UPSTREAM_QUIET_SECONDS: i64 = 90;
 
 fn earlier(at: Timestamp, seconds: i64) -> Timestamp {
     at.plus_seconds(seconds.saturating_neg())
@@ -296,14 +308,19 @@ impl State {
         if waits { None } else { self.ends_at }
     }
 
-    /// Whether a last use of the old secret says that somebody has not read the new one: a use in the second half of the
-    /// overlap, or, as long as nobody was seen to use the new one, in any of it.
-    pub fn is_old_used(&self, plan: &Plan, used_at: Option<Timestamp>) -> bool {
+    /// Since when a use of the old secret says that somebody has not read the new one: the second half of the overlap, or, as
+    /// long as nobody was seen to use the new one, all of it.
+    pub fn watched_since(&self, plan: &Plan) -> Option<Timestamp> {
         let back = match self.observed_at {
             Some(_) => plan.overlap_seconds.checked_div(2).unwrap_or(0),
             None => plan.overlap_seconds,
         };
-        used_at.zip(self.ends_at).is_some_and(|(at, end)| at >= earlier(end, back))
+        self.ends_at.map(|end| earlier(end, back))
+    }
+
+    /// Whether a last use of the old secret says that.
+    pub fn is_old_used(&self, plan: &Plan, used_at: Option<Timestamp>) -> bool {
+        used_at.zip(self.watched_since(plan)).is_some_and(|(at, since)| at >= since)
     }
 
     /// The same, called off at `now`; `None` when the old secret is no more, or nobody knows it any more to write it back.
@@ -327,6 +344,15 @@ impl State {
             | Step::Settling
             | Step::Cancelled => None,
         }
+    }
+
+    /// The same where others make the secrets: the old one is known as soon as there is a new one, and a new one may be there
+    /// that nobody knows of yet, which has to go.
+    pub fn called_off_elsewhere(self, plan: &Plan, now: Timestamp) -> Option<Self> {
+        if self.step == Step::Creating {
+            return Some(self.to(Step::Undoing, now, now));
+        }
+        self.called_off(plan, now, true)
     }
 
     /// Ended without any more ado: its key is gone, or got another secret meanwhile.
@@ -378,3 +404,5 @@ pub struct Rotation {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upstream_tests;

@@ -3,7 +3,9 @@
 use http::HeaderValue;
 use louver_domain::health::{Health, Leave, Policy, Sign, Standing};
 use louver_domain::id::UpstreamId;
+use louver_domain::keys::Fingerprint;
 use louver_domain::time::Timestamp;
+use louver_store::upstream_rotations::UpstreamUse;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +21,11 @@ pub(crate) struct Credential {
     pub(crate) server: usize,
     /// The whole `Authorization` value, marked sensitive; a server may want none.
     pub(crate) authorization: Option<HeaderValue>,
+    /// Which key it is, where it is stored.
+    fingerprint: Option<Fingerprint>,
     in_flight: AtomicUsize,
+    /// Whether a call has begun or ended with it since the last time that was asked.
+    used: AtomicBool,
     policy: Policy,
     health: Mutex<Health>,
     /// Whether `health` must be looked at: on most calls it need not be.
@@ -40,11 +46,31 @@ impl Credential {
             id,
             server,
             authorization,
+            fingerprint: None,
             in_flight: AtomicUsize::new(0),
+            used: AtomicBool::new(false),
             policy,
             health: Mutex::default(),
             troubled: AtomicBool::new(false),
         }
+    }
+
+    /// The same, known by the fingerprint of its key.
+    pub(crate) fn known_by(self, fingerprint: Fingerprint) -> Self {
+        Self { fingerprint: Some(fingerprint), ..self }
+    }
+
+    /// Whether a call is under way with it, or was since the last time that this was asked.
+    fn take_use(&self, now: Timestamp) -> Option<UpstreamUse> {
+        let used = self.used.swap(false, Ordering::Relaxed) || self.in_flight.load(Ordering::Relaxed) > 0;
+        let (upstream, fingerprint) = self.id.zip(self.fingerprint)?;
+        used.then_some(UpstreamUse { upstream, fingerprint, at: now })
+    }
+
+    fn begin(self: &Arc<Self>) -> InUse {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.used.store(true, Ordering::Relaxed);
+        InUse(Arc::clone(self))
     }
 
     /// The key itself, as it must appear nowhere.
@@ -96,8 +122,7 @@ impl Credential {
             }
             health.take(now_micros);
         }
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Some(InUse(Arc::clone(self)))
+        Some(self.begin())
     }
 }
 
@@ -113,6 +138,7 @@ impl InUse {
 impl Drop for InUse {
     fn drop(&mut self) {
         let Self(credential) = self;
+        credential.used.store(true, Ordering::Relaxed);
         // A trial that was never sent, or whose end nobody saw, leaves its place to the next call.
         if credential.in_flight.fetch_sub(1, Ordering::Relaxed) == 1
             && credential.troubled.load(Ordering::Relaxed)
@@ -192,13 +218,19 @@ pub(crate) fn again(
 ) -> Option<InUse> {
     let is = |c: &&Arc<Credential>| c.id == id && (id.is_some() || c.server == server);
     let chosen = credentials.iter().find(is)?;
-    chosen.in_flight.fetch_add(1, Ordering::Relaxed);
-    Some(InUse(Arc::clone(chosen)))
+    Some(chosen.begin())
 }
 
 /// The credentials known so far, so that a new snapshot finds the same ones again.
 #[derive(Default)]
-pub(crate) struct Known(Mutex<HashMap<UpstreamId, Opened>>);
+pub(crate) struct Known(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    now: HashMap<UpstreamId, Opened>,
+    /// Those whose keys were replaced, while calls may still have them, and until their last use was told.
+    before: Vec<Arc<Credential>>,
+}
 
 /// A sealed key, and the credential that it opened to.
 type Opened = (Vec<u8>, Arc<Credential>);
@@ -212,20 +244,43 @@ impl Known {
         open: impl FnOnce() -> Result<Credential, E>,
     ) -> Result<Arc<Credential>, E> {
         let mut known = self.lock();
-        if let Some((_, credential)) = known.get(&id).filter(|(seen, _)| seen == sealed) {
+        if let Some((_, credential)) = known.now.get(&id).filter(|(seen, _)| seen == sealed) {
             return Ok(Arc::clone(credential));
         }
         let credential = Arc::new(open()?);
-        known.insert(id, (sealed.to_vec(), Arc::clone(&credential)));
+        let replaced = known.now.insert(id, (sealed.to_vec(), Arc::clone(&credential)));
+        known.before.extend(replaced.map(|(_, before)| before));
         Ok(credential)
+    }
+
+    /// The keys that were used since the last time this was asked.
+    pub(crate) fn take_uses(&self, now: Timestamp) -> Vec<UpstreamUse> {
+        let mut known = self.lock();
+        // Whoever lets go of one while we look has noted its use before, or is counted still.
+        let left: Vec<Arc<Credential>> = std::mem::take(&mut known.before);
+        known.before = left.iter().filter(|one| Arc::strong_count(one) > 1).cloned().collect();
+        let now_in_use = known.now.values().map(|(_, credential)| credential);
+        left.iter().chain(now_in_use).filter_map(|credential| credential.take_use(now)).collect()
+    }
+
+    /// Puts back what could not be written: what is used still is told with the next.
+    pub(crate) fn put_back_uses(&self, uses: &[UpstreamUse]) {
+        let known = self.lock();
+        let all = known.now.values().map(|(_, credential)| credential).chain(&known.before);
+        for credential in all {
+            let is = |one: &&UpstreamUse| credential.fingerprint == Some(one.fingerprint);
+            if uses.iter().any(|one| is(&one) && credential.id == Some(one.upstream)) {
+                credential.used.store(true, Ordering::Relaxed);
+            }
+        }
     }
 
     /// The credential of that id.
     pub(crate) fn of(&self, id: UpstreamId) -> Option<Arc<Credential>> {
-        self.lock().get(&id).map(|(_, credential)| Arc::clone(credential))
+        self.lock().now.get(&id).map(|(_, credential)| Arc::clone(credential))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UpstreamId, Opened>> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -237,16 +292,17 @@ mod tests {
     const SECOND: i64 = 1_000_000;
     const FAILED: Sign = Sign::Failed { retry_after_micros: None };
 
+    const POLICY: Policy = Policy {
+        rest_micros: 4 * SECOND,
+        longest_rest_micros: 60 * SECOND,
+        failures: 3,
+        window_micros: 30 * SECOND,
+        trial_micros: 60 * SECOND,
+    };
+
     fn credential(server: usize) -> Arc<Credential> {
-        let policy = Policy {
-            rest_micros: 4 * SECOND,
-            longest_rest_micros: 60 * SECOND,
-            failures: 3,
-            window_micros: 30 * SECOND,
-            trial_micros: 60 * SECOND,
-        };
         let value = HeaderValue::from_static("Bearer secret-key");
-        Arc::new(Credential::new(None, server, Some(value), policy))
+        Arc::new(Credential::new(None, server, Some(value), POLICY))
     }
 
     fn take(pool: &[Arc<Credential>], now: i64) -> Result<Arc<Credential>, Missing> {
@@ -268,6 +324,37 @@ mod tests {
         assert!(take(&pool, 10 * SECOND).is_ok());
         assert_eq!(take(&[], 0).err(), Some(Missing::None));
         assert_eq!(resting.secret(), Some(b"secret-key".as_slice()));
+    }
+
+    #[test]
+    fn a_replaced_key_is_told_of_while_a_call_has_it_and_once_more() {
+        let known = Known::default();
+        let id = UpstreamId::from_bytes([1; 16]);
+        let key = |byte: u8| {
+            let open = || Ok::<_, ()>(Credential::new(Some(id), 0, None, POLICY).known_by([byte; 32]));
+            known.get(id, &[byte], open).unwrap()
+        };
+        let told = |at: i64| -> Vec<(u8, i64)> {
+            let uses = known.take_uses(Timestamp::from_micros(at));
+            uses.iter().map(|one| (one.fingerprint[0], one.at.micros())).collect()
+        };
+        let old = key(1);
+        assert!(told(1).is_empty(), "nobody called");
+        let call = old.take(0).unwrap();
+        drop(old);
+        assert_eq!(told(2), [(1, 2)]);
+        let new = key(2);
+        drop(new.take(0).unwrap());
+        assert_eq!(told(3), [(1, 3), (2, 3)]);
+        drop(call);
+        let uses = known.take_uses(Timestamp::from_micros(4));
+        assert_eq!(uses.len(), 1, "the call has ended since");
+        known.put_back_uses(&uses);
+        assert!(told(5).is_empty(), "what nobody has any more is forgotten");
+        drop(new.take(0).unwrap());
+        let uses = known.take_uses(Timestamp::from_micros(6));
+        known.put_back_uses(&uses);
+        assert_eq!(told(7), [(2, 7)]);
     }
 
     #[test]

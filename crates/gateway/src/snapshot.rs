@@ -24,6 +24,7 @@ use louver_domain::workspaces::Workspace;
 use louver_store::old_secrets::{Of, Use};
 use louver_store::seal::{MasterKey, Place};
 use louver_store::snapshot::Rules;
+use louver_store::upstream_rotations::UpstreamUse;
 use louver_store::upstreams::Upstream;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -197,6 +198,16 @@ impl Source {
         self.last_used.put_back(used);
     }
 
+    /// The keys of upstream credentials that were used since the last time this was asked.
+    pub fn take_upstream_uses(&self) -> Vec<UpstreamUse> {
+        self.known.take_uses(self.ledger.clock().now())
+    }
+
+    /// Puts back what could not be written.
+    pub fn put_back_upstream_uses(&self, uses: &[UpstreamUse]) {
+        self.known.put_back_uses(uses);
+    }
+
     /// Forgets counters that nobody needs any more.
     pub fn forget_unused(&self, now_micros: i64) {
         self.ledger.forget_unused(now_micros);
@@ -253,7 +264,8 @@ impl Source {
             let key = self.master.open(&place, &upstream.sealed_key).map_err(|e| e.to_string())?;
             let value =
                 HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|e| e.to_string())?;
-            Ok::<_, String>(Credential::new(Some(upstream.id), server, Some(value), self.policy))
+            let opened = Credential::new(Some(upstream.id), server, Some(value), self.policy);
+            Ok::<_, String>(opened.known_by(self.master.pepper().fingerprint(key.expose())))
         });
         match opened {
             Ok(credential) => Some(credential),

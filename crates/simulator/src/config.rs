@@ -79,8 +79,12 @@ pub struct Config {
     /// Whether documents of libraries are read only when a test says so, by [`crate::Simulator::read_documents`]. False by
     /// default.
     pub hold_documents: bool,
-    /// The credential of the usage report, which is not answered without one; it needs the books.
+    /// The credential of the admin API, which is not there without one: the usage report, which needs the books, and the API
+    /// keys.
     pub admin_key: Option<String>,
+    /// The API keys that are there from the beginning. With any, calls are answered with keys only that are there; without,
+    /// with any key that was not deleted. None by default.
+    pub api_keys: Vec<String>,
 }
 
 impl Config {
@@ -99,6 +103,7 @@ impl Config {
             hold_batches: false,
             hold_documents: false,
             admin_key: None,
+            api_keys: Vec::new(),
         }
     }
 

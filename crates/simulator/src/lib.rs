@@ -83,7 +83,7 @@ pub use fault::{Directions, Fault, Rule};
 pub use ledger::{End, Entry};
 pub use route::Endpoint;
 pub use simulator::Simulator;
-pub use stored::{BatchFault, Held, Noun, Turn};
+pub use stored::{ApiKey, BatchFault, Held, Noun, Turn};
 pub use token::count as count_tokens;
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Simulator {
     pub fn new(config: Config) -> Self {
         let ledger = Arc::new(Ledger::new(config.record));
         let (script, books, prompts) = (Script::default(), Books::default(), Prompts::default());
-        let (sessions, stored) = (Mutex::default(), Stored::default());
+        let (sessions, stored) = (Mutex::default(), Stored::default().with_keys(&config));
         Self { inner: Arc::new(Inner { config, script, ledger, books, prompts, sessions, stored }) }
     }
 
@@ -209,6 +209,9 @@ impl Inner {
         let Some(bearer) = received.bearer().or(open.then(String::new)) else {
             return (refusal::unauthorized(), Plan::default());
         };
+        if !open && !self.admits(&bearer) {
+            return (refusal::unauthorized(), Plan::default());
+        }
         let mut plan = match Plan::read(received.value.as_ref()) {
             Ok(plan) => plan,
             Err(why) => return (refusal::misdirected(&why), Plan::default()),

@@ -1,6 +1,7 @@
 //! What outlives a call, by organization: files, batches, agents, conversations, libraries, fine-tuned models.
 
 mod agents;
+mod api_keys;
 mod batches;
 mod conversations;
 mod files;
@@ -26,6 +27,7 @@ use http::{Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub use api_keys::ApiKey;
 pub use batches::BatchFault;
 pub use conversations::Turn;
 pub use held::Held;
@@ -64,6 +66,12 @@ pub enum Noun {
     ModelDeletion,
     /// `GET /v1/admin/usage`
     UsageReport,
+    /// `GET /v1/admin/api-keys`
+    ApiKeys,
+    /// `POST /v1/admin/api-keys`
+    ApiKeyCreation,
+    /// `DELETE /v1/admin/api-keys/{id}`
+    ApiKeyDeletion,
 }
 
 /// All that is stored.
@@ -72,6 +80,7 @@ pub(crate) struct Stored {
     worlds: Mutex<BTreeMap<String, World>>,
     batch_faults: Mutex<Vec<BatchFault>>,
     turns: Mutex<Vec<Turn>>,
+    api_keys: Mutex<Vec<ApiKey>>,
 }
 
 impl Noun {
@@ -81,12 +90,18 @@ impl Noun {
             Self::Signed => 1,
             Self::Files | Self::Agents | Self::Conversations | Self::Libraries | Self::ModelDeletion => 2,
             Self::Batches | Self::AgentCompletions | Self::TunedModels | Self::UsageReport => 3,
+            Self::ApiKeys | Self::ApiKeyCreation | Self::ApiKeyDeletion => 3,
         }
     }
 
     /// Whether a request is answered without a bearer's token.
     pub(crate) fn is_open(self) -> bool {
-        matches!(self, Self::Signed | Self::UsageReport)
+        matches!(self, Self::Signed) || self.is_admins()
+    }
+
+    /// Whether it is of the admin API, which has a credential of its own.
+    pub(crate) fn is_admins(self) -> bool {
+        matches!(self, Self::UsageReport | Self::ApiKeys | Self::ApiKeyCreation | Self::ApiKeyDeletion)
     }
 
     /// Whether its answers may be streams.
@@ -109,7 +124,10 @@ impl Noun {
                 | Self::Conversations
                 | Self::TunedModels
                 | Self::ModelDeletion
-                | Self::UsageReport => false,
+                | Self::UsageReport
+                | Self::ApiKeys
+                | Self::ApiKeyCreation
+                | Self::ApiKeyDeletion => false,
             }
     }
 }
@@ -123,9 +141,10 @@ impl Stored {
 impl Inner {
     /// Does something with the world that a credential sees.
     fn world<T>(&self, bearer: &str, act: impl FnOnce(&mut World) -> T) -> T {
-        let key = if self.config.separate { bearer } else { "" };
+        let of_key = || self.stored.world_of(bearer).unwrap_or_else(|| bearer.to_owned());
+        let key = if self.config.separate { of_key() } else { String::new() };
         let mut worlds = self.stored.worlds();
-        let world = worlds.entry(key.to_owned()).or_insert_with(|| World::new(&self.config, key));
+        let world = worlds.entry(key.clone()).or_insert_with(|| World::new(&self.config, &key));
         act(world)
     }
 
@@ -164,6 +183,9 @@ impl Inner {
             Noun::TunedModels => self.world(bearer, |world| tuned::answer(world, &ask)),
             Noun::ModelDeletion => self.world(bearer, |world| tuned::delete(world, &ask)),
             Noun::UsageReport => usage_report::answer(self, &ask, request.api_key.as_deref()),
+            Noun::ApiKeys | Noun::ApiKeyCreation | Noun::ApiKeyDeletion => {
+                api_keys::answer(self, noun, &ask, request.api_key.as_deref())
+            }
         };
         answer.unwrap_or_else(|refusal| refusal)
     }
@@ -188,7 +210,10 @@ impl Inner {
             | Noun::Libraries
             | Noun::TunedModels
             | Noun::ModelDeletion
-            | Noun::UsageReport => None,
+            | Noun::UsageReport
+            | Noun::ApiKeys
+            | Noun::ApiKeyCreation
+            | Noun::ApiKeyDeletion => None,
         })
     }
 

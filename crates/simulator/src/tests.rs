@@ -2,6 +2,7 @@
 
 mod agents;
 mod answers;
+mod api_keys;
 mod audio;
 mod batches;
 mod conversations;

@@ -36,6 +36,7 @@ pub mod seal;
 pub mod secret_destinations;
 pub mod service_accounts;
 pub mod snapshot;
+pub mod upstream_rotations;
 pub mod upstreams;
 pub mod usage;
 pub mod users;

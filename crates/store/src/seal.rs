@@ -104,6 +104,11 @@ impl Place {
         Self { words: format!("upstreams|sealed_key|{id}|{organization}") }
     }
 
+    /// The admin key of an upstream credential.
+    pub fn upstream_admin(id: UpstreamId, organization: OrganizationId) -> Self {
+        Self { words: format!("upstreams|sealed_admin_key|{id}|{organization}") }
+    }
+
     /// The address and signing secret of an alert channel.
     pub fn alert_channel(id: AlertChannelId, organization: OrganizationId) -> Self {
         Self { words: format!("alert_channels|sealed_target|{id}|{organization}") }
@@ -163,6 +168,7 @@ mod tests {
         assert!(!sealed.windows(7).any(|w| w == b"the key"));
         assert!(master.open(&Place::upstream(b, own), &sealed).is_err());
         assert!(master.open(&Place::upstream(a, foreign), &sealed).is_err());
+        assert!(master.open(&Place::upstream_admin(a, own), &sealed).is_err());
         assert!(other.open(&place, &sealed).is_err());
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();

@@ -1,6 +1,6 @@
 //! Upstream credentials in the database, sealed.
 
-use crate::db::{Row, Store, Tx};
+use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use louver_domain::access::Permit;
 use louver_domain::id::{OrganizationId, UpstreamId, WorkspaceId};
@@ -25,12 +25,17 @@ pub struct Upstream {
     pub created_at: Timestamp,
     /// The named upstream that it is for; `None` is the first one.
     pub server: Option<String>,
+    /// An admin key of the server, sealed for this row, where Louver may rotate the key there.
+    pub sealed_admin_key: Option<Vec<u8>>,
+    /// The server's user that new keys are made for; `None` is whoever made the present one.
+    pub admin_user_id: Option<String>,
 }
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, organization_id, workspace_id, name, sealed_key, enabled, created_at, server FROM upstreams ",
+            "SELECT id, organization_id, workspace_id, name, sealed_key, enabled, created_at, server, ",
+            "sealed_admin_key, admin_user_id FROM upstreams ",
             $rest
         )
     };
@@ -42,7 +47,8 @@ pub async fn list(store: &Store, organization: OrganizationId) -> Result<Vec<Ups
     store.fetch(sql, vec![organization.bytes().into()]).await?.iter().map(read).collect()
 }
 
-pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<Upstream>, StoreError> {
+/// The upstream credentials of all organizations, inside a transaction.
+pub async fn all(tx: &mut Tx) -> Result<Vec<Upstream>, StoreError> {
     tx.fetch(select!("ORDER BY id"), vec![]).await?.iter().map(read).collect()
 }
 
@@ -59,8 +65,8 @@ pub async fn load(
 /// Adds an upstream credential; its name must be new in the organization.
 pub async fn insert(tx: &mut Tx, permit: &Permit, upstream: &Upstream) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO upstreams (id, organization_id, workspace_id, name, sealed_key, enabled, created_at, server) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO upstreams (id, organization_id, workspace_id, name, sealed_key, enabled, created_at, server, \
+         sealed_admin_key, admin_user_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         vec![
             upstream.id.bytes().into(),
             permit.organization_id().bytes().into(),
@@ -70,6 +76,8 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, upstream: &Upstream) -> Result
             upstream.enabled.into(),
             upstream.created_at.micros().into(),
             upstream.server.clone().into(),
+            Value::Bytes(upstream.sealed_admin_key.clone()),
+            upstream.admin_user_id.clone().into(),
         ],
     )
     .await?;
@@ -79,11 +87,14 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, upstream: &Upstream) -> Result
 /// Writes what can change of an upstream credential.
 pub async fn save(tx: &mut Tx, permit: &Permit, upstream: &Upstream) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE upstreams SET name = $1, sealed_key = $2, enabled = $3 WHERE organization_id = $4 AND id = $5",
+        "UPDATE upstreams SET name = $1, sealed_key = $2, enabled = $3, sealed_admin_key = $4, admin_user_id = $5 \
+         WHERE organization_id = $6 AND id = $7",
         vec![
             upstream.name.clone().into(),
             upstream.sealed_key.clone().into(),
             upstream.enabled.into(),
+            Value::Bytes(upstream.sealed_admin_key.clone()),
+            upstream.admin_user_id.clone().into(),
             permit.organization_id().bytes().into(),
             upstream.id.bytes().into(),
         ],
@@ -92,8 +103,9 @@ pub async fn save(tx: &mut Tx, permit: &Permit, upstream: &Upstream) -> Result<(
     Ok(())
 }
 
-/// Removes an upstream credential.
+/// Removes an upstream credential, and when its keys were used.
 pub async fn delete(tx: &mut Tx, permit: &Permit, id: UpstreamId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM upstream_uses WHERE upstream_id = $1", vec![id.bytes().into()]).await?;
     tx.execute(
         "DELETE FROM upstreams WHERE organization_id = $1 AND id = $2",
         vec![permit.organization_id().bytes().into(), id.bytes().into()],
@@ -112,5 +124,7 @@ fn read(row: &Row) -> Result<Upstream, StoreError> {
         enabled: row.int(5)? != 0,
         created_at: Timestamp::from_micros(row.int(6)?),
         server: row.opt_text(7)?,
+        sealed_admin_key: row.opt_bytes(8)?,
+        admin_user_id: row.opt_text(9)?,
     })
 }

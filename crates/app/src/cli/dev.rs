@@ -93,7 +93,7 @@ fn make_folder(folder: &Path) -> Result<(), String> {
 async fn start_simulator(stopped: oneshot::Receiver<()>) -> Result<String, String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
-    let simulator = example::simulator(1, false)?;
+    let simulator = example::simulator(1, false, example::SimulatorKeys::default())?;
     tokio::spawn(async move { simulator.serve(listener, async { drop(stopped.await) }).await });
     Ok(format!("http://{address}"))
 }

@@ -22,6 +22,7 @@ Examples:
   louver rotation destinations test vault
   louver rotation policies set --workspace prod-workspace --period-days 90 --destination vault
   louver rotation start --key prod-backend
+  louver rotation start --upstream main
   louver rotation list
 
 `louver keys rotate` gives the new secret to you; a rotation that Louver leads writes it to a destination, verifies it
@@ -59,6 +60,9 @@ enum Action {
         /// Only of this key, by name or id
         #[arg(long, value_name = "NAME|ID")]
         key: Option<String>,
+        /// Only of this upstream credential, by name or id
+        #[arg(long, value_name = "NAME|ID", conflicts_with = "key")]
+        upstream: Option<String>,
         /// Only of keys of this workspace
         #[arg(long, value_name = "NAME|ID")]
         workspace: Option<String>,
@@ -124,8 +128,9 @@ pub(super) async fn run(command: &Rotation, environment: &Environment) -> ExitCo
 async fn act(command: &Rotation, environment: &Environment) -> Result<(), Failure> {
     let session = &command.shared.session(environment)?;
     match &command.action {
-        Action::List { key, workspace, state } => {
-            list(session, key.as_deref(), workspace.as_deref(), state.as_deref()).await
+        Action::List { key, upstream, workspace, state } => {
+            let of = (key.as_deref(), upstream.as_deref());
+            list(session, of, workspace.as_deref(), state.as_deref()).await
         }
         Action::Show { id } => {
             show(session, &session.get(&path(id, "")).await?);
@@ -181,13 +186,16 @@ impl Subject {
 
 async fn list(
     session: &Session,
-    key: Option<&str>,
+    (key, upstream): (Option<&str>, Option<&str>),
     workspace: Option<&str>,
     state: Option<&str>,
 ) -> Result<(), Failure> {
     let mut query = Vec::new();
     if let Some(key) = key {
         query.push(format!("key_id={}", segment(&super::keys::find(session, key, workspace).await?.id)));
+    }
+    if let Some(upstream) = upstream {
+        query.push(format!("upstream_id={}", segment(&UPSTREAM.find(session, upstream).await?.id)));
     }
     if let Some(workspace) = WORKSPACE.find_some(session, workspace).await? {
         query.push(format!("workspace_id={}", segment(&workspace.id)));

@@ -10,6 +10,7 @@ use louver_domain::id::WorkspaceId;
 use louver_domain::keys::ApiKey;
 use louver_domain::rotation_policies::{Policy, PolicyScope};
 use louver_store::rotation_policies::{self as store, SetPolicy};
+use louver_store::upstreams::Upstream;
 use louver_store::{Tx, keys as api_keys, workspaces};
 
 /// The policies that the caller may see.
@@ -45,6 +46,19 @@ pub(crate) async fn of_key(tx: &mut Tx, key: &ApiKey) -> Result<Policy, ControlE
         found.extend(store::load(tx, key.organization_id, scope).await?);
     }
     Ok(Policy::nearest(found.iter()))
+}
+
+/// What holds for an upstream credential: what its workspace and the organization say of overlaps. Periods are for keys, and
+/// destinations too.
+pub(crate) async fn of_upstream(tx: &mut Tx, upstream: &Upstream) -> Result<Policy, ControlError> {
+    let organization = upstream.organization_id;
+    let scopes =
+        [upstream.workspace_id.map(PolicyScope::Workspace), Some(PolicyScope::Organization(organization))];
+    let mut found = Vec::new();
+    for scope in scopes.into_iter().flatten() {
+        found.extend(store::load(tx, organization, scope).await?);
+    }
+    Ok(Policy { destinations: None, ..Policy::nearest(found.iter()) })
 }
 
 /// What a policy is set on, by name for the audit log.

@@ -9,15 +9,17 @@ use crate::error::ControlError;
 use crate::openapi::shapes;
 use crate::visible::visible;
 use louver_domain::access::{Action, Permit, Resource, decide};
-use louver_domain::id::{AdminKeyId, KeyId, RotationId, SecretDestinationId, WorkspaceId};
+use louver_domain::id::{AdminKeyId, KeyId, RotationId, SecretDestinationId, UpstreamId, WorkspaceId};
 use louver_domain::rotation_policies::Policy;
-use louver_domain::rotations::{Plan, Rotation, State, Step, Subject};
+use louver_domain::rotations::{Plan, Rotation, State, Step, Subject, UPSTREAM_SPREAD_SECONDS};
 use louver_store::rotations::{self as store, Filter};
-use louver_store::{Tx, admin_keys, keys as api_keys, old_secrets, secret_destinations, workspaces};
+use louver_store::{
+    Tx, admin_keys, keys as api_keys, old_secrets, secret_destinations, upstreams, workspaces,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A rotation to be begun: of one key.
+/// A rotation to be begun: of one key, or of one upstream credential.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "NewRotation")]
 #[schemars(extend("examples" = [{"key_id": "018f0000-0000-7000-8000-000000000001", "overlap": "24h"}]))]
@@ -29,6 +31,9 @@ pub struct NewRotation {
     /// The admin key, in place of an API key.
     #[schemars(with = "Option<shapes::Id>")]
     pub admin_key_id: Option<AdminKeyId>,
+    /// The upstream credential, in place of a key: its key is replaced upstream, and goes nowhere but into Louver.
+    #[schemars(with = "Option<shapes::Id>")]
+    pub upstream_id: Option<UpstreamId>,
     /// No overlap: the old secret ends as soon as the new one was seen to work.
     pub emergency: bool,
     /// Where the new secret goes; absent is what the policies say.
@@ -68,6 +73,9 @@ pub(crate) fn fresh(
 /// What stands for the workspace in the places of admin keys.
 const NO_WORKSPACE: &str = "admin";
 
+/// And in those of upstream credentials, which have none.
+const UPSTREAM: &str = "upstream";
+
 /// What is to be rotated, as the caller may rotate it.
 struct Chosen {
     subject: Subject,
@@ -92,7 +100,9 @@ pub async fn start(control: &Control, context: &Context, new: NewRotation) -> Re
     // What a policy names was looked at when it was set, by whoever may do that.
     let chosen_here = new.destinations.is_some();
     plan.destinations = new.destinations.unwrap_or(plan.destinations);
-    if plan.destinations.is_empty() {
+    if let Subject::Upstream(_) = chosen.subject {
+        plan = for_upstream(plan)?;
+    } else if plan.destinations.is_empty() {
         let sentence = "names where the new secret goes: neither the request nor a policy says it";
         return Err(ControlError::field("destinations", sentence));
     }
@@ -114,6 +124,17 @@ pub async fn start(control: &Control, context: &Context, new: NewRotation) -> Re
     Ok(rotation)
 }
 
+/// The key of an upstream credential goes nowhere but into its row; every node must have time to take it over.
+fn for_upstream(plan: Plan) -> Result<Plan, ControlError> {
+    if !plan.destinations.is_empty() {
+        let sentence =
+            "must not be named: the new key of an upstream credential goes into Louver, and nowhere else";
+        return Err(ControlError::field("destinations", sentence));
+    }
+    let propagation_seconds = plan.propagation_seconds.max(UPSTREAM_SPREAD_SECONDS);
+    Ok(Plan { propagation_seconds, ..plan })
+}
+
 fn deed(permit: Permit, rotation: &Rotation) -> Deed {
     let deed = Deed::on(permit, rotation.id, &rotation.name);
     match rotation.workspace_id {
@@ -124,8 +145,8 @@ fn deed(permit: Permit, rotation: &Rotation) -> Deed {
 
 async fn choose(tx: &mut Tx, context: &Context, new: &NewRotation) -> Result<Chosen, ControlError> {
     let organization = context.organization_id();
-    match (new.key_id, new.admin_key_id) {
-        (Some(id), None) => {
+    match (new.key_id, new.admin_key_id, new.upstream_id) {
+        (Some(id), None, None) => {
             let key = api_keys::load(tx, organization, id).await?.ok_or(ControlError::NotFound)?;
             let permit = decide(&context.actor, Action::StartRotation, keys::resource(&key))?;
             must_live(key.status, key.expires_at, context.now)?;
@@ -142,7 +163,7 @@ async fn choose(tx: &mut Tx, context: &Context, new: &NewRotation) -> Result<Cho
                 permit,
             })
         }
-        (None, Some(id)) => {
+        (None, Some(id), None) => {
             let found = admin_keys::load(tx, organization, id).await?;
             let key = found.ok_or(ControlError::NotFound)?;
             decide(&context.actor, Action::RotateAdminKey, organization)?;
@@ -159,11 +180,28 @@ async fn choose(tx: &mut Tx, context: &Context, new: &NewRotation) -> Result<Cho
                 permit,
             })
         }
-        (Some(_), Some(_)) | (None, None) => Err(ControlError::field(
-            "key_id",
-            "names what is rotated: a key_id or an admin_key_id, and one of them",
-        )),
+        (None, None, Some(id)) => choose_upstream(tx, context, id).await,
+        (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) | (None, None, None) => {
+            let sentence =
+                "names what is rotated: a key_id, an admin_key_id or an upstream_id, and one of them";
+            Err(ControlError::field("key_id", sentence))
+        }
     }
+}
+
+async fn choose_upstream(tx: &mut Tx, context: &Context, id: UpstreamId) -> Result<Chosen, ControlError> {
+    let organization = context.organization_id();
+    let upstream = upstreams::load(tx, organization, id).await?.ok_or(ControlError::NotFound)?;
+    decide(&context.actor, Action::UpdateUpstream, organization)?;
+    let permit = decide(&context.actor, Action::StartRotation, organization)?;
+    if upstream.sealed_admin_key.is_none() {
+        let sentence = "Louver has no admin key of upstream for it: store one as its admin_key first";
+        return Err(ControlError::Conflict(sentence.into()));
+    }
+    let policy = policies::of_upstream(tx, &upstream).await?;
+    let workspace = upstream.server.unwrap_or_else(|| UPSTREAM.to_owned());
+    let subject = Subject::Upstream(id);
+    Ok(Chosen { subject, name: upstream.name, workspace_id: None, workspace, permit, policy })
 }
 
 /// Refuses destinations that are not there, or that take keys of another workspace only. `within` is where the keys live;
@@ -239,10 +277,14 @@ pub async fn cancel(control: &Control, context: &Context, id: RotationId) -> Res
     let mut tx = control.begin(context).await?;
     let (before, old_is_known, permit) = load(&mut tx, context, id, Action::CancelRotation).await?;
     let now = tx.now().await?;
-    let called_off = before.state.called_off(&before.plan, now, old_is_known);
+    let called_off = match before.subject {
+        Subject::ApiKey(_) | Subject::AdminKey(_) => before.state.called_off(&before.plan, now, old_is_known),
+        Subject::Upstream(_) => before.state.called_off_elsewhere(&before.plan, now),
+    };
     let mut state = called_off.ok_or_else(|| too_late(&before, old_is_known))?;
-    if before.state.step == Step::Writing {
-        // Somebody may be writing the new secret right now: the old one goes back when their time is over.
+    let by_another = state.step == Step::Undoing && before.state.step == Step::Creating;
+    if before.state.step == Step::Writing || by_another {
+        // Somebody may be writing the new secret right now, or making it: the old one goes back when their time is over.
         state.next_at = now.plus_seconds(store::LEASE_SECONDS);
     }
     if let (Some(_), Some(old)) = (before.state.ends_at, before.old_public_id) {

@@ -13,7 +13,7 @@ use crate::reply;
 use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
-use louver_domain::id::{KeyId, RotationId, SecretDestinationId, WorkspaceId};
+use louver_domain::id::{KeyId, RotationId, SecretDestinationId, UpstreamId, WorkspaceId};
 use louver_domain::rotations::{Rotation, Step};
 use louver_domain::time::Timestamp;
 use louver_store::rotations::Filter;
@@ -38,6 +38,7 @@ const STATES: [&str; 12] = [
 const FILTERS: &[Parameter] = &[
     Parameter::new("workspace_id", Kind::Id, "Only rotations of keys of this workspace."),
     Parameter::new("key_id", Kind::Id, "Only rotations of this key."),
+    Parameter::new("upstream_id", Kind::Id, "Only rotations of this upstream credential."),
     Parameter::new("state", Kind::OneOf(&STATES), "Only rotations in this state; `live` is all that go on."),
 ];
 
@@ -55,7 +56,8 @@ pub(crate) fn routes() -> Routes {
         .named("start_rotation", "Rotate a key, its new secret going to the destinations")
         .saying(
             "The new secret is made, written to every destination, read back, and tried with a call; then the old one gets its \
-             end, is watched, ends, and is tried too. Until the new one was seen to work the old one has no end.",
+             end, is watched, ends, and is tried too. Until the new one was seen to work the old one has no end. Of an upstream \
+             credential upstream makes the new key, calls move to it, and upstream deletes the old one.",
         )
         .takes::<NewRotation>()
         .answers::<Shown>()
@@ -80,7 +82,7 @@ pub(crate) struct Shown {
     id: RotationId,
     #[schemars(extend("const" = "rotation"))]
     object: &'static str,
-    #[schemars(extend("enum" = ["api_key", "admin_key"]))]
+    #[schemars(extend("enum" = ["api_key", "admin_key", "upstream"]))]
     subject: &'static str,
     #[schemars(with = "shapes::Id")]
     subject_id: String,
@@ -158,9 +160,17 @@ async fn list(State(control): Shared, context: Context, mut params: Params) -> A
     let state = |text: &str| STATES.contains(&text).then(|| text.to_owned());
     let state = params.parsed("state", "a state of rotations", state)?;
     let id = "a UUID, or a prefix and 32 hexadecimal digits";
+    let key = params.parsed("key_id", id, KeyId::parse)?.map(|id| id.bytes());
+    let upstream = params.parsed("upstream_id", id, UpstreamId::parse)?.map(|id| id.bytes());
+    if key.is_some() && upstream.is_some() {
+        return Err(ControlError::parameter(
+            "upstream_id",
+            "no rotation is of a key and of an upstream credential",
+        ));
+    }
     let filter = Filter {
         workspace: params.parsed("workspace_id", id, WorkspaceId::parse)?,
-        subject: params.parsed("key_id", id, KeyId::parse)?.map(|id| id.bytes()),
+        subject: key.or(upstream),
         live: state.as_deref() == Some("live"),
         step: state.as_deref().and_then(Step::parse),
         after: asked

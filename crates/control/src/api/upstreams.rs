@@ -1,11 +1,11 @@
 //! `/v1/gateway/upstreams`: credentials for Mistral, which go in and never come out.
 
 use super::{Answer, Shared};
-use crate::actions::upstreams as actions;
+use crate::actions::upstreams::{self as actions, LastUses};
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::intake::params::Params;
-use crate::intake::values::{SecretIn, present};
+use crate::intake::values::{SecretIn, given, present};
 use crate::intake::{Body, Named, Object};
 use crate::openapi::about::PAGE;
 use crate::openapi::shapes::{self, Deleted};
@@ -37,12 +37,14 @@ pub(crate) fn routes() -> Routes {
         .refuses(&[404, 409])
         .patch("/v1/gateway/upstreams/{id}", Action::UpdateUpstream, update)
         .named("update_upstream", "Rename, replace, enable or disable an upstream credential")
+        .saying("While a rotation of its key goes on, the key is not replaced by hand.")
         .takes::<PatchIn>()
         .answers::<Shown>()
         .refuses(&[409])
         .delete("/v1/gateway/upstreams/{id}", Action::DeleteUpstream, delete)
         .named("delete_upstream", "Delete an upstream credential")
         .answers::<Deleted>()
+        .refuses(&[409])
         .tagged("gateway.upstreams")
 }
 
@@ -60,6 +62,10 @@ pub(crate) struct Shown {
     /// The named upstream of the settings that it is for; `null` is the first one.
     server: Option<String>,
     enabled: bool,
+    /// Whether Louver has an admin key of upstream for it, and so can rotate its key there.
+    has_admin_key: bool,
+    /// The user of upstream that new keys are made for; `null` is whoever made the present one.
+    admin_user_id: Option<String>,
     #[schemars(with = "shapes::Time")]
     created_at: Timestamp,
 }
@@ -77,11 +83,19 @@ pub(crate) struct Listed {
     #[schemars(with = "Option<shapes::Time>")]
     last_error_at: Option<Timestamp>,
     in_flight: Option<u64>,
+    /// When a call of any node had its key last; up to a minute late.
+    #[schemars(with = "Option<shapes::Time>")]
+    key_last_used_at: Option<Timestamp>,
+    /// When one had a key that it had before.
+    #[schemars(with = "Option<shapes::Time>")]
+    old_key_last_used_at: Option<Timestamp>,
 }
 
 impl Listed {
-    fn of(upstream: &Upstream, standing: Option<Standing>) -> Self {
+    fn of(upstream: &Upstream, last: LastUses, standing: Option<Standing>) -> Self {
         Self {
+            key_last_used_at: last.key,
+            old_key_last_used_at: last.old_key,
             upstream: Shown::of(upstream),
             state: standing.map(|standing| standing.state.as_str()),
             resting_until: standing.and_then(|standing| standing.resting_until),
@@ -100,6 +114,8 @@ impl Shown {
             workspace_id: upstream.workspace_id,
             server: upstream.server.clone(),
             enabled: upstream.enabled,
+            has_admin_key: upstream.sealed_admin_key.is_some(),
+            admin_user_id: upstream.admin_user_id.clone(),
             created_at: upstream.created_at,
         }
     }
@@ -116,6 +132,12 @@ struct UpstreamIn {
     workspace_id: Option<WorkspaceId>,
     /// The named upstream of the settings that it is for; absent is the first one.
     server: Option<String>,
+    /// An admin key of upstream, with which Louver rotates the key there; without one it cannot.
+    #[schemars(with = "Option<shapes::Hidden>")]
+    admin_key: Option<SecretIn>,
+    /// The user of upstream that new keys are made for; absent is whoever made the present one.
+    #[schemars(with = "Option<shapes::Id>")]
+    admin_user_id: Option<String>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -131,6 +153,14 @@ struct PatchIn {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "bool")]
     enabled: Option<bool>,
+    /// An admin key of upstream; `null` takes it away.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<shapes::Hidden>")]
+    admin_key: Option<Option<SecretIn>>,
+    /// The user of upstream that new keys are made for; `null` is whoever made the present one.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<shapes::Id>")]
+    admin_user_id: Option<Option<String>>,
 }
 
 fn read_id(text: &str) -> Result<UpstreamId, ControlError> {
@@ -141,10 +171,10 @@ async fn list(State(control): Shared, context: Context, mut params: Params) -> A
     let asked = Asked::read(&mut params)?;
     params.done()?;
     let all = actions::list(&control, &context).await?;
-    let page = Page::cut(all, &asked, |upstream, after| UpstreamId::parse(after) == Some(upstream.id))?;
+    let page = Page::cut(all, &asked, |(upstream, _), after| UpstreamId::parse(after) == Some(upstream.id))?;
     let watch = control.upstreams.as_deref();
     let standing = |id| watch.and_then(|watch| watch.of(id));
-    Ok(reply::ok(&page.map(|upstream| Listed::of(&upstream, standing(upstream.id)))))
+    Ok(reply::ok(&page.map(|(upstream, last)| Listed::of(&upstream, last, standing(upstream.id)))))
 }
 
 async fn create(
@@ -157,6 +187,7 @@ async fn create(
         key: read.key.0,
         workspace_id: read.workspace_id,
         server: read.server,
+        admin: actions::NewAdmin { key: read.admin_key.map(|key| key.0), user_id: read.admin_user_id },
     };
     let upstream = actions::create(&control, &context, new).await?;
     Ok(reply::ok(&Shown::of(&upstream)))
@@ -168,8 +199,13 @@ async fn update(
     Named(id): Named<String>,
     Body(Object(read)): Body<Object<PatchIn>>,
 ) -> Answer {
-    let change =
-        actions::UpstreamPatch { name: read.name, key: read.key.map(|key| key.0), enabled: read.enabled };
+    let change = actions::UpstreamPatch {
+        name: read.name,
+        key: read.key.map(|key| key.0),
+        enabled: read.enabled,
+        admin_key: read.admin_key.map(|key| key.map(|key| key.0)),
+        admin_user_id: read.admin_user_id,
+    };
     let upstream = actions::update(&control, &context, read_id(&id)?, change).await?;
     Ok(reply::ok(&Shown::of(&upstream)))
 }

@@ -3,6 +3,7 @@
 use super::subject::{self, Key};
 use super::told;
 use super::trial::{self, Verdict};
+use super::upstream;
 use crate::Control;
 use crate::actions::{Deed, commit};
 use crate::context::Context;
@@ -64,6 +65,9 @@ impl From<WrongMasterKey> for Halt {
 
 /// Does the step that a rotation is at, and notes it.
 pub(super) async fn take(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
+    if let Subject::Upstream(id) = claimed.rotation.subject {
+        return upstream::take(control, claimed, id).await;
+    }
     match claimed.rotation.state.step {
         Step::Creating => create(control, claimed).await,
         Step::Writing => write(control, claimed).await,
@@ -79,7 +83,7 @@ pub(super) async fn take(control: &Control, claimed: &Claimed) -> Result<(), Hal
 }
 
 /// A deed of the program by itself, begun: its transaction, and the time of the store.
-async fn begin(control: &Control, rotation: &Rotation) -> Result<(Context, Tx, Timestamp), Halt> {
+pub(super) async fn begin(control: &Control, rotation: &Rotation) -> Result<(Context, Tx, Timestamp), Halt> {
     let context = Context::system(rotation.organization_id, control.clock.now());
     let mut tx = control.begin(&context).await?;
     let now = tx.now().await?;
@@ -102,7 +106,7 @@ async fn load_ours(tx: &mut Tx, rotation: &Rotation, now: Timestamp) -> Result<K
 }
 
 /// Writes how it goes on together with what changed for the key, as one deed in the audit log.
-async fn settle_deed(
+pub(super) async fn settle_deed(
     control: &Control,
     claimed: &Claimed,
     (context, mut tx): (Context, Tx),
@@ -132,7 +136,7 @@ async fn settle_deed(
 }
 
 /// Notes that the step is done where nothing else changes.
-async fn advance(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
+pub(super) async fn advance(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
     let Rotation { state, plan, .. } = &claimed.rotation;
     let next = state.after(plan, Outcome::Worked, control.store.now().await?);
     let saved = claimed.note(&control.store, &next, None).await?;
@@ -165,7 +169,7 @@ async fn create(control: &Control, claimed: &Claimed) -> Result<(), Halt> {
 }
 
 async fn secrets(tx: &mut Tx, rotation: &Rotation) -> Result<Secrets, Halt> {
-    let of = subject::of(rotation.subject);
+    let of = subject::of(rotation.subject).ok_or_else(|| Halt::never("it has no secrets of Louver's"))?;
     let found = old_secrets::load(tx, rotation.organization_id, of).await?;
     found.ok_or_else(|| Halt::never("the key is gone"))
 }
@@ -243,17 +247,21 @@ fn troubled(destination: &SecretDestination, error: &DestinationError) -> Halt {
     Halt::later(format!("destination {}: {}", destination.name, error.sentence()))
 }
 
-fn open(control: &Control, place: &Place, sealed: Option<&[u8]>) -> Result<Option<Secret<String>>, Halt> {
+pub(super) fn open(
+    control: &Control,
+    place: &Place,
+    sealed: Option<&[u8]>,
+) -> Result<Option<Secret<String>>, Halt> {
     Ok(sealed.map(|sealed| control.master.open(place, sealed)).transpose()?)
 }
 
-fn new_secret(control: &Control, claimed: &Claimed) -> Result<Secret<String>, Halt> {
+pub(super) fn new_secret(control: &Control, claimed: &Claimed) -> Result<Secret<String>, Halt> {
     let place = Place::new_secret(claimed.rotation.id, claimed.rotation.organization_id);
     let secret = open(control, &place, claimed.sealed_new.as_deref())?;
     secret.ok_or_else(|| Halt::never("the new secret is not there any more"))
 }
 
-fn old_secret(control: &Control, claimed: &Claimed) -> Result<Option<Secret<String>>, Halt> {
+pub(super) fn old_secret(control: &Control, claimed: &Claimed) -> Result<Option<Secret<String>>, Halt> {
     let place = Place::old_secret(claimed.rotation.id, claimed.rotation.organization_id);
     open(control, &place, claimed.sealed_old.as_deref())
 }

@@ -20,11 +20,12 @@ pub(super) struct Key {
     pub(super) expires_at: Option<Timestamp>,
 }
 
-/// The secrets of a subject.
-pub(super) const fn of(subject: Subject) -> Of {
+/// The secrets of a subject, where they are Louver's.
+pub(super) const fn of(subject: Subject) -> Option<Of> {
     match subject {
-        Subject::ApiKey(id) => Of::Api(id),
-        Subject::AdminKey(id) => Of::Admin(id),
+        Subject::ApiKey(id) => Some(Of::Api(id)),
+        Subject::AdminKey(id) => Some(Of::Admin(id)),
+        Subject::Upstream(_) => None,
     }
 }
 
@@ -33,6 +34,7 @@ pub(super) const fn action(subject: Subject) -> Action {
     match subject {
         Subject::ApiKey(_) => Action::RotateApiKey,
         Subject::AdminKey(_) => Action::RotateAdminKey,
+        Subject::Upstream(_) => Action::UpdateUpstream,
     }
 }
 
@@ -59,6 +61,8 @@ pub(super) async fn load(
             status: key.status,
             expires_at: key.expires_at,
         }),
+        // Upstream's keys have steps of their own.
+        Subject::Upstream(_) => None,
     })
 }
 

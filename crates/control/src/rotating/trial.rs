@@ -62,7 +62,7 @@ pub(super) async fn call(control: &Control, kind: KeyKind, secret: &Secret<Strin
 }
 
 /// The one target that the address names.
-fn only(url: &str) -> Option<AllowedTargets> {
+pub(super) fn only(url: &str) -> Option<AllowedTargets> {
     let uri: Uri = url.parse().ok()?;
     let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
     let entry = format!("{}:{}", uri.host()?, uri.port_u16().unwrap_or(usual));

@@ -135,6 +135,8 @@ impl Fixture {
                 enabled: true,
                 created_at: at,
                 server: None,
+                sealed_admin_key: Some(vec![4, 5]),
+                admin_user_id: Some("someone".into()),
             },
         }
     }

@@ -60,5 +60,6 @@ mod simulation;
 mod speech;
 mod store;
 mod transcriptions;
+mod upstream_rotations;
 mod upstreams;
 mod verify;

@@ -16,9 +16,11 @@ async fn no_secret_is_said_twice_or_stored() {
         .collect();
     assert_eq!(kept[0], kept[1]);
     let prompt = "prompt-canary-of-a-client";
-    let stored = "stored-upstream-canary";
+    let (stored, stored_admin) = ("stored-upstream-canary", "stored-upstream-admin-canary");
     let (key, id) = system.key(json!({"description": "d"})).await;
-    system.deed("POST", "/v1/gateway/upstreams", json!({"name": "u", "key": stored})).await;
+    system
+        .deed("POST", "/v1/gateway/upstreams", json!({"name": "u", "key": stored, "admin_key": stored_admin}))
+        .await;
     let (path, signer) = ("/webhook-path-canary", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     let hook = json!({"name": "h", "kind": "webhook", "url": format!("https://hooks.invalid{path}"), "secret": signer});
     let channel = system.deed("POST", "/v1/gateway/alert-channels", hook).await;
@@ -51,7 +53,7 @@ async fn no_secret_is_said_twice_or_stored() {
         bytes.extend(std::fs::read(format!("{folder}{more}")).unwrap_or_default());
     }
     let repeated = ["idempotency-canary-of-a-client", kept[0].as_str()];
-    for canary in [key.as_str(), admin_key.as_str(), UPSTREAM_KEY, stored, prompt, path, signer]
+    for canary in [key.as_str(), admin_key.as_str(), UPSTREAM_KEY, stored, stored_admin, prompt, path, signer]
         .into_iter()
         .chain(repeated)
     {

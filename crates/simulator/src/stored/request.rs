@@ -87,6 +87,9 @@ pub(crate) fn noun(method: &Method, uri: &Uri) -> Option<Noun> {
         ["v1", "fine_tuning", "models", ..] => Some(Noun::TunedModels),
         ["v1", "models", _] if *method == Method::DELETE => Some(Noun::ModelDeletion),
         ["v1", "admin", "usage"] => Some(Noun::UsageReport),
+        ["v1", "admin", "api-keys"] if *method == Method::POST => Some(Noun::ApiKeyCreation),
+        ["v1", "admin", "api-keys", _] if *method == Method::DELETE => Some(Noun::ApiKeyDeletion),
+        ["v1", "admin", "api-keys"] => Some(Noun::ApiKeys),
         _ => None,
     }
 }

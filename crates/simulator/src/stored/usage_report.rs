@@ -10,7 +10,7 @@ use super::{
     moment::{DAY, civil, first_day, rfc3339},
     refused, wrong,
 };
-use crate::{billed::Billed, books::Account, refusal, reply::Reply, simulator::Inner};
+use crate::{billed::Billed, books::Account, reply::Reply, simulator::Inner};
 
 /// What the leaves of the report are told apart by, besides their workspace.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,10 +32,7 @@ type Sums = BTreeMap<Place, u64>;
 /// a day: `{timestamp, workspace_id, billing_metric, billing_group, api_zone, service_tier, batch, value}`. Tokens
 /// of the input stand apart as `input` and `cached`, those of the output as `output`.
 pub(crate) fn answer(inner: &Inner, ask: &Ask<'_>, given: Option<&str>) -> Result<Reply, Reply> {
-    let key = inner.config.admin_key.as_deref().ok_or_else(refusal::no_route)?;
-    if given.unwrap_or(ask.bearer) != key {
-        return Err(refusal::unauthorized());
-    }
+    inner.must_be_admin(ask.bearer, given)?;
     if ask.method != "GET" {
         return Err(refused(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"));
     }

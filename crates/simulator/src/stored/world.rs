@@ -96,7 +96,7 @@ impl World {
 }
 
 /// A random UUID.
-fn uuid(random: &mut Random) -> String {
+pub(super) fn uuid(random: &mut Random) -> String {
     let (high, low) = (random.next(), random.next());
     let version = high & 0xffff_ffff_ffff_0fff | 0x4000;
     let variant = low & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
