@@ -4,7 +4,7 @@ use crate::db::{Store, Tx, Value};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 
-const STEPS: [&str; 10] = [
+const STEPS: [&str; 11] = [
     include_str!("../migrations/0001_foundation.sql"),
     include_str!("../migrations/0002_ledger.sql"),
     include_str!("../migrations/0003_alerts.sql"),
@@ -15,6 +15,7 @@ const STEPS: [&str; 10] = [
     include_str!("../migrations/0008_secret_destinations.sql"),
     include_str!("../migrations/0009_key_hygiene.sql"),
     include_str!("../migrations/0010_idempotency.sql"),
+    include_str!("../migrations/0014_sessions.sql"),
 ];
 
 /// Runs the steps that this database has not seen yet and answers how many.
