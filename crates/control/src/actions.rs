@@ -39,6 +39,7 @@ pub mod sign_in;
 pub mod sign_in_links;
 pub mod simulation;
 pub mod spending;
+pub mod surroundings;
 pub mod upstreams;
 pub mod usage;
 pub mod users;

@@ -89,13 +89,13 @@ pub async fn give_code(
 }
 
 /// Shows again in a session, by password and code, that it is still the same person. What does not fit is
-/// [`ControlError::Unauthorized`], and counted as an attempt to sign in.
+/// [`ControlError::Unauthorized`], and counted as an attempt to sign in. Answers what the request stands on from here.
 pub async fn confirm(
     control: &Control,
     context: &Context,
     password: Secret<String>,
     code: &str,
-) -> Result<(), ControlError> {
+) -> Result<Credential, ControlError> {
     let (Some(user), Some(Credential::Session { id, .. })) = (context.actor.user_id(), context.credential) else {
         return Err(ControlError::Unauthorized);
     };
@@ -112,8 +112,10 @@ pub async fn confirm(
     forget(control, &account).await?;
     let mut tx = control.begin(context).await?;
     let permit = decide(&Actor::system(person.0), Action::ConfirmSession, person.0)?;
-    store::confirm(&mut tx, &permit, id, control.clock.now()).await?;
-    commit(control, context, tx, Deed::on(permit, user, context.actor.name())).await
+    let confirmed_at = control.clock.now();
+    store::confirm(&mut tx, &permit, id, confirmed_at).await?;
+    commit(control, context, tx, Deed::on(permit, user, context.actor.name())).await?;
+    Ok(Credential::Session { id, confirmed_at })
 }
 
 /// Whether the person of a session has a second factor.
