@@ -8,9 +8,9 @@ const on = (event, selector, act, capture = false) =>
   }, capture);
 
 // Times in the reader's zone, UTC in the title.
-const dayForm = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const minuteForm = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const clockForm = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const form = (dateStyle, timeStyle) => new Intl.DateTimeFormat(undefined, { dateStyle, timeStyle });
+const minuteForm = form("medium", "short");
+const forms = { clock: form(undefined, "medium"), exact: form("medium", "medium"), relative: form("medium") };
 const relativeForm = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const steps = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
@@ -26,9 +26,9 @@ const localTime = (element) => {
   if (!written.includes("T") || Number.isNaN(when.valueOf())) return;
   element.title = `${when.toISOString().slice(0, 19).replace("T", " ")} UTC`;
   const kind = element.dataset.time;
-  if (kind === "clock") element.textContent = clockForm.format(when);
-  else if (kind === "relative" && Math.abs(when - Date.now()) < 30 * 86400e3) element.textContent = relative(when);
-  else element.textContent = (kind ? dayForm : minuteForm).format(when);
+  const near = Math.abs(when - Date.now()) < 30 * 86400e3;
+  if (kind === "relative" && near) element.textContent = relative(when);
+  else element.textContent = (forms[kind] ?? minuteForm).format(when);
 };
 
 // Copy buttons: data-copy holds the text, or "#id" of the element that shows it.
@@ -74,6 +74,21 @@ const swap = (region, text) => {
   enhance(region);
 };
 
+// The reader may stop all live regions, and sees when they last came.
+let stopped = false;
+const stopOrGo = (button) => {
+  stopped = !stopped;
+  button.setAttribute("aria-pressed", String(!stopped));
+};
+const showFreshness = (failures) => {
+  const at = document.querySelector("[data-live-at]");
+  if (!at) return;
+  at.closest(".live").classList.toggle("stale", failures > 1);
+  if (failures) return;
+  at.setAttribute("datetime", new Date().toISOString());
+  localTime(at);
+};
+
 const busyWith = (region) => {
   const active = document.activeElement;
   return region.contains(active) && active.matches("input, select, textarea");
@@ -86,14 +101,14 @@ const keepFresh = (region) => {
   let failures = 0;
   const turn = async () => {
     if (!region.isConnected) return;
-    if (!document.hidden && !busyWith(region)) {
+    if (!stopped && !document.hidden && !busyWith(region)) {
       try {
         const answer = await fetch(address, { headers: { accept: "text/html" }, credentials: "same-origin", redirect: "error" });
         if (!answer.ok) throw new Error(String(answer.status));
         swap(region, await answer.text());
         failures = 0;
       } catch { failures = Math.min(failures + 1, 6); }
-      document.querySelector("[data-live]")?.toggleAttribute("hidden", failures > 1);
+      showFreshness(failures);
     }
     setTimeout(turn, every * 2 ** failures);
   };
@@ -210,6 +225,7 @@ const enhance = (root) => {
 };
 
 on("click", "[data-copy]", copy);
+on("click", "[data-live]", stopOrGo);
 on("click", "[data-theme-form] button", setTheme);
 on("submit", "form", confirmFirst);
 on("submit", "form", sendOnce);

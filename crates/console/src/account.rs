@@ -91,12 +91,18 @@ fn factor_card(factor: Option<second_factors::Standing>) -> Markup {
         },
     };
     let standing = if factor.is_some() { badge(Tone::Good, "On") } else { badge(Tone::Plain, "Off") };
-    Card { id: "factor", title: "Second factor", sub: Some(standing), body: Some(body), ..Card::default() }.draw()
+    Card { id: "factor", title: "Second factor", sub: Some(standing), body: Some(body), ..Card::default() }
+        .draw()
 }
 
 fn session_table(all: &[Session], present: Option<SessionId>, now: louver_domain::time::Timestamp) -> Markup {
-    let columns =
-        [Column::text("Browser"), Column::text("From"), Column::text("Began"), Column::text("Last used"), Column::text("")];
+    let columns = [
+        Column::text("Browser"),
+        Column::text("From"),
+        Column::text("Began"),
+        Column::text("Last used"),
+        Column::text(""),
+    ];
     let row = |session: &Session| {
         vec![
             html! {
@@ -248,4 +254,3 @@ fn back(headers: &HeaderMap) -> String {
     let path = told.and_then(|address| address.parse::<http::Uri>().ok()).map(|uri| uri.path().to_owned());
     path.filter(|path| path.starts_with("/console")).unwrap_or_else(|| crate::HOME.to_owned())
 }
-

@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use louver_control::Control;
 use std::sync::{Arc, LazyLock};
 

@@ -50,7 +50,8 @@ async fn enter(control: &Arc<Control>, mut request: Request, next: Next) -> Resu
         session::must_be_own_page(&headers)?;
     }
     let path = whole_path(&request);
-    let (mut parts, fields) = if form { Fields::read(request).await? } else { (request.into_parts().0, Fields::default()) };
+    let (mut parts, fields) =
+        if form { Fields::read(request).await? } else { (request.into_parts().0, Fields::default()) };
     let context = Context::from_request_parts(&mut parts, control).await?;
     if must_choose(control, &context, &path).await? {
         return Ok(go(PASSWORD));
@@ -102,7 +103,8 @@ async fn confirm(
     if fields.raw(CONFIRM_PASSWORD).is_empty() {
         return Ok(None);
     }
-    match sign_in::confirm(control, context, fields.secret(CONFIRM_PASSWORD), fields.text(CONFIRM_CODE)).await {
+    match sign_in::confirm(control, context, fields.secret(CONFIRM_PASSWORD), fields.text(CONFIRM_CODE)).await
+    {
         Ok(confirmed) => {
             parts.extensions.insert(confirmed);
             Ok(None)

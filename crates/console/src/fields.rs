@@ -62,7 +62,8 @@ impl Fields {
     /// A whole number, or nothing where it is empty. Spaces and commas may part its thousands.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, ControlError> {
         let Some(text) = self.given(name) else { return Ok(None) };
-        let digits: String = text.chars().filter(|c| !matches!(c, ',' | ' ' | '\u{a0}' | '\u{202f}')).collect();
+        let digits: String =
+            text.chars().filter(|c| !matches!(c, ',' | ' ' | '\u{a0}' | '\u{202f}')).collect();
         let wrong = |_| ControlError::field(name, "must be a whole number");
         digits.parse().map(Some).map_err(wrong)
     }
@@ -76,7 +77,11 @@ impl Fields {
     }
 
     /// An id, or nothing where it is empty.
-    pub(crate) fn id<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ControlError> {
+    pub(crate) fn id<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, ControlError> {
         let Some(text) = self.given(name) else { return Ok(None) };
         let wrong = || ControlError::field(name, "names nothing that is there");
         parse(&text).map(Some).ok_or_else(wrong)

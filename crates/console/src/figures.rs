@@ -53,12 +53,13 @@ pub(crate) fn moment(at: Timestamp) -> Markup {
 /// A day.
 pub(crate) fn date(at: Timestamp) -> Markup {
     let text = at.rfc3339();
-    html! { time datetime=(text) data-time="date" { (text.get(..10).unwrap_or_default()) } }
+    let day = text.get(..10).unwrap_or_default();
+    html! { time datetime=(day) { (day) } }
 }
 
 /// How long ago, or in how long, with the moment on hover.
 pub(crate) fn distance(at: Timestamp, now: Timestamp) -> Markup {
-    html! { time datetime=(at.rfc3339()) data-time="ago" { (far(at, now)) } }
+    html! { time datetime=(at.rfc3339()) data-time="relative" { (far(at, now)) } }
 }
 
 /// How far away a moment is.

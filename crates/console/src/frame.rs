@@ -41,7 +41,7 @@ impl FromRequestParts<Arc<Control>> for Visit {
 }
 
 /// What a page says after something was done, by the word in its address: none of it is anybody's text.
-const TOLD: [(&str, &str); 8] = [
+const TOLD: &[(&str, &str)] = &[
     ("created", "It is there."),
     ("saved", "The changes are saved."),
     ("password", "Your new password is set, and all your other sessions have ended."),
@@ -59,7 +59,7 @@ fn told(query: &str) -> Option<&'static str> {
 }
 
 /// The cookie that keeps how the reader wants to see pages.
-pub(crate) const THEME: &str = "louver-theme";
+pub(crate) const THEME: &str = "theme";
 
 fn theme(headers: &http::HeaderMap) -> Option<&'static str> {
     let text = headers.get_all(http::header::COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -76,6 +76,32 @@ fn theme(headers: &http::HeaderMap) -> Option<&'static str> {
 pub(crate) enum Here {
     /// The overview.
     Overview,
+    /// Workspaces.
+    Workspaces,
+    /// Keys.
+    Keys,
+    /// People, invitations.
+    Members,
+    /// Groups.
+    Groups,
+    /// Roles, and who may do what.
+    Roles,
+    /// Access check.
+    Access,
+    /// Usage and billing.
+    Usage,
+    /// Budgets and limits.
+    Limits,
+    /// Alerts and their channels.
+    Alerts,
+    /// Upstream credentials.
+    Upstreams,
+    /// Models and prices.
+    Models,
+    /// Rotations, policies and destinations.
+    Rotations,
+    /// Audit log.
+    Audit,
     /// What is the reader's own.
     Account,
 }
@@ -83,8 +109,49 @@ pub(crate) enum Here {
 /// One way in the column of ways: the place, the picture, what it is called, where it leads, and what one must be allowed to.
 type Way = (Here, Icon, &'static str, &'static str, Option<Action>);
 
-const WAYS: [(&str, &[Way]); 1] =
-    [("", &[(Here::Overview, Icon::Overview, "Overview", "/console", None)])];
+const WAYS: [(&str, &[Way]); 5] = [
+    ("", &[(Here::Overview, Icon::Overview, "Overview", "/console", None)]),
+    (
+        "Access",
+        &[
+            (Here::Workspaces, Icon::Workspaces, "Workspaces", "/console/workspaces", None),
+            (Here::Keys, Icon::Keys, "Keys", "/console/keys", Some(Action::ReadApiKeys)),
+            (Here::Members, Icon::Members, "Members", "/console/members", Some(Action::ReadUsers)),
+            (Here::Groups, Icon::Groups, "Groups", "/console/groups", Some(Action::ReadGroups)),
+            (Here::Roles, Icon::Roles, "Roles", "/console/roles", Some(Action::ReadRoles)),
+            (Here::Access, Icon::Access, "Access check", "/console/access", Some(Action::Explain)),
+        ],
+    ),
+    (
+        "Spend",
+        &[
+            (Here::Usage, Icon::Usage, "Usage & billing", "/console/usage", Some(Action::ReadUsage)),
+            (Here::Limits, Icon::Limits, "Budgets & limits", "/console/limits", Some(Action::ReadBudgets)),
+            (Here::Alerts, Icon::Alerts, "Alerts", "/console/alerts", Some(Action::ReadAlerts)),
+        ],
+    ),
+    (
+        "Gateway",
+        &[
+            (
+                Here::Upstreams,
+                Icon::Upstreams,
+                "Upstreams",
+                "/console/upstreams",
+                Some(Action::ReadUpstreams),
+            ),
+            (Here::Models, Icon::Models, "Models & prices", "/console/models", Some(Action::ReadModels)),
+            (
+                Here::Rotations,
+                Icon::Rotations,
+                "Rotations",
+                "/console/rotations",
+                Some(Action::ReadRotations),
+            ),
+        ],
+    ),
+    ("Record", &[(Here::Audit, Icon::Audit, "Audit log", "/console/audit", Some(Action::ReadAuditLog))]),
+];
 
 impl Visit {
     /// Whether the reader may do this somewhere.
@@ -131,7 +198,7 @@ impl Visit {
                                 (self.crumbs(way))
                             }
                             main #main tabindex="-1" {
-                                @if let Some(done) = self.done { (note(Tone::Good, &html! { p { (done) } }, None)) }
+                                @if let Some(done) = self.done { div role="status" { (note(Tone::Good, &html! { p { (done) } }, None)) } }
                                 (body)
                             }
                         }
@@ -192,7 +259,7 @@ impl Visit {
         let who = self.context.actor.name();
         let name = self.around.person.as_deref().unwrap_or(who);
         html! {
-            details.menu.up {
+            details.menu.above {
                 summary {
                     (tile(&initials(name), "round"))
                     span.two { b { (name) } small.quiet { (who) } }

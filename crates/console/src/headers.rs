@@ -7,8 +7,8 @@ use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http_body_util::BodyExt;
 use std::io::Write;
@@ -40,7 +40,8 @@ pub(crate) async fn add(request: Request, next: Next) -> Response {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
+    let is_page =
+        response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
     let open = response.extensions().get::<HoldsSecret>().is_none();
     if packed && is_page && open && !response.headers().contains_key(CONTENT_ENCODING) {
         return pack(response).await;
@@ -50,7 +51,8 @@ pub(crate) async fn add(request: Request, next: Next) -> Response {
 
 fn takes_gzip(value: &HeaderValue) -> bool {
     let text = value.to_str().unwrap_or_default();
-    text.split(',').any(|one| one.split(';').next().is_some_and(|name| name.trim() == "gzip") && !one.contains("q=0"))
+    text.split(',')
+        .any(|one| one.split(';').next().is_some_and(|name| name.trim() == "gzip") && !one.contains("q=0"))
 }
 
 async fn pack(response: Response) -> Response {

@@ -23,16 +23,22 @@ pub(crate) enum Tone {
     Bad,
     /// Only watched, not enforced.
     Shadow,
+    /// Worth knowing.
+    Info,
+    /// No more.
+    Off,
 }
 
 impl Tone {
     const fn class(self) -> &'static str {
         match self {
-            Self::Plain => "",
+            Self::Plain => "bare",
             Self::Good => "ok",
             Self::Warn => "warn",
             Self::Bad => "bad",
             Self::Shadow => "shadow",
+            Self::Info => "info",
+            Self::Off => "off",
         }
     }
 }
@@ -137,7 +143,7 @@ impl Card<'_> {
     /// Draws it.
     pub(crate) fn draw(&self) -> Markup {
         html! {
-            section.card aria-labelledby=(self.id) {
+            section.card {
                 header {
                     h2 id=(self.id) { (self.title) }
                     @if let Some(sub) = &self.sub { p { (sub) } }
@@ -153,14 +159,17 @@ impl Card<'_> {
 
 /// A word to the reader above what it is about.
 pub(crate) fn note(tone: Tone, text: &Markup, acts: Option<&Markup>) -> Markup {
+    let class = match tone {
+        Tone::Good | Tone::Warn | Tone::Bad => tone.class(),
+        Tone::Plain | Tone::Shadow | Tone::Info | Tone::Off => "",
+    };
     let picture = match tone {
         Tone::Good => Icon::Check,
         Tone::Warn | Tone::Bad => Icon::Warn,
-        Tone::Plain | Tone::Shadow => Icon::Info,
+        Tone::Plain | Tone::Shadow | Tone::Info | Tone::Off => Icon::Info,
     };
-    let role = if tone == Tone::Bad { "alert" } else { "status" };
     html! {
-        div class={ "note " (tone.class()) } role=(role) {
+        div class={ "note " (class) } {
             (icon(picture))
             div { (text) }
             @if let Some(acts) = acts { div.acts { (acts) } }
@@ -173,10 +182,10 @@ pub(crate) fn empty(title: &str, text: &str, act: Option<&Markup>) -> Markup {
     html! {
         div.empty {
             svg.slats viewBox="0 0 56 40" aria-hidden="true" {
-                rect.lit y="0" width="56" height="3" rx="1.5";
-                rect y="11" width="56" height="5" rx="2";
-                rect y="22" width="56" height="7" rx="2";
-                rect y="33" width="56" height="7" rx="2";
+                rect.lit y="0" width="56" height="3" rx="1.5" {}
+                rect y="11" width="56" height="5" rx="2" {}
+                rect y="22" width="56" height="7" rx="2" {}
+                rect y="33" width="56" height="7" rx="2" {}
             }
             h3 { (title) }
             p { (text) }
@@ -240,7 +249,7 @@ pub(crate) fn copy(of: &str, label: &str) -> Markup {
 pub(crate) fn lines(id: &str, text: &str) -> Markup {
     html! {
         div.code {
-            pre tabindex="0" role="region" aria-label="Code" { code id=(id) { (text) } }
+            pre tabindex="0" role="region" aria-label={ "Code, " (id) } { code id=(id) { (text) } }
             (copy(id, "Copy"))
         }
     }

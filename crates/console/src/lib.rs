@@ -7,6 +7,7 @@
 mod account;
 mod answer;
 mod assets;
+mod confirm;
 mod door;
 mod failure;
 mod fields;
@@ -20,6 +21,7 @@ mod sign_in_links;
 
 use axum::Router;
 use axum::middleware;
+use axum::routing::get;
 use louver_control::Control;
 use std::sync::Arc;
 
@@ -39,6 +41,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(sign_in::pages())
         .merge(sign_in_links::pages())
         .merge(assets::pages())
+        .route("/", get(|| async { answer::go(HOME) }))
         .merge(pages)
         .layer(middleware::from_fn(headers::add))
         .with_state(control)

@@ -14,8 +14,8 @@ use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use louver_control::Control;
-use louver_control::actions::sign_in::{self as actions, Opened, Visitor};
 use louver_control::actions::sessions;
+use louver_control::actions::sign_in::{self as actions, Opened, Visitor};
 use louver_control::context::{Context, RequestContext};
 use louver_control::error::ControlError;
 use louver_control::session;
@@ -80,7 +80,8 @@ fn told(error: ControlError) -> Result<(StatusCode, String), ControlError> {
 
 /// Only addresses of the console are gone to.
 fn own(next: &str) -> &str {
-    let inside = next.strip_prefix(crate::HOME).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+    let inside =
+        next.strip_prefix(crate::HOME).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if inside && plain { next } else { crate::HOME }
 }

@@ -9,8 +9,8 @@ use crate::session;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, Method};
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method};
 use louver_domain::access::{Actor, Identity, Rights};
 use louver_domain::id::{AdminKeyId, SessionId};
 use louver_domain::keys::{
@@ -30,7 +30,8 @@ pub(crate) async fn authenticate(
     next: Next,
 ) -> Result<Response, ControlError> {
     let origin = request.extensions().get::<RequestContext>().copied();
-    let (actor, credential) = caller(&control, request.method().clone(), request.headers().clone(), origin).await?;
+    let (actor, credential) =
+        caller(&control, request.method().clone(), request.headers().clone(), origin).await?;
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let asked = Asked::new(request.method().as_str(), route, request.uri().path(), origin);
     let address = origin.map(|origin| origin.address);

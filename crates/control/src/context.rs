@@ -74,7 +74,10 @@ impl Context {
     }
 
     /// Refuses what is sensitive in a session whose person has not shown lately that it is them.
-    pub(crate) fn must_be_confirmed(&self, actions: impl Iterator<Item = Action>) -> Result<(), ControlError> {
+    pub(crate) fn must_be_confirmed(
+        &self,
+        actions: impl Iterator<Item = Action>,
+    ) -> Result<(), ControlError> {
         let Some(Credential::Session { confirmed_at, .. }) = self.credential else { return Ok(()) };
         let sensitive = actions.filter(|action| action.is_sensitive()).count() > 0;
         let refused = sensitive && !is_confirmed(confirmed_at, self.now);

@@ -202,7 +202,9 @@ impl ControlError {
             Self::KeyInQuery | Self::Json(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) | Self::Concealed(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Forbidden(_) | Self::Lacking(_) | Self::Unconfirmed | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Lacking(_) | Self::Unconfirmed | Self::ForeignOrigin => {
+                StatusCode::FORBIDDEN
+            }
             Self::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound | Self::Unseen | Self::NotHere(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

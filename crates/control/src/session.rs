@@ -105,7 +105,8 @@ pub(crate) async fn of_api(
     if found.is_some() && !method.is_safe() {
         must_be_own_page(headers)?;
         // Forms of other sites can send every type but this.
-        let json = headers.get(CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"));
+        let json =
+            headers.get(CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"));
         if !json {
             return Err(ControlError::ForeignOrigin);
         }
@@ -126,7 +127,8 @@ pub fn must_be_own_page(headers: &HeaderMap) -> Result<(), ControlError> {
 fn is_own_origin(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = text(ORIGIN).and_then(|origin| origin.parse::<Uri>().ok());
-    let host = origin.as_ref().and_then(Uri::authority).map(|authority| authority.as_str().to_ascii_lowercase());
+    let host =
+        origin.as_ref().and_then(Uri::authority).map(|authority| authority.as_str().to_ascii_lowercase());
     host.is_some() && host == text(HOST).map(str::to_ascii_lowercase)
 }
 

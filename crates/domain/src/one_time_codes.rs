@@ -166,6 +166,8 @@ mod tests {
     #[test]
     fn the_address_names_the_account_without_breaking_out() {
         let shown = address(&of_the_rfc(), "a&b?c#@example.com");
-        assert!(shown.expose().starts_with("otpauth://totp/Louver:a%26b%3Fc%23%40example.com?secret=GEZDGNBV"));
+        assert!(
+            shown.expose().starts_with("otpauth://totp/Louver:a%26b%3Fc%23%40example.com?secret=GEZDGNBV")
+        );
     }
 }

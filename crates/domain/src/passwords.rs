@@ -12,8 +12,18 @@ const FEWEST_DIFFERENT: usize = 5;
 
 /// What is tried first by everybody.
 const OBVIOUS: [&str; 12] = [
-    "password", "passwort", "motdepasse", "qwerty", "qwertz", "azerty", "123456789", "abcdefgh", "letmein", "welcome",
-    "changeme", "louver",
+    "password",
+    "passwort",
+    "motdepasse",
+    "qwerty",
+    "qwertz",
+    "azerty",
+    "123456789",
+    "abcdefgh",
+    "letmein",
+    "welcome",
+    "changeme",
+    "louver",
 ];
 
 /// Why a password is refused; `None` for one that may be had. `email` is the address of whoever chooses it.
@@ -51,7 +61,9 @@ mod tests {
 
     #[test]
     fn long_ones_are_taken_and_obvious_ones_are_not() {
-        for good in ["correct horse battery", "ein langer satz hilft", "Tr0ub4dor&3-again", "пароль из шести слов"] {
+        for good in
+            ["correct horse battery", "ein langer satz hilft", "Tr0ub4dor&3-again", "пароль из шести слов"]
+        {
             assert_eq!(fault(good, "ada@example.com"), None, "{good}");
         }
         for bad in [

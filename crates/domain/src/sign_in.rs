@@ -61,7 +61,9 @@ mod tests {
     #[test]
     fn what_comes_after_the_last_attempt_waits_until_the_while_is_over() {
         let since = Timestamp::from_micros(0);
-        for (count, now, wait) in [(10, 0, None), (11, 0, Some(900)), (11, 899, Some(1)), (11, 2_000, Some(1))] {
+        for (count, now, wait) in
+            [(10, 0, None), (11, 0, Some(900)), (11, 899, Some(1)), (11, 2_000, Some(1))]
+        {
             assert_eq!(Attempts { count, since }.wait(10, since.plus_seconds(now)), wait, "{count} at {now}");
         }
     }

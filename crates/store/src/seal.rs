@@ -9,7 +9,8 @@ use aws_lc_rs::hmac;
 use louver_domain::audit::checkpoint::SigningKey;
 use louver_domain::entropy::Entropy;
 use louver_domain::id::{
-    AlertChannelId, InvitationId, OrganizationId, RequestId, RotationId, SecretDestinationId, UpstreamId, UserId,
+    AlertChannelId, InvitationId, OrganizationId, RequestId, RotationId, SecretDestinationId, UpstreamId,
+    UserId,
 };
 use louver_domain::keys::Pepper;
 use louver_domain::secret::Secret;

@@ -65,12 +65,7 @@ pub async fn insert(tx: &mut Tx, permit: &Permit, session: &Session) -> Result<(
 }
 
 /// Writes that the person proved anew, at that time, that it is them.
-pub async fn confirm(
-    tx: &mut Tx,
-    permit: &Permit,
-    id: SessionId,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub async fn confirm(tx: &mut Tx, permit: &Permit, id: SessionId, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE sessions SET confirmed_at = $1 WHERE organization_id = $2 AND id = $3";
     let values = vec![now.micros().into(), permit.organization_id().bytes().into(), id.bytes().into()];
     tx.execute(sql, values).await.map(drop)

@@ -20,10 +20,7 @@ pub async fn find_by_token(
 }
 
 /// The same inside a transaction.
-pub async fn load_by_token(
-    tx: &mut Tx,
-    fingerprint: &Fingerprint,
-) -> Result<Option<SignInLink>, StoreError> {
+pub async fn load_by_token(tx: &mut Tx, fingerprint: &Fingerprint) -> Result<Option<SignInLink>, StoreError> {
     tx.fetch(BY_TOKEN, vec![(*fingerprint).into()]).await?.first().map(read).transpose()
 }
 

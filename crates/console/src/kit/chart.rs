@@ -3,7 +3,7 @@
 use crate::figures::dollars;
 use maud::{Markup, html};
 
-/// As many series have a colour of their own; more are one.
+/// As many series have a colour of their own; the others are one more, the last.
 pub(crate) const MOST_SERIES: usize = 5;
 
 const HEIGHT: f64 = 200.0;
@@ -35,7 +35,7 @@ impl Bars<'_> {
                         title id={ (self.id) "-t" } { (self.title) }
                         @for mark in 0..=LINES {
                             @let y = one_digit(HEIGHT / f64::from(LINES) * f64::from(mark));
-                            line.base[mark == LINES].grid[mark != LINES] x1="0" x2="100%" y1=(y) y2=(y);
+                            line.base[mark == LINES].grid[mark != LINES] x1="0" x2="100%" y1=(y) y2=(y) {}
                         }
                         @for (place, column) in self.columns.iter().enumerate() {
                             (self.bar(column, count(place) * slot, slot, top, place % every == 0))
@@ -48,7 +48,14 @@ impl Bars<'_> {
         }
     }
 
-    fn bar(&self, column: &(String, String, Vec<i64>), left: f64, slot: f64, top: i64, named: bool) -> Markup {
+    fn bar(
+        &self,
+        column: &(String, String, Vec<i64>),
+        left: f64,
+        slot: f64,
+        top: i64,
+        named: bool,
+    ) -> Markup {
         let (label, short, values) = column;
         let width = slot * 0.68;
         let x = left + (slot - width) / 2.0;
@@ -65,10 +72,10 @@ impl Bars<'_> {
         html! {
             g.b {
                 title { (label) ": " (dollars(sum(values))) }
-                rect.hit x=(place(left)) y="0" width=(place(slot)) height="200";
+                rect.hit x=(place(left)) y="0" width=(place(slot)) height="200" {}
                 @for (colour, y, height) in parts.into_iter().filter(|(_, _, height)| *height > 0.4) {
                     rect class={ "c" (colour) } x=(place(x)) y=(one_digit(y)) width=(place(width))
-                        height=(one_digit((height - 1.0).max(0.5))) rx="1";
+                        height=(one_digit((height - 1.0).max(0.5))) rx="1" {}
                 }
                 @if named { text x=(place(left + slot / 2.0)) y="220" { (short) } }
             }
@@ -95,7 +102,10 @@ impl Bars<'_> {
             .iter()
             .map(|(label, _, values)| {
                 let cells = values.iter().map(|value| html! { (dollars(*value)) });
-                std::iter::once(html! { (label) }).chain(cells).chain([html! { (dollars(sum(values))) }]).collect()
+                std::iter::once(html! { (label) })
+                    .chain(cells)
+                    .chain([html! { (dollars(sum(values))) }])
+                    .collect()
             })
             .collect();
         html! {
@@ -126,7 +136,7 @@ impl Bars<'_> {
 pub(crate) fn swatch(at: usize) -> Markup {
     html! {
         svg viewBox="0 0 10 10" aria-hidden="true" {
-            rect class={ "c" (at.saturating_add(1)) } width="10" height="10" rx="2.5";
+            rect class={ "c" (at.saturating_add(1)) } width="10" height="10" rx="2.5" {}
         }
     }
 }
@@ -144,8 +154,8 @@ pub(crate) fn spark(label: &str, points: &[i64], kind: &str) -> Markup {
         @if points.len() > 1 {
             span class={ "spark " (kind) } {
                 svg viewBox="0 0 120 32" preserveAspectRatio="none" role="img" aria-label=(label) {
-                    path.a d={ "M0 32L" (line) "L120 32z" };
-                    path.l d={ "M" (line) };
+                    path.a d={ "M0 32L" (line) "L120 32z" } {}
+                    path.l d={ "M" (line) } {}
                 }
             }
         }
@@ -204,7 +214,9 @@ mod tests {
 
     #[test]
     fn the_top_is_round_and_no_less_than_what_is_shown() {
-        for (amount, top) in [(0, 4_000), (4_000, 4_000), (4_001, 8_000), (8_001, 20_000), (20_001, 40_000), (1, 4_000)] {
+        for (amount, top) in
+            [(0, 4_000), (4_000, 4_000), (4_001, 8_000), (8_001, 20_000), (20_001, 40_000), (1, 4_000)]
+        {
             assert_eq!(round_above(amount), top);
         }
     }

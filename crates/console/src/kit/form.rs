@@ -31,7 +31,8 @@ impl Faults {
 
     /// What is wrong with a field.
     pub(crate) fn at(&self, field: &str) -> Option<&str> {
-        let of_field = |name: &str| name == field || name.strip_prefix(field).is_some_and(|rest| rest.starts_with('.'));
+        let of_field =
+            |name: &str| name == field || name.strip_prefix(field).is_some_and(|rest| rest.starts_with('.'));
         self.0.iter().find(|(name, _)| of_field(name)).map(|(_, sentence)| sentence.as_str())
     }
 
@@ -192,8 +193,8 @@ impl<'a> Field<'a> {
                     (self.label)
                     @if !self.required && self.kind != "search" { " " span.opt { "optional" } }
                 }
-                @if let Some(hint) = self.hint { p.hint id={ (self.name) "-hint" } { (hint) } }
                 (control)
+                @if let Some(hint) = self.hint { p.hint id={ (self.name) "-hint" } { (hint) } }
                 @if let Some(fault) = self.fault {
                     p.error id={ (self.name) "-error" } { (icon(Icon::Warn)) (capital(fault)) }
                 }

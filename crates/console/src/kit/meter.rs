@@ -32,19 +32,19 @@ impl Meter<'_> {
             span.meter."at-50"[(50.0..80.0).contains(&share)]."at-80"[(80.0..95.0).contains(&share)]
                 ."at-95"[share >= 95.0].slim[self.slim] {
                 svg role="img" aria-label=(told) {
-                    rect.track width="100%" height=(height) rx="2";
+                    rect.track width="100%" height=(height) rx="2" {}
                     @if self.held > 0 {
-                        rect.hold x=(per_cent(share)) width=(per_cent(self::share(self.held, self.limit))) height=(height);
+                        rect.hold x=(per_cent(share)) width=(per_cent(self::share(self.held, self.limit))) height=(height) {}
                     }
-                    rect.fill width=(per_cent(share)) height=(height) rx="2";
+                    rect.fill width=(per_cent(share)) height=(height) rx="2" {}
                     @if !self.slim {
                         @for threshold in self.thresholds {
                             @let place = per_cent(f64::from(*threshold));
-                            line.tick.hit[share >= f64::from(*threshold)] x1=(place) x2=(place) y1="12" y2="17";
+                            line.tick.hit[share >= f64::from(*threshold)] x1=(place) x2=(place) y1="12" y2="17" {}
                         }
                         @if let Some(forecast) = self.forecast {
                             svg.at x=(per_cent(self::share(forecast, self.limit))) y="11" {
-                                path.cast d="M0 0l4.5 7h-9z";
+                                path.cast.over[forecast > self.limit] d="M0 0l4.5 7h-9z" {}
                             }
                         }
                     }

@@ -15,8 +15,8 @@ use louver_domain::id::{InvitationId, OrganizationId, RoleId, WorkspaceId};
 use louver_domain::invitations::{Invitation, LIFETIME_DAYS};
 use louver_domain::roles::{MEMBER, Roles, WORKSPACE_CONTRIBUTOR};
 use louver_domain::secret::Secret;
-use louver_domain::users::User;
 use louver_domain::tokens::{self, Purpose};
+use louver_domain::users::User;
 use louver_store::invitations::{self as store, InvitationMail, StoredInvitation};
 use louver_store::seal::Place as Sealed;
 use louver_store::{Tx, custom_roles, users, workspaces};
@@ -153,7 +153,8 @@ async fn invite(
         roles,
         workspaces,
         invited_by: context.actor.user_id(),
-        fingerprint: tokens::fingerprint(&control.pepper, Purpose::Invitation, token.expose()).unwrap_or_default(),
+        fingerprint: tokens::fingerprint(&control.pepper, Purpose::Invitation, token.expose())
+            .unwrap_or_default(),
         created_at: context.now,
         expires_at: context.now.plus_seconds(LIFETIME_DAYS.saturating_mul(DAY_SECONDS)),
     };

@@ -20,7 +20,11 @@ pub async fn set_at(control: &Control, context: &Context) -> Result<Option<Times
 }
 
 /// Sets the password of the person who asks.
-pub async fn choose(control: &Control, context: &Context, password: Secret<String>) -> Result<(), ControlError> {
+pub async fn choose(
+    control: &Control,
+    context: &Context,
+    password: Secret<String>,
+) -> Result<(), ControlError> {
     let user = context.actor.user_id().ok_or(ControlError::Unauthorized)?;
     let permit = decide(&context.actor, Action::SetPassword, own(context, user))?;
     context.must_be_confirmed([Action::SetPassword].into_iter())?;

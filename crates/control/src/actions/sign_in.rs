@@ -7,14 +7,14 @@ use crate::context::{Context, Credential, RequestContext};
 use crate::error::ControlError;
 use louver_domain::access::{Action, Actor, Identity, Permit, Rights, decide};
 use louver_domain::id::{OrganizationId, SessionId, UserId};
-use louver_domain::one_time_codes::matching_step;
 use louver_domain::old_secrets::client_text;
+use louver_domain::one_time_codes::matching_step;
 use louver_domain::secret::Secret;
 use louver_domain::sessions::Session;
 use louver_domain::sign_in::Counted;
 use louver_domain::tokens::{self, Purpose};
-use louver_store::second_factors::{self, SecondFactor};
 use louver_store::seal::Place;
+use louver_store::second_factors::{self, SecondFactor};
 use louver_store::{Tx, passwords, sessions as store, sign_in_attempts, users};
 use serde_json::json;
 
@@ -96,7 +96,8 @@ pub async fn confirm(
     password: Secret<String>,
     code: &str,
 ) -> Result<Credential, ControlError> {
-    let (Some(user), Some(Credential::Session { id, .. })) = (context.actor.user_id(), context.credential) else {
+    let (Some(user), Some(Credential::Session { id, .. })) = (context.actor.user_id(), context.credential)
+    else {
         return Err(ControlError::Unauthorized);
     };
     let person = (context.organization_id(), user);
@@ -150,7 +151,8 @@ pub(crate) async fn begin_session(
         client: visitor.client.as_deref().map(|name| client_text(name.as_bytes())),
     };
     store::insert(tx, &permit, &session).await?;
-    let told = json!({"session_id": session.id, "second_factor_pending": needs_code, "client": session.client});
+    let told =
+        json!({"session_id": session.id, "second_factor_pending": needs_code, "client": session.client});
     let deed = Deed::on(permit, user.id, &user.email).to(&told)?;
     Ok((Opened { session, token }, deed))
 }
@@ -216,8 +218,10 @@ fn after_code(
     factor: SecondFactor,
     code: &str,
 ) -> Option<SecondFactor> {
-    let secret =
-        control.master.open(&Place::second_factor(factor.user_id, organization), &factor.sealed_secret).ok()?;
+    let secret = control
+        .master
+        .open(&Place::second_factor(factor.user_id, organization), &factor.sealed_secret)
+        .ok()?;
     if let Some(step) = matching_step(&secret, code, control.clock.now(), factor.last_step) {
         return Some(SecondFactor { last_step: step, ..factor });
     }

@@ -55,7 +55,8 @@ pub async fn make(
     store::delete_of(&mut tx, &permit, user).await?;
     store::insert(&mut tx, &permit, &link).await?;
     let target = user.map_or_else(String::new, |id| id.to_string());
-    let deed = Deed::on(permit, target, &name).to(&json!({"link_id": link.id, "expires_at": link.expires_at}))?;
+    let deed =
+        Deed::on(permit, target, &name).to(&json!({"link_id": link.id, "expires_at": link.expires_at}))?;
     commit(control, context, tx, deed).await?;
     Ok(Made { token, expires_at: link.expires_at })
 }
@@ -121,7 +122,8 @@ pub async fn begin_organization(
         roles: vec![ORGANIZATION_ADMIN],
         ..NewUser::default()
     };
-    let taken = || ControlError::field("email", "is that of somebody who is here already: make a link for them");
+    let taken =
+        || ControlError::field("email", "is that of somebody who is here already: make a link for them");
     let (user, mut deeds) = place.join(&mut tx, permit, new).await?.ok_or_else(taken)?;
     let (opened, deed) = begin_session(control, &mut tx, &visitor, (organization, user.id), false).await?;
     store::delete(&mut tx, &deed.permit, link.id).await?;
@@ -143,7 +145,8 @@ async fn may_sign_in(context: &Context, tx: &mut Tx, id: UserId) -> Result<Strin
     let found = users::load(tx, context.organization_id(), id).await?;
     let user = found.filter(|user| user.removed_at.is_none()).ok_or(ControlError::NotFound)?;
     if context.actor.identity != Identity::System {
-        let (roles, held) = (custom_roles::load(tx, context.organization_id()).await?, grants::of(tx, &user).await?);
+        let (roles, held) =
+            (custom_roles::load(tx, context.organization_id()).await?, grants::of(tx, &user).await?);
         may_grant(&context.actor, Some(id), roles.actions(&held.organization), None)?;
         for (workspace, ids) in &held.workspaces {
             may_grant(&context.actor, Some(id), roles.actions(ids), Some(*workspace))?;
