@@ -168,6 +168,8 @@ async fn house_with(outbound: Outbound) -> House {
         last_used: crate::last_used::LastUsed::default(),
         rotating: crate::rotating::Rotating::default(),
         destinations: bounds(&dir),
+        passwords: Default::default(),
+        cookie: Default::default(),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {

@@ -316,6 +316,8 @@ fn with_settings(house: House, settings: Settings) -> House {
         last_used: crate::last_used::LastUsed::default(),
         rotating: crate::rotating::Rotating::default(),
         destinations: crate::destinations::Bounds::default(),
+        passwords: Default::default(),
+        cookie: Default::default(),
     });
     House { app: router(Arc::clone(&control)), control, ..house }
 }
