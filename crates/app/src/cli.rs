@@ -8,6 +8,7 @@ mod audit;
 mod budgets;
 mod cells;
 mod confirm;
+mod console_link;
 mod dev;
 mod doctor;
 mod explain;
@@ -70,6 +71,8 @@ enum Command {
     Simulator(simulator::Simulator),
     /// Make, list and revoke admin keys, offline
     AdminKey(admin_keys::AdminKey),
+    /// Make a link that signs somebody in to the console, offline
+    ConsoleLink(console_link::ConsoleLink),
     /// Prove the audit log, take it out, show its key
     Audit(audit::Audit),
     /// Bring the database's schema up to date
@@ -190,6 +193,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Init(command) => init::run(&command, &environment).await,
             Command::Simulator(command) => simulator::run(command).await,
             Command::AdminKey(command) => admin_keys::run(command, &environment).await,
+            Command::ConsoleLink(command) => console_link::run(command, &environment).await,
             Command::Audit(command) => audit::run(command, &environment).await,
             Command::Migrate(place) => migrate(&place, &environment).await,
             Command::Doctor(command) => doctor::run(&command, &environment).await,

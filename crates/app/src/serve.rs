@@ -10,6 +10,7 @@ use louver_control::Control;
 use louver_control::auditing::{self, Auditing};
 use louver_control::context::RequestContext;
 use louver_control::rotating::{Reached, UpstreamServer};
+use louver_control::session::Cookie;
 use louver_domain::entropy::Entropy;
 use louver_domain::health::Watch;
 use louver_domain::id::NodeId;
@@ -37,6 +38,7 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 /// What a node is made of, besides its settings.
+#[derive(Clone)]
 pub struct Parts {
     /// The database, opened and migrated.
     pub store: Store,
@@ -115,7 +117,8 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     control.rotating.upstreams_are(upstream_servers(config));
     let outbound = Arc::clone(&control.outbound);
     let site = config.openapi_access.map(openapi::site).transpose()?;
-    let fallback = fallback(louver_control::router_with(Arc::clone(&control), site));
+    let console = louver_console::router(Arc::clone(&control));
+    let fallback = fallback(louver_control::router_with(Arc::clone(&control), site), console);
     let state = State { snapshot: source.build(rules), ledger: Arc::clone(&ledger), pepper };
     let (gateway, writer) = Gateway::new(
         settings.clone(),
@@ -171,6 +174,7 @@ fn with_settings(control: Control, config: &Config) -> Result<Control, String> {
         audit: Arc::new(Auditing::new(config.audit.clone())),
         destinations: config.destinations.clone(),
         retention: config.retention,
+        cookie: Cookie { secure: is_secure(config) },
         ..control
     })
 }
@@ -189,6 +193,11 @@ fn upstream_servers(config: &Config) -> Vec<UpstreamServer> {
         key: key(server.key.as_ref()),
     });
     std::iter::once(first).chain(named).collect()
+}
+
+/// Whether people reach the console by TLS.
+fn is_secure(config: &Config) -> bool {
+    config.tls.is_some() || config.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
 }
 
 /// What the rules of a snapshot are made from.
@@ -395,10 +404,11 @@ impl Node {
 
 /// Answers what the data plane has no endpoint for. The admin side runs on the program's own event loop, so that it
 /// never holds up a worker.
-fn fallback(router: Router) -> Fallback {
+fn fallback(admin_api: Router, console: Router) -> Fallback {
     let handle = tokio::runtime::Handle::current();
     Arc::new(move |visitor, plane, request| {
-        let (router, handle) = (router.clone(), handle.clone());
+        let router = if is_page(request.uri().path()) { console.clone() } else { admin_api.clone() };
+        let handle = handle.clone();
         Box::pin(async move {
             match request.uri().path() {
                 path if openapi::HEALTH.contains(&path) => full(StatusCode::OK, b"{\"status\":\"ok\"}"),
@@ -407,6 +417,12 @@ fn fallback(router: Router) -> Fallback {
             }
         })
     })
+}
+
+/// Whether the console answers, and not the admin API.
+fn is_page(path: &str) -> bool {
+    let rest = path.strip_prefix(louver_console::HOME);
+    path == "/" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 async fn admin(

@@ -14,13 +14,14 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Which of our crates each may depend on. A ninth crate needs a page in docs/decisions.
-const EDGES: [(&str, &[&str]); 9] = [
+/// Which of our crates each may depend on. A tenth crate needs a page in docs/decisions.
+const EDGES: [(&str, &[&str]); 10] = [
     ("louver-domain", &[]),
     ("louver-mistral", &[]),
     ("louver-store", &["louver-domain"]),
     ("louver-gateway", &["louver-domain", "louver-mistral", "louver-store"]),
     ("louver-control", &["louver-domain", "louver-mistral", "louver-store"]),
+    ("louver-console", &["louver-control", "louver-domain"]),
     ("louver-simulator", &[]),
     (
         "louver",
@@ -30,6 +31,7 @@ const EDGES: [(&str, &[&str]); 9] = [
             "louver-store",
             "louver-gateway",
             "louver-control",
+            "louver-console",
             "louver-simulator",
         ],
     ),
@@ -51,7 +53,7 @@ const EDGES: [(&str, &[&str]); 9] = [
 /// Who alone may name a dependency.
 const WRAPPERS: [(&str, &[&str]); 4] = [
     ("sqlx", &["louver-store"]),
-    ("axum", &["louver-control", "louver"]),
+    ("axum", &["louver-control", "louver-console", "louver"]),
     ("clap", &["louver", "louver-bench"]),
     ("lettre", &["louver-control"]),
 ];

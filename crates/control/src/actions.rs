@@ -27,13 +27,19 @@ mod names;
 pub mod objects;
 pub mod old_secrets;
 pub mod organizations;
+pub mod passwords;
 pub mod rotation_policies;
 pub mod rotations;
+pub mod second_factors;
 pub mod secret_destinations;
 pub mod service_accounts;
+pub mod sessions;
 pub mod setup;
+pub mod sign_in;
+pub mod sign_in_links;
 pub mod simulation;
 pub mod spending;
+pub mod surroundings;
 pub mod upstreams;
 pub mod usage;
 pub mod users;
@@ -132,6 +138,7 @@ pub(crate) async fn commit(
     tx: Tx,
     deed: Deed,
 ) -> Result<(), ControlError> {
+    context.must_be_confirmed([deed.permit.action()].into_iter())?;
     let revision = tx.commit(&deed.event(control, context)).await?;
     control.settle(revision).await;
     Ok(())
@@ -148,6 +155,7 @@ pub(crate) async fn commit_all(
     if deeds.is_empty() {
         return Ok(());
     }
+    context.must_be_confirmed(deeds.iter().map(|deed| deed.permit.action()))?;
     let events: Vec<AuditEvent> = deeds.into_iter().map(|deed| deed.event(control, context)).collect();
     let revision = tx.commit_all(&events).await?;
     control.settle(revision).await;

@@ -1,23 +1,25 @@
-//! Who is calling: the holder of an admin key, or nobody.
+//! Who is calling: the holder of an admin key, a person in a session, or nobody.
 
 use crate::Control;
 use crate::auditing::attempts::{self, Asked};
 use crate::context::{Context, Credential, RequestContext};
 use crate::error::ControlError;
 use crate::routes::AskedFor;
+use crate::session;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method};
 use louver_domain::access::{Actor, Identity, Rights};
+use louver_domain::id::{AdminKeyId, SessionId};
 use louver_domain::keys::{
     AdminHolder, AdminKey, Fingerprint, KeyKind, KeyStatus, PublicId, read_public_id, same_fingerprint,
 };
 use louver_domain::time::Timestamp;
 use louver_domain::trials;
 use louver_store::old_secrets::Of;
-use louver_store::{Tx, admin_keys, grants, old_secrets};
+use louver_store::{Tx, admin_keys, grants, old_secrets, sessions};
 use std::sync::Arc;
 
 const API_KEY_HEADER: &str = "x-api-key";
@@ -29,15 +31,15 @@ pub(crate) async fn authenticate(
     next: Next,
 ) -> Result<Response, ControlError> {
     let origin = request.extensions().get::<RequestContext>().copied();
-    let key = presented(request.headers()).ok_or(ControlError::Unauthorized)?;
-    let (actor, credential) = holder(&control, key, origin).await?;
-    let is_try = is_try(&control, key, credential.secret, request.headers());
+    let (actor, credential) =
+        caller(&control, request.method().clone(), request.headers().clone(), origin).await?;
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let asked = Asked::new(request.method().as_str(), route, request.uri().path(), origin);
     let address = origin.map(|origin| origin.address);
-    let secret = (credential.key, credential.secret);
-    if !is_try {
-        control.last_used.note(secret, control.clock.now(), address, request.headers());
+    if let Credential::AdminKey { key, secret } = credential
+        && !is_try(&control, secret, request.headers())
+    {
+        control.last_used.note((key, secret), control.clock.now(), address, request.headers());
     }
     request.extensions_mut().insert(actor.clone());
     request.extensions_mut().insert(credential);
@@ -53,11 +55,29 @@ pub(crate) async fn authenticate(
 }
 
 /// Whether this is a try of the secret by a rotation, which is no use of it.
-fn is_try(control: &Control, key: &str, secret: PublicId, headers: &HeaderMap) -> bool {
+fn is_try(control: &Control, secret: PublicId, headers: &HeaderMap) -> bool {
     let now = control.clock.now();
     let mark = headers.get(trials::HEADER).and_then(|mark| mark.to_str().ok());
-    let marked_at = mark.and_then(|mark| trials::read(&control.pepper, key, mark, now));
+    let shown = mark.zip(presented(headers));
+    let marked_at = shown.and_then(|(mark, key)| trials::read(&control.pepper, key, mark, now));
     marked_at.is_some_and(|at| control.last_used.is_first_try(secret, at, now))
+}
+
+/// Who a request is by: a key in its headers decides, and only where there is none the cookie of a session.
+async fn caller(
+    control: &Arc<Control>,
+    method: Method,
+    headers: HeaderMap,
+    origin: Option<RequestContext>,
+) -> Result<(Actor, Credential), ControlError> {
+    if headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY_HEADER) {
+        let key = presented(&headers).ok_or(ControlError::Unauthorized)?;
+        return holder(control, key, origin).await;
+    }
+    let found = session::of_api(control, &method, &headers).await?;
+    let found = found.ok_or(ControlError::Unauthorized)?;
+    let credential = found.credential();
+    Ok((found.actor, credential))
 }
 
 /// The one key that the headers present; none when there are two that differ, or a header twice.
@@ -118,7 +138,7 @@ async fn holder(
     if matches!(actor, Err(ControlError::Unauthorized)) {
         attempts::not_accepted(control, &known, "holder_is_gone", origin);
     }
-    actor.map(|actor| (actor, Credential { key: known.id, secret: public_id }))
+    actor.map(|actor| (actor, Credential::AdminKey { key: known.id, secret: public_id }))
 }
 
 /// An admin key by one of its secrets.
@@ -148,28 +168,55 @@ pub(crate) async fn must_be_unchanged(
     tx: &mut Tx,
 ) -> Result<(), ControlError> {
     let Some(credential) = context.credential else { return Ok(()) };
-    let organization = context.organization_id();
-    let now = control.clock.now();
-    let key = admin_keys::load(tx, organization, credential.key).await?;
-    let key = key.filter(|key| key.is_accepted(now)).ok_or(ControlError::Unauthorized)?;
-    if key.public_id != credential.secret {
-        let secrets = old_secrets::load(tx, organization, Of::Admin(key.id)).await?;
-        let old = secrets.into_iter().flat_map(|secrets| secrets.old);
-        let mut same = old.filter(|old| old.public_id == credential.secret && old.is_accepted(now));
-        same.next().ok_or(ControlError::Unauthorized)?;
-    }
-    let rights = match key.holder {
-        AdminHolder::Organization => Some(Rights::all()),
-        AdminHolder::User(id) => grants::load_rights_of(tx, organization, id).await?.map(|found| found.1),
-        AdminHolder::ServiceAccount(id) => {
-            grants::load_rights_of_account(tx, organization, id).await?.map(|found| found.1)
-        }
+    let rights = match credential {
+        Credential::AdminKey { key, secret } => rights_of_key(control, context, tx, (key, secret)).await?,
+        Credential::Session { id, .. } => rights_of_session(control, context, tx, id).await?,
     };
     if rights.ok_or(ControlError::Unauthorized)? == *context.actor.rights() {
         return Ok(());
     }
     let sentence = "what you may do has changed while the request was on its way: send it again";
     Err(ControlError::Conflict(sentence.into()))
+}
+
+/// What the holder of an admin key may do now, if the key is still accepted.
+async fn rights_of_key(
+    control: &Control,
+    context: &Context,
+    tx: &mut Tx,
+    (id, secret): (AdminKeyId, PublicId),
+) -> Result<Option<Rights>, ControlError> {
+    let organization = context.organization_id();
+    let now = control.clock.now();
+    let key = admin_keys::load(tx, organization, id).await?;
+    let key = key.filter(|key| key.is_accepted(now)).ok_or(ControlError::Unauthorized)?;
+    if key.public_id != secret {
+        let secrets = old_secrets::load(tx, organization, Of::Admin(key.id)).await?;
+        let old = secrets.into_iter().flat_map(|secrets| secrets.old);
+        let mut same = old.filter(|old| old.public_id == secret && old.is_accepted(now));
+        same.next().ok_or(ControlError::Unauthorized)?;
+    }
+    Ok(match key.holder {
+        AdminHolder::Organization => Some(Rights::all()),
+        AdminHolder::User(id) => grants::load_rights_of(tx, organization, id).await?.map(|found| found.1),
+        AdminHolder::ServiceAccount(id) => {
+            grants::load_rights_of_account(tx, organization, id).await?.map(|found| found.1)
+        }
+    })
+}
+
+/// What the person of a session may do now, if it still lives.
+async fn rights_of_session(
+    control: &Control,
+    context: &Context,
+    tx: &mut Tx,
+    id: SessionId,
+) -> Result<Option<Rights>, ControlError> {
+    let organization = context.organization_id();
+    let session = sessions::load(tx, organization, id).await?;
+    let alive = session.filter(|session| session.is_alive(control.clock.now()) && !session.needs_code);
+    let session = alive.ok_or(ControlError::Unauthorized)?;
+    Ok(grants::load_rights_of(tx, organization, session.user_id).await?.map(|found| found.1))
 }
 
 /// Who an admin key stands for, with what they may do now. Whoever is gone is nobody.

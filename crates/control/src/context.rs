@@ -6,9 +6,10 @@ use crate::reply;
 use axum::extract::FromRequestParts;
 use http::header::IF_MATCH;
 use http::request::Parts;
-use louver_domain::access::Actor;
-use louver_domain::id::{AdminKeyId, OrganizationId, RequestId};
+use louver_domain::access::{Action, Actor};
+use louver_domain::id::{AdminKeyId, OrganizationId, RequestId, SessionId};
 use louver_domain::keys::PublicId;
+use louver_domain::sessions::is_confirmed;
 use louver_domain::time::Timestamp;
 use louver_store::idempotency::Run;
 use serde::Serialize;
@@ -24,13 +25,23 @@ pub struct RequestContext {
     pub address: IpAddr,
 }
 
-/// The admin key that a request came with.
+/// What a request showed who it is by.
 #[derive(Clone, Copy, Debug)]
-pub struct Credential {
-    /// The key.
-    pub key: AdminKeyId,
-    /// Which of its secrets.
-    pub secret: PublicId,
+pub enum Credential {
+    /// An admin key.
+    AdminKey {
+        /// The key.
+        key: AdminKeyId,
+        /// Which of its secrets.
+        secret: PublicId,
+    },
+    /// A session in the console.
+    Session {
+        /// The session.
+        id: SessionId,
+        /// When the person last showed in it that it is them.
+        confirmed_at: Timestamp,
+    },
 }
 
 /// What an action is given besides its input.
@@ -42,7 +53,7 @@ pub struct Context {
     pub origin: Option<RequestContext>,
     /// When.
     pub now: Timestamp,
-    /// The admin key that the request came with; none when the program acts by itself.
+    /// What the request showed; none when the program acts by itself.
     pub credential: Option<Credential>,
     /// The value of `If-Match`: change only what still looks like that.
     pub if_match: Option<String>,
@@ -60,6 +71,17 @@ impl Context {
     /// The organization that bounds everything.
     pub const fn organization_id(&self) -> OrganizationId {
         self.actor.organization_id()
+    }
+
+    /// Refuses what is sensitive in a session whose person has not shown lately that it is them.
+    pub(crate) fn must_be_confirmed(
+        &self,
+        actions: impl Iterator<Item = Action>,
+    ) -> Result<(), ControlError> {
+        let Some(Credential::Session { confirmed_at, .. }) = self.credential else { return Ok(()) };
+        let sensitive = actions.filter(|action| action.is_sensitive()).count() > 0;
+        let refused = sensitive && !is_confirmed(confirmed_at, self.now);
+        if refused { Err(ControlError::Unconfirmed) } else { Ok(()) }
     }
 
     /// Refuses when `If-Match` names another state than `shown`.

@@ -66,6 +66,15 @@ pub enum ControlError {
     /// It does not fit what is there.
     #[error("{0}")]
     Conflict(String),
+    /// A session in which the person has not shown lately that it is them.
+    #[error("give your password again: this needs a fresh word that it is you")]
+    Unconfirmed,
+    /// A request with a session that another site sent.
+    #[error("this request was sent by another site, or does not say by which: it is not carried out")]
+    ForeignOrigin,
+    /// Too many attempts to sign in: so many seconds until the next.
+    #[error("too many attempts to sign in: try again in {0} s")]
+    TooManyAttempts(u64),
     /// To the outside a conflict: the organization would be left without an admin.
     #[error("the organization would be left without an organization_admin: make another one first")]
     LastAdmin,
@@ -189,13 +198,17 @@ impl ControlError {
         may_not || hidden || (named && matches!(self, Self::NotFound))
     }
 
-    fn status(&self) -> StatusCode {
+    /// The status of its answer.
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::KeyInQuery | Self::Json(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) | Self::Concealed(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Forbidden(_) | Self::Lacking(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Lacking(_) | Self::Unconfirmed | Self::ForeignOrigin => {
+                StatusCode::FORBIDDEN
+            }
+            Self::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound | Self::Unseen | Self::NotHere(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) | Self::LastAdmin | Self::Repeated(_) => StatusCode::CONFLICT,
@@ -215,6 +228,9 @@ impl ControlError {
             Self::TooLarge => "request_too_large",
             Self::Invalid(_) | Self::Concealed(_) => "invalid_request",
             Self::Forbidden(_) | Self::Lacking(_) => "permission_denied",
+            Self::Unconfirmed => "confirmation_needed",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::TooManyAttempts(_) => "too_many_attempts",
             Self::NotFound | Self::Unseen | Self::NotHere(_) | Self::NoRoute => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict(_) | Self::LastAdmin => "conflict",
@@ -228,7 +244,7 @@ impl ControlError {
     }
 
     /// What the caller may read of it: nothing of our insides.
-    fn public_message(&self) -> String {
+    pub fn public_message(&self) -> String {
         match self {
             Self::Unavailable(_) => String::from("the database is not available, try again"),
             Self::AuditUnavailable(_) => String::from(
@@ -253,6 +269,9 @@ impl ControlError {
             | Self::MethodNotAllowed
             | Self::Conflict(_)
             | Self::LastAdmin
+            | Self::Unconfirmed
+            | Self::ForeignOrigin
+            | Self::TooManyAttempts(_)
             | Self::Repeated(_)
             | Self::TooMany(_)
             | Self::PreconditionFailed => self.to_string(),
@@ -279,6 +298,9 @@ impl ControlError {
             | Self::MethodNotAllowed
             | Self::Conflict(_)
             | Self::LastAdmin
+            | Self::Unconfirmed
+            | Self::ForeignOrigin
+            | Self::TooManyAttempts(_)
             | Self::Repeated(_)
             | Self::TooMany(_)
             | Self::PreconditionFailed

@@ -17,11 +17,11 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, header::HeaderName};
 use louver_domain::access::{Actor, Identity};
-use louver_domain::id::RequestId;
+use louver_domain::id::{RequestId, UserId};
 use louver_domain::secret::Secret;
 use louver_store::idempotency::{self as store, Claim, Earlier, Kept, Run, State};
 use louver_store::seal::Place;
-use louver_store::{Tx, admin_keys};
+use louver_store::{Tx, admin_keys, grants};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -219,13 +219,28 @@ async fn keep(
     credential: Credential,
     written: Option<Secret<String>>,
 ) -> Result<(), ControlError> {
-    let key = admin_keys::get(&control.store, credential.key).await?.ok_or(ControlError::Unauthorized)?;
-    let rights_hash = hash_rights(control, &actor_of(control, &key).await?);
+    let rights_hash = hash_rights(control, &holder_now(control, run, credential).await?);
     let place = Place::answer(run.id, run.organization_id);
     let seal = |written| control.master.seal(&place, &written, &*control.entropy);
     let sealed = written.map(seal).transpose()?;
     let kept = sealed.map(|sealed_answer| Kept { rights_hash, sealed_answer });
     Ok(store::answered(&control.store, run, kept).await?)
+}
+
+/// Whom the request was by, with what they may do now.
+async fn holder_now(control: &Control, run: &Run, credential: Credential) -> Result<Actor, ControlError> {
+    match credential {
+        Credential::AdminKey { key, .. } => {
+            let key = admin_keys::get(&control.store, key).await?.ok_or(ControlError::Unauthorized)?;
+            actor_of(control, &key).await
+        }
+        Credential::Session { .. } => {
+            let id = UserId::from_bytes(run.holder);
+            let found = grants::rights_of(&control.store, run.organization_id, id).await?;
+            let (user, rights) = found.ok_or(ControlError::Unauthorized)?;
+            Ok(Actor::new(Identity::Person { id, email: user.email }, run.organization_id, rights))
+        }
+    }
 }
 
 /// The answer that was given before, or why it is not given.

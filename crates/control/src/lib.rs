@@ -22,10 +22,12 @@ pub mod key_watch;
 pub mod last_used;
 pub mod openapi;
 mod page;
+pub mod passwords;
 mod reply;
 pub mod retention;
 pub mod rotating;
 pub mod routes;
+pub mod session;
 mod visible;
 
 use crate::context::Context;
@@ -83,6 +85,10 @@ pub struct Control {
     pub last_used: last_used::LastUsed,
     /// Where new secrets are tried, and what wakes the watch over rotations.
     pub rotating: rotating::Rotating,
+    /// Hashes passwords.
+    pub passwords: passwords::Passwords,
+    /// The cookie of sessions.
+    pub cookie: session::Cookie,
     /// What the settings of this node let destinations of secrets do.
     pub destinations: destinations::Bounds,
     /// How long is kept what is over.
@@ -115,6 +121,8 @@ impl Control {
             audit: Arc::default(),
             last_used: last_used::LastUsed::default(),
             rotating: rotating::Rotating::default(),
+            passwords: passwords::Passwords::default(),
+            cookie: session::Cookie::default(),
             destinations: destinations::Bounds::default(),
             retention: retention::Retention::default(),
         }

@@ -173,6 +173,8 @@ async fn house_with(outbound: Outbound) -> House {
         rotating: crate::rotating::Rotating::default(),
         destinations: bounds(&dir),
         retention: crate::retention::Retention::default(),
+        passwords: Default::default(),
+        cookie: Default::default(),
     });
     let founded = setup::found(&control, "Example", clock.now()).await.unwrap();
     House {

@@ -158,6 +158,21 @@ actions! {
     /// A person is removed from the organization.
     RemoveUser "user.organization.delete", T::User, Organization, "";
 
+    /// Somebody signs in to the console.
+    SignIn "user.log_in", T::User, Organization, "";
+    /// Somebody in a session shows again that it is them.
+    ConfirmSession "user.session.confirm", T::User, Organization, "";
+    /// The sessions of a person are seen.
+    ReadSessions "user.session.read", T::User, Organization, "s";
+    /// A session is ended.
+    EndSession "user.session.delete", T::User, Organization, "s";
+    /// A person's password is set; only by that person.
+    SetPassword "user.password.update", T::User, Organization, "s";
+    /// A person's second factor is set up or taken away; only by that person.
+    UpdateSecondFactor "user.second_factor.update", T::User, Organization, "s";
+    /// A link is made that signs somebody in once.
+    CreateSignInLink "user.sign_in_link.create", T::User, Organization, "";
+
     /// Invitations are seen, with their links while no mail carries them.
     ReadInvitations "organization.invite.read", T::Invitation, Organization, "";
     /// Somebody is invited.
@@ -365,9 +380,70 @@ impl Action {
             Self::CreateOrganization
                 | Self::JoinOrganization
                 | Self::AcceptInvitation
+                | Self::SignIn
+                | Self::ConfirmSession
+                | Self::SetPassword
+                | Self::UpdateSecondFactor
                 | Self::AdvanceRotation
                 | Self::CutAuditLog
                 | Self::Refused
+        )
+    }
+
+    /// Whether a person in the console gives their password again before it, if they have not done so lately: what makes
+    /// secrets, gives rights or money, or changes where secrets and warnings go. What only takes away needs no delay.
+    pub const fn is_sensitive(self) -> bool {
+        matches!(
+            self,
+            Self::UpdateOrganization
+                | Self::UpdateMonthlyLimit
+                | Self::UpdateWorkspaceLimits
+                | Self::UpdateWorkspaceMonthlyLimit
+                | Self::UpdateRateLimits
+                | Self::UpdateApiKeyPolicy
+                | Self::UpdateMemberRole
+                | Self::AddMember
+                | Self::CreateUser
+                | Self::UpdateUserRole
+                | Self::UpdateUserLimits
+                | Self::SetPassword
+                | Self::UpdateSecondFactor
+                | Self::CreateSignInLink
+                | Self::SendInvitation
+                | Self::ResendInvitation
+                | Self::CreateRole
+                | Self::UpdateRole
+                | Self::AddGroupMember
+                | Self::ProvisionGroup
+                | Self::UpdateGroup
+                | Self::UpdateGroupWorkspace
+                | Self::CreateServiceAccount
+                | Self::SetServiceAccountRoles
+                | Self::CreateApiKey
+                | Self::CreateOwnApiKey
+                | Self::UpdateApiKey
+                | Self::RotateApiKey
+                | Self::ExemptApiKey
+                | Self::EnableApiKey
+                | Self::StartRotation
+                | Self::UpdateRotationPolicy
+                | Self::CreateAdminKey
+                | Self::RotateAdminKey
+                | Self::CreateModelRole
+                | Self::UpdateModelRole
+                | Self::AssignModelRole
+                | Self::UpdateModel
+                | Self::CreateUpstream
+                | Self::UpdateUpstream
+                | Self::DeleteUpstream
+                | Self::AdjustUsage
+                | Self::AdoptObject
+                | Self::UnblockBudget
+                | Self::ReleaseStranded
+                | Self::UpdateAlertChannel
+                | Self::DeleteAlertChannel
+                | Self::CreateSecretDestination
+                | Self::UpdateSecretDestination
         )
     }
 

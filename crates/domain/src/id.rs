@@ -153,6 +153,12 @@ typed_id!(
     /// A managed rotation of a key's secret.
     RotationId, "rot");
 typed_id!(
+    /// A session of a person in the console.
+    SessionId, "ses");
+typed_id!(
+    /// A link that signs a person in once.
+    SignInLinkId, "link");
+typed_id!(
     /// One audit event.
     EventId, "evt");
 

@@ -9,6 +9,7 @@
     reason = "a test harness fails loudly"
 )]
 
+pub mod browser;
 pub mod caller;
 pub mod client;
 pub mod clock;

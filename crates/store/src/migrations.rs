@@ -4,7 +4,7 @@ use crate::db::{Store, Tx, Value};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     include_str!("../migrations/0001_foundation.sql"),
     include_str!("../migrations/0002_ledger.sql"),
     include_str!("../migrations/0003_alerts.sql"),
@@ -18,6 +18,7 @@ const STEPS: [&str; 13] = [
     include_str!("../migrations/0011_upstream_rotations.sql"),
     include_str!("../migrations/0012_observed.sql"),
     include_str!("../migrations/0013_hygiene.sql"),
+    include_str!("../migrations/0014_sessions.sql"),
 ];
 
 /// Runs the steps that this database has not seen yet and answers how many.

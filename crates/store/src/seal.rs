@@ -10,6 +10,7 @@ use louver_domain::audit::checkpoint::SigningKey;
 use louver_domain::entropy::Entropy;
 use louver_domain::id::{
     AlertChannelId, InvitationId, OrganizationId, RequestId, RotationId, SecretDestinationId, UpstreamId,
+    UserId,
 };
 use louver_domain::keys::Pepper;
 use louver_domain::secret::Secret;
@@ -137,6 +138,11 @@ impl Place {
     /// The answer that one run of a request gave.
     pub fn answer(run: RequestId, organization: OrganizationId) -> Self {
         Self { words: format!("idempotency_keys|sealed_answer|{run}|{organization}") }
+    }
+
+    /// What a person's device shares with Louver.
+    pub fn second_factor(id: UserId, organization: OrganizationId) -> Self {
+        Self { words: format!("second_factors|sealed_secret|{id}|{organization}") }
     }
 
     fn words(&self) -> &[u8] {

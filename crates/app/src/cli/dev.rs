@@ -1,5 +1,6 @@
 //! `louver dev`: the whole product on one machine.
 
+use super::console_link;
 use crate::config::{self, Config, Environment, UpstreamKey};
 use crate::example::{self, Handout};
 use crate::serve::{self, Node, Parts};
@@ -69,11 +70,12 @@ pub(super) async fn run(command: Dev, environment: &Environment) -> Result<(), V
     config.upstream_key.get_or_insert_with(|| UpstreamKey::new("louver-dev".into()));
     let parts = super::parts(&config).await?;
     let handout = handout(&command.data_dir, &parts).await.map_err(one)?;
+    let link = console_link(&parts).await.map_err(one)?;
     let node = serve::start(&config, parts).await.map_err(one)?;
     if command.json {
-        println!("{}", shown(&node, &handout));
+        println!("{}", shown(&node, &handout, &link));
     } else {
-        explain(&node, &handout, if simulated { None } else { Some(&config.upstream_url) });
+        explain(&node, &handout, &link, if simulated { None } else { Some(&config.upstream_url) });
     }
     let failed = tokio::select! {
         () = super::asked_to_stop() => false,
@@ -105,14 +107,7 @@ async fn handout(folder: &Path, parts: &Parts) -> Result<Handout, String> {
     if let Ok(text) = fs::read_to_string(&path) {
         return serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()));
     }
-    let control = super::offline(Parts {
-        store: parts.store.clone(),
-        master: parts.master.clone(),
-        clock: parts.clock.clone(),
-        entropy: parts.entropy.clone(),
-        boot: parts.boot,
-        last_used_interval: parts.last_used_interval,
-    });
+    let control = super::offline(parts.clone());
     let organizations = louver_store::organizations::list(&parts.store).await.map_err(|e| e.to_string())?;
     let handout = match organizations.first() {
         None => example::found(&control).await.map_err(|e| e.to_string())?,
@@ -134,23 +129,35 @@ async fn with_new_admin_key(
     Ok(Handout { admin_key: minted.secret.expose().clone(), workspaces: [].into(), users: [].into() })
 }
 
+/// A link that signs the example's admin in.
+async fn console_link(parts: &Parts) -> Result<String, String> {
+    let organizations = louver_store::organizations::list(&parts.store).await.map_err(|e| e.to_string())?;
+    let organization = organizations.first().ok_or("there is no organization")?;
+    console_link::first(&super::offline(parts.clone()), organization.id).await
+}
+
+fn admin_url(node: &Node) -> String {
+    format!("http://{}", node.admin_address.unwrap_or(node.address))
+}
+
 fn api_url(node: &Node) -> String {
     format!("http://{}", node.address)
 }
 
-/// The line for scripts. There is no console yet, and nothing pretends that there is.
-fn shown(node: &Node, handout: &Handout) -> serde_json::Value {
+/// The line for scripts.
+fn shown(node: &Node, handout: &Handout, link: &str) -> serde_json::Value {
+    let url = admin_url(node);
     json!({
         "api_url": api_url(node),
-        "console_url": null,
-        "console_login_url": null,
+        "console_url": format!("{url}{}", louver_console::HOME),
+        "console_login_url": console_link::address(&url, link),
         "admin_key": handout.admin_key,
         "workspaces": handout.workspaces,
         "users": handout.users,
     })
 }
 
-fn explain(node: &Node, handout: &Handout, upstream: Option<&str>) {
+fn explain(node: &Node, handout: &Handout, link: &str, upstream: Option<&str>) {
     let url = api_url(node);
     println!("Louver listens on {url}");
     match upstream {
@@ -159,6 +166,7 @@ fn explain(node: &Node, handout: &Handout, upstream: Option<&str>) {
         ),
         Some(upstream) => println!("Upstream is {upstream}"),
     }
+    println!("\nThe console, once, within 15 minutes:\n  {}", console_link::address(&admin_url(node), link));
     println!("\nAdmin key (for /v1/api-keys and /v1/gateway):\n  {}", handout.admin_key);
     for (name, workspace) in &handout.workspaces {
         println!("\nWorkspace {name}  {}", workspace.uuid);

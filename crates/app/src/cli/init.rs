@@ -1,5 +1,6 @@
 //! `louver init`: the first start of an installation.
 
+use super::console_link;
 use crate::clock::SystemEntropy;
 use crate::config::{self, Environment};
 use crate::master_key;
@@ -18,7 +19,7 @@ pub(super) struct Init {
     name: String,
 }
 
-/// Makes the organization and prints its first admin key, once.
+/// Makes the organization and prints its first admin key and the way into the console, once.
 pub(super) async fn run(command: &Init, environment: &Environment) -> Result<(), Vec<String>> {
     let one = |error: String| vec![error];
     let config = config::load(command.config.as_deref(), environment)?;
@@ -29,6 +30,11 @@ pub(super) async fn run(command: &Init, environment: &Environment) -> Result<(),
     println!("The organization {:?} is there: {}", command.name, founded.organization_id);
     println!("Its default workspace: {}", founded.default_workspace_id);
     println!("\nIts admin key, shown only now:\n  {}", founded.admin_key.secret.expose());
+    let link = console_link::first(&control, founded.organization_id).await.map_err(one)?;
+    println!(
+        "\nThe console, for whoever opens it first within 15 minutes (`louver console-link` makes another):"
+    );
+    println!("  {}", console_link::address(&console_link::base(&config), &link));
     println!("\nKeep {} safe and backed up: without it no key works.", config.master_key_file.display());
     control.store.close().await;
     Ok(())

@@ -12,9 +12,10 @@ use crate::error::ControlError;
 use louver_domain::access::{Action, Actor, Permit, Resource, decide, may_grant};
 use louver_domain::deliveries::DeliveryState;
 use louver_domain::id::{InvitationId, OrganizationId, RoleId, WorkspaceId};
-use louver_domain::invitations::{Invitation, LIFETIME_DAYS, fingerprint, mint_token};
+use louver_domain::invitations::{Invitation, LIFETIME_DAYS};
 use louver_domain::roles::{MEMBER, Roles, WORKSPACE_CONTRIBUTOR};
 use louver_domain::secret::Secret;
+use louver_domain::tokens::{self, Purpose};
 use louver_domain::users::User;
 use louver_store::invitations::{self as store, InvitationMail, StoredInvitation};
 use louver_store::seal::Place as Sealed;
@@ -143,7 +144,7 @@ async fn invite(
         }
         None => permit,
     };
-    let token = mint_token(&*control.entropy);
+    let token = tokens::mint(&*control.entropy);
     let fresh = || InvitationId::new(context.now, &*control.entropy);
     let invitation = Invitation {
         id: before.as_ref().map_or_else(fresh, |before| before.invitation.id),
@@ -152,7 +153,8 @@ async fn invite(
         roles,
         workspaces,
         invited_by: context.actor.user_id(),
-        fingerprint: fingerprint(&control.pepper, token.expose()).unwrap_or_default(),
+        fingerprint: tokens::fingerprint(&control.pepper, Purpose::Invitation, token.expose())
+            .unwrap_or_default(),
         created_at: context.now,
         expires_at: context.now.plus_seconds(LIFETIME_DAYS.saturating_mul(DAY_SECONDS)),
     };

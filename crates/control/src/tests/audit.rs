@@ -317,6 +317,8 @@ fn with_settings(house: House, settings: Settings) -> House {
         rotating: crate::rotating::Rotating::default(),
         destinations: crate::destinations::Bounds::default(),
         retention: crate::retention::Retention::default(),
+        passwords: Default::default(),
+        cookie: Default::default(),
     });
     House { app: router(Arc::clone(&control)), control, ..house }
 }

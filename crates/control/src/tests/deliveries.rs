@@ -410,6 +410,8 @@ async fn an_allowance_that_was_taken_back_holds_at_the_next_attempt() {
         rotating: crate::rotating::Rotating::default(),
         destinations: crate::destinations::Bounds::default(),
         retention: crate::retention::Retention::default(),
+        passwords: Default::default(),
+        cookie: Default::default(),
     });
     test(&house, &id).await;
     assert_eq!(deliver_due(&strict).await.unwrap(), 1);

@@ -56,6 +56,7 @@ mod secret_destinations;
 mod secrets;
 mod servers;
 mod settlement;
+mod sign_in;
 mod simulation;
 mod speech;
 mod store;

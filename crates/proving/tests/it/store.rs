@@ -44,7 +44,7 @@ pub async fn open(url: &str) -> Store {
 
 async fn fresh(url: &str) -> Store {
     let store = open(url).await;
-    assert_eq!(store.migrate().await.unwrap(), 13);
+    assert_eq!(store.migrate().await.unwrap(), 14);
     store
 }
 

@@ -9,9 +9,10 @@ use crate::api::users::ShownMembership;
 use crate::context::{Context, RequestContext};
 use crate::error::ControlError;
 use louver_domain::access::{Action, Actor, Identity, Rights, decide};
-use louver_domain::invitations::{Invitation, fingerprint};
+use louver_domain::invitations::Invitation;
 use louver_domain::organizations::Organization;
 use louver_domain::roles::{Roles, WORKSPACE_CONTRIBUTOR};
+use louver_domain::tokens::{self, Purpose};
 use louver_domain::users::{Membership, User};
 use louver_store::{Tx, grants, invitations as store, users, workspaces};
 
@@ -32,7 +33,8 @@ pub async fn accept(
     origin: RequestContext,
     acceptance: Acceptance,
 ) -> Result<(User, Organization), ControlError> {
-    let print = fingerprint(&control.pepper, &acceptance.token).ok_or(ControlError::NotFound)?;
+    let print = tokens::fingerprint(&control.pepper, Purpose::Invitation, &acceptance.token);
+    let print = print.ok_or(ControlError::NotFound)?;
     // Looked up before the lock of deeds is taken, so that strangers cannot hold it.
     let seen = store::find_by_token(&control.store, &print).await?.ok_or(ControlError::NotFound)?;
     let (id, now) = (seen.invitation.organization_id, control.clock.now());

@@ -9,7 +9,9 @@ use louver_domain::access::{Action, decide, may_grant};
 use louver_domain::id::UserId;
 use louver_domain::roles::Roles;
 use louver_domain::users::User;
-use louver_store::{Tx, custom_roles, grants, users as store};
+use louver_store::{
+    Tx, custom_roles, grants, passwords, second_factors, sessions, sign_in_links, users as store,
+};
 
 /// Removes a person: their keys are disabled and their admin keys revoked at once, their memberships end and what they
 /// sent of invitations is taken back. Keys of service accounts stay, and so does what the person did, under their name.
@@ -27,6 +29,10 @@ pub async fn remove(control: &Control, context: &Context, id: UserId) -> Result<
     deeds.extend(admin_keys::revoke_of(&mut tx, context, &before).await?);
     deeds.extend(invitations::revoke_of(&mut tx, context, &before, &names).await?);
     store::delete_memberships(&mut tx, &permit, id).await?;
+    sessions::delete_of(&mut tx, &permit, id, None).await?;
+    sign_in_links::delete_of(&mut tx, &permit, Some(id)).await?;
+    second_factors::delete(&mut tx, &permit, id).await?;
+    passwords::delete(&mut tx, &permit, id).await?;
     let user = User { removed_at: Some(context.now), ..before };
     store::save(&mut tx, &permit, &user).await?;
     admins.must_stay(&mut tx, context).await?;

@@ -1,0 +1,48 @@
+//! The console: what people see of the admin side in a browser, rendered here and without a script.
+//!
+//! Law of this crate: it turns the actions of `control` into pages and decides nothing. It cannot see the store. Every page
+//! works without JavaScript; nothing is loaded from elsewhere, and nothing stands inline that a policy would have to allow.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+mod account;
+mod answer;
+mod assets;
+mod confirm;
+mod door;
+mod failure;
+mod fields;
+mod figures;
+mod frame;
+mod headers;
+mod kit;
+mod overview;
+mod sign_in;
+mod sign_in_links;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::get;
+use louver_control::Control;
+use std::sync::Arc;
+
+/// Where the console begins.
+pub const HOME: &str = "/console";
+
+/// The pages. Each request needs a [`louver_control::context::RequestContext`] among its extensions.
+pub fn router(control: Arc<Control>) -> Router {
+    let guard = middleware::from_fn_with_state(Arc::clone(&control), door::guard);
+    let pages = Router::new()
+        .merge(overview::pages())
+        .merge(account::pages())
+        .fallback(failure::no_page)
+        .method_not_allowed_fallback(failure::no_page)
+        .layer(guard);
+    Router::new()
+        .merge(sign_in::pages())
+        .merge(sign_in_links::pages())
+        .merge(assets::pages())
+        .route("/", get(|| async { answer::go(HOME) }))
+        .merge(pages)
+        .layer(middleware::from_fn(headers::add))
+        .with_state(control)
+}
