@@ -14,6 +14,7 @@ mod groups;
 mod idempotency;
 mod invitations;
 mod keys;
+mod keys_around;
 mod lately;
 mod matrix;
 mod me;

@@ -81,7 +81,7 @@ impl<'a> Form<'a> {
         let none = (String::new(), "None".to_owned());
         let choices: Vec<(String, String)> =
             std::iter::once(none).chain(roles.iter().map(|role| (role.clone(), role.clone()))).collect();
-        let hint = "What else it may do with models, beside the limits above.";
+        let hint = "Models and tokens that it gives bound the key beside the limits above.";
         self.field("role", "Model role").hint(hint).choice(&choices)
     }
 }

@@ -128,6 +128,7 @@ pub(super) async fn show(State(control): State<Arc<Control>>, visit: Visit, aske
         (head(&visit))
         (filters(&visit, &wanted, rows.len()))
         section.card {
+            h2.sr { "API keys" }
             @if rows.is_empty() { (nothing(&visit, &wanted)) } @else {
                 (table("API keys", &columns(), &rows))
                 footer { (pager("In the order they were made", first.as_deref(), next.as_deref())) }

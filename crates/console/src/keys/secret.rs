@@ -33,7 +33,7 @@ pub(super) fn page(
                 output #secret { (secret.expose()) }
                 button.btn.main type="button" hidden data-copy="#secret" { (icon(Icon::Copy)) span data-label { "Copy key" } }
             }
-            p { "This is the only time it is shown. Louver keeps a fingerprint of it, never the key." }
+            p { "Only this page shows it. When you leave it, nobody can read the key again: Louver knows it by a fingerprint." }
             (snippets(control.outbound.public_url(), model_of(key), secret.expose()))
         }
         (Card { id: "may", title: "What it may do", body: Some(facts(&summary(key))), ..Card::default() }.draw())

@@ -75,6 +75,7 @@ pub(super) async fn show(State(control): State<Arc<Control>>, visit: Visit, aske
         (Head { title: "Unused keys", ..Head::default() }.draw())
         (filters(&visit, &wanted, rows.len()))
         section.card {
+            h2.sr { "Unused keys" }
             @if rows.is_empty() {
                 (empty("No key is unused for that long", "Active keys that no call came with stand here.", Some(&link(KEYS.1, None, "All keys"))))
             } @else {
