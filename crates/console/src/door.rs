@@ -1,19 +1,22 @@
 //! The door of the console: who may come in, what a form brought, and the word again that it is you.
 
 use crate::answer::{go, page};
-use crate::failure::{Failure, capital};
-use crate::fields::{CONFIRM_CODE, CONFIRM_PASSWORD, Fields, address};
+use crate::failure::{Failure, capital, sentence};
+use crate::fields::{CONFIRM_CODE, CONFIRM_PASSWORD, Fields, ONCE, address};
+use crate::headers::HoldsSecret;
 use crate::kit::{alone, form};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use louver_control::Control;
 use louver_control::actions::{passwords, sign_in};
 use louver_control::context::Context;
 use louver_control::error::ControlError;
+use louver_control::idempotency::REPLAYED;
 use louver_control::session::{self, SignedIn};
 use maud::html;
 use std::sync::Arc;
@@ -60,11 +63,37 @@ async fn enter(control: &Arc<Control>, mut request: Request, next: Next) -> Resu
     if let Some(fault) = confirmed {
         return ask_again(control, &context, &path, &fields, Some(&fault)).await;
     }
+    let body = name_once(&mut parts, &fields);
     parts.extensions.insert(fields.clone());
-    let response = next.run(Request::from_parts(parts, Body::empty())).await;
+    let response = as_page(next.run(Request::from_parts(parts, body)).await);
     match response.extensions().get::<Failure>().map(|failure| Arc::clone(&failure.0)).as_deref() {
         Some(ControlError::Unconfirmed) if form => ask_again(control, &context, &path, &fields, None).await,
         _ => Ok(response),
+    }
+}
+
+/// A form that names itself comes as what the admin API has for that: the header, and a body that tells it from others.
+fn name_once(parts: &mut Parts, fields: &Fields) -> Body {
+    let Some(name) = fields.given(ONCE).and_then(|name| HeaderValue::from_str(&name).ok()) else {
+        return Body::empty();
+    };
+    parts.headers.insert(HeaderName::from_static("idempotency-key"), name);
+    let pairs = fields.of_page().map(|(name, value)| (name.as_str(), value.as_str()));
+    Body::from(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
+}
+
+/// What comes from around a page, and not from itself, as a page too.
+fn as_page(mut response: Response) -> Response {
+    if response.headers().contains_key(REPLAYED) {
+        response.extensions_mut().insert(HoldsSecret);
+    }
+    match response.extensions_mut().remove::<Arc<ControlError>>() {
+        None => response,
+        Some(error) if matches!(*error, ControlError::Invalid(_) | ControlError::Repeated(_)) => {
+            let text = "What it asked for was done when it was sent first. Open the page anew to ask for something else.";
+            sentence(StatusCode::CONFLICT, "This form was sent before", text)
+        }
+        Some(error) => Failure(error).into_response(),
     }
 }
 

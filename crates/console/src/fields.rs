@@ -15,6 +15,9 @@ const MOST_BYTES: usize = 1024 * 1024;
 pub(crate) const CONFIRM_PASSWORD: &str = "confirm_password";
 pub(crate) const CONFIRM_CODE: &str = "confirm_code";
 
+/// The field that names a form, so that what it asks for is done once however often it is sent.
+pub(crate) const ONCE: &str = "once";
+
 /// The fields of a form, in their order. It may hold passwords, and cannot be printed.
 #[derive(Clone, Default)]
 pub(crate) struct Fields(Arc<Vec<(String, String)>>);
@@ -26,6 +29,11 @@ impl Fields {
         let bytes = axum::body::to_bytes(body, MOST_BYTES).await.map_err(|_| ControlError::TooLarge)?;
         let pairs = form_urlencoded::parse(&bytes).into_owned().collect();
         Ok((parts, Self(Arc::new(pairs))))
+    }
+
+    /// A form as it is before anybody fills it in.
+    pub(crate) fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(Arc::new(pairs))
     }
 
     /// The text of a field without the space around it; empty where it was not sent.

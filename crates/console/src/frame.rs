@@ -50,6 +50,14 @@ const TOLD: &[(&str, &str)] = &[
     ("archived", "The workspace is archived."),
     ("revoked", "The key is revoked: calls with it are refused from now on."),
     ("removed", "It is removed."),
+    ("key-disabled", "The key is disabled: calls with it are refused until it is enabled."),
+    ("key-enabled", "The key is enabled."),
+    ("exempt", "The key stays although nobody uses it, until the day that you gave."),
+    ("exemption-lifted", "The exemption is taken away."),
+    ("rotation-begun", "The rotation has begun. It goes on by itself."),
+    ("none-chosen", "Nothing was chosen, and nothing was done."),
+    ("keys-disabled", "The keys are disabled."),
+    ("keys-revoked", "The keys are revoked."),
 ];
 
 fn told(query: &str) -> Option<&'static str> {

@@ -5,6 +5,7 @@ pub(crate) mod chart;
 pub(crate) mod form;
 pub(crate) mod icons;
 pub(crate) mod meter;
+pub(crate) mod picker;
 pub(crate) mod table;
 
 use icons::{Icon, icon};

@@ -14,6 +14,7 @@ mod fields;
 mod figures;
 mod frame;
 mod headers;
+mod keys;
 mod kit;
 mod overview;
 mod sign_in;
@@ -34,6 +35,7 @@ pub fn router(control: Arc<Control>) -> Router {
     let pages = Router::new()
         .merge(overview::pages())
         .merge(account::pages())
+        .merge(keys::pages())
         .fallback(failure::no_page)
         .method_not_allowed_fallback(failure::no_page)
         .layer(guard);

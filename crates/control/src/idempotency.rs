@@ -26,11 +26,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-const HEADER: &str = "Idempotency-Key";
+/// The header that names a request, so that it is carried out once.
+pub const HEADER: &str = "Idempotency-Key";
 const LONGEST_KEY: usize = 255;
 
 /// Marks an answer that was given before.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// No request takes longer; one that does is broken off.
 const LONGEST_RUN: Duration = Duration::from_secs(120);
@@ -82,7 +83,7 @@ impl Repeated {
 
 /// A handler that works once for each idempotency key; without one it is the handler itself.
 #[derive(Clone)]
-pub(crate) struct Once<H>(pub(crate) H);
+pub struct Once<H>(pub H);
 
 impl<H, T> Handler<T, Arc<Control>> for Once<H>
 where

@@ -15,7 +15,7 @@ pub mod delivery;
 pub mod destinations;
 pub mod error;
 mod exchange;
-mod idempotency;
+pub mod idempotency;
 mod intake;
 mod key_holder;
 pub mod key_watch;

@@ -15,6 +15,7 @@ mod idempotency;
 mod invitations;
 mod key_hygiene;
 mod keys;
+mod keys_around;
 mod lately;
 mod matrix;
 mod me;

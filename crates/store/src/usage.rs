@@ -3,8 +3,10 @@
 pub mod charged;
 pub mod history;
 mod hours;
+mod of_key;
 
 pub(crate) use hours::{add_to_hours, adjust_hour};
+pub use of_key::of_key;
 
 use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;

@@ -12,7 +12,8 @@ use louver_domain::audit::checkpoint::{PublicKey, Signed, Word};
 use louver_domain::id::{EventId, OrganizationId};
 use louver_domain::time::Timestamp;
 use louver_store::Store;
-use louver_store::audit::query::{self, Filter, Page};
+use louver_store::audit::query;
+pub use louver_store::audit::query::{Filter, Page};
 use louver_store::audit::{checkpoints, cuts, write};
 use serde_json::json;
 

@@ -1,5 +1,9 @@
 //! Budgets: how each stands now, and what a person must do where the ledger waits for one.
 
+mod of_keys;
+
+pub use of_keys::{of_key, of_keys};
+
 use super::{Deed, commit};
 use crate::Control;
 use crate::context::Context;
@@ -50,6 +54,25 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// A budget of which nothing is used.
+    fn untouched(set: Set, period: Period) -> Self {
+        let Set { budget, name, thresholds } = set;
+        Self {
+            budget,
+            name,
+            thresholds,
+            period,
+            spent: 0,
+            reserved: 0,
+            leased: 0,
+            stranded: 0,
+            blocked: false,
+            refused: false,
+            overrun: 0,
+            free: 0,
+        }
+    }
+
     /// What is left for calls to come.
     pub fn remaining(&self) -> i64 {
         let gone = self.spent.saturating_add(self.reserved).saturating_add(self.stranded);
@@ -87,11 +110,25 @@ async fn known(
     control: &Control,
     context: &Context,
 ) -> Result<HashMap<BudgetId, standings::Standing>, ControlError> {
-    let own = control.in_hand.as_ref().map(|in_hand| in_hand.process());
-    let own = own.map(|(node, epoch)| Holder { node, epoch });
     let organization = context.organization_id();
-    let all = standings::of_organization(&control.store, organization, context.now, own).await?;
+    let all = standings::of_organization(&control.store, organization, context.now, own(control)).await?;
     Ok(all.into_iter().map(|standing| (standing.budget, standing)).collect())
+}
+
+/// The same of these budgets alone.
+async fn known_of(
+    control: &Control,
+    context: &Context,
+    budgets: &[BudgetId],
+) -> Result<HashMap<BudgetId, standings::Standing>, ControlError> {
+    let all = standings::of_budgets(&control.store, budgets, context.now, own(control)).await?;
+    Ok(all.into_iter().map(|standing| (standing.budget, standing)).collect())
+}
+
+/// The process that asks, as a holder of leases.
+fn own(control: &Control) -> Option<Holder> {
+    let own = control.in_hand.as_ref().map(|in_hand| in_hand.process());
+    own.map(|(node, epoch)| Holder { node, epoch })
 }
 
 /// A budget with what people call it.
@@ -180,21 +217,8 @@ async fn stand(
     set: Set,
     known: &HashMap<BudgetId, standings::Standing>,
 ) -> Result<Standing, ControlError> {
-    let Set { budget, name, thresholds } = set;
-    let mut standing = Standing {
-        period: budget.kind.window().period(&budget.zone, context.now),
-        budget,
-        name,
-        thresholds,
-        spent: 0,
-        reserved: 0,
-        leased: 0,
-        stranded: 0,
-        blocked: false,
-        refused: false,
-        overrun: 0,
-        free: 0,
-    };
+    let period = set.budget.kind.window().period(&set.budget.zone, context.now);
+    let mut standing = Standing::untouched(set, period);
     let used = async |standing: &Standing| {
         let (scope, unit) = (&standing.budget.scope, standing.budget.kind.unit());
         let (from, to) = (standing.period.starts, context.now);

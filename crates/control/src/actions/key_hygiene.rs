@@ -44,6 +44,10 @@ pub struct Question {
     pub findings: Vec<Finding>,
     /// Those after this key, in the order of ids.
     pub after: Option<KeyId>,
+    /// Only keys of this status, as lists of keys have it.
+    pub status: Option<String>,
+    /// Only keys whose name holds this or whose secret ends in it, as lists of keys have it.
+    pub search: Option<String>,
 }
 
 /// A key as an audit sees it.
@@ -76,40 +80,92 @@ pub async fn audit(
 ) -> Result<AuditPage, ControlError> {
     let seen = visible(&context.actor, Action::ReadApiKeys, question.workspace)?;
     let organization = context.organization_id();
-    let exemptions = store::exemptions(&control.store, organization).await?;
-    let policies = rotation_policies::list(&control.store, organization).await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let (mut audited, mut after, mut owners) = (Vec::new(), question.after, HashMap::new());
-    let mut looked_at = 0_usize;
+    let mut examiner = Examiner::new(control, organization, question.unused_days).await?;
+    let (mut audited, mut after, mut looked_at) = (Vec::new(), question.after, 0_usize);
     while looked_at < MOST_LOOKED_AT {
-        let filter = Filter { workspace: seen.workspace, owner: seen.owner, after, ..Filter::default() };
+        let filter = Filter {
+            workspace: seen.workspace,
+            owner: seen.owner,
+            after,
+            status: question.status.clone(),
+            search: question.search.clone(),
+            ..Filter::default()
+        };
         let page = api_keys::list(&control.store, organization, filter, AT_ONCE, context.now).await?;
-        let ids: Vec<KeyId> = page.iter().map(|key| key.id).collect();
-        let mut secrets = store::currents(&control.store, organization, &ids).await?;
-        for key in page {
+        let count = page.len();
+        for one in examiner.examine(page, context.now).await? {
             if audited.len() >= most {
                 return Ok(AuditPage { audited, next: after });
             }
-            after = Some(key.id);
+            after = Some(one.key.id);
+            if question.findings.is_empty()
+                || question.findings.iter().any(|asked| one.findings.contains(asked))
+            {
+                audited.push(one);
+            }
+        }
+        if count < usize::try_from(AT_ONCE).unwrap_or(usize::MAX) {
+            return Ok(AuditPage { audited, next: None });
+        }
+        looked_at = looked_at.saturating_add(count);
+    }
+    Ok(AuditPage { audited, next: after })
+}
+
+/// What is found about keys at hand, in their order.
+pub async fn examine(
+    control: &Control,
+    context: &Context,
+    keys: Vec<ApiKey>,
+    unused_days: u32,
+) -> Result<Vec<Audited>, ControlError> {
+    for key in &keys {
+        decide(&context.actor, Action::ReadApiKeys, keys::resource(key))?;
+    }
+    let mut examiner = Examiner::new(control, context.organization_id(), unused_days).await?;
+    examiner.examine(keys, context.now).await
+}
+
+/// What an audit has to know beside the keys.
+struct Examiner<'a> {
+    control: &'a Control,
+    organization: OrganizationId,
+    unused_days: u32,
+    exemptions: HashMap<KeyId, Exemption>,
+    policies: Vec<SetPolicy>,
+    owners: HashMap<([u8; 16], WorkspaceId), bool>,
+}
+
+impl<'a> Examiner<'a> {
+    async fn new(
+        control: &'a Control,
+        organization: OrganizationId,
+        unused_days: u32,
+    ) -> Result<Self, ControlError> {
+        let exemptions = store::exemptions(&control.store, organization).await?;
+        let policies = rotation_policies::list(&control.store, organization).await?;
+        Ok(Self { control, organization, unused_days, exemptions, policies, owners: HashMap::new() })
+    }
+
+    async fn examine(&mut self, keys: Vec<ApiKey>, now: Timestamp) -> Result<Vec<Audited>, ControlError> {
+        let ids: Vec<KeyId> = keys.iter().map(|key| key.id).collect();
+        let mut secrets = store::currents(&self.control.store, self.organization, &ids).await?;
+        let mut audited = Vec::with_capacity(keys.len());
+        for key in keys {
             let secret = secrets.remove(&key.id);
             let facts = Facts {
                 secret_created_at: secret.as_ref().map_or(key.created_at, |secret| secret.created_at),
-                owner_left: has_left(control, &mut owners, &key).await?,
-                rotation_days: rotation_days(&policies, &key),
-                unused_days: question.unused_days,
+                owner_left: has_left(self.control, &mut self.owners, &key).await?,
+                rotation_days: rotation_days(&self.policies, &key),
+                unused_days: self.unused_days,
             };
-            let found = findings(&key, facts, context.now);
-            if question.findings.is_empty() || question.findings.iter().any(|one| found.contains(one)) {
-                let exemption = exemptions.get(&key.id).filter(|one| context.now < one.until).cloned();
-                audited.push(Audited { key, secret, findings: found, exemption });
-            }
+            let found = findings(&key, facts, now);
+            let exemption = self.exemptions.get(&key.id).filter(|one| now < one.until).cloned();
+            audited.push(Audited { key, secret, findings: found, exemption });
         }
-        if ids.len() < usize::try_from(AT_ONCE).unwrap_or(usize::MAX) {
-            return Ok(AuditPage { audited, next: None });
-        }
-        looked_at = looked_at.saturating_add(ids.len());
+        Ok(audited)
     }
-    Ok(AuditPage { audited, next: after })
 }
 
 /// Days after which the secret of a key is to be replaced, as the nearest policy says that says something.

@@ -1,7 +1,12 @@
 //! API keys: made with a secret that is shown once, narrowed, switched off and on, revoked.
 
+mod around;
 mod own;
 mod rules;
+
+pub use around::{Makeable, change_of, makeable, may, owner_by_email, owner_names};
+pub use louver_store::keys::Filter;
+pub use own::Change;
 
 pub(crate) use own::{must_belong, reaches};
 
@@ -24,7 +29,7 @@ use louver_domain::money::Money;
 use louver_domain::network::Cidr;
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
-use louver_store::keys::{self as store, Filter};
+use louver_store::keys as store;
 use louver_store::{Tx, key_hygiene, ledger};
 use schemars::JsonSchema;
 use serde::Deserialize;

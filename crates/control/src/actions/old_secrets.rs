@@ -13,7 +13,8 @@ use louver_domain::old_secrets::{DEFAULT_OVERLAP_SECONDS, Fate, MOST, read_overl
 use louver_domain::rotations::Subject;
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
-use louver_store::old_secrets::{self as store, Fresh, Of, Secrets};
+pub use louver_store::old_secrets::Secrets;
+use louver_store::old_secrets::{self as store, Fresh, Of};
 use louver_store::{Tx, admin_keys, grants, keys as api_keys};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

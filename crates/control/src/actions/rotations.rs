@@ -12,7 +12,8 @@ use louver_domain::access::{Action, Permit, Resource, decide};
 use louver_domain::id::{AdminKeyId, KeyId, RotationId, SecretDestinationId, UpstreamId, WorkspaceId};
 use louver_domain::rotation_policies::Policy;
 use louver_domain::rotations::{Plan, Rotation, State, Step, Subject, UPSTREAM_SPREAD_SECONDS};
-use louver_store::rotations::{self as store, Filter};
+use louver_store::rotations as store;
+pub use louver_store::rotations::Filter;
 use louver_store::{
     Tx, admin_keys, keys as api_keys, old_secrets, secret_destinations, upstreams, workspaces,
 };

@@ -4,11 +4,13 @@ use crate::Control;
 use crate::context::Context;
 use crate::error::ControlError;
 use crate::visible::visible;
-use louver_domain::access::Action;
+use louver_domain::access::{Action, decide};
 use louver_domain::calendar::Window;
 use louver_domain::id::{KeyId, UserId, WorkspaceId};
+use louver_domain::keys::ApiKey;
 use louver_domain::time::Timestamp;
-use louver_store::usage::{self as store, Group, GroupBy, Sums, Whose};
+use louver_store::usage::{self as store, GroupBy, Whose};
+pub use louver_store::usage::{Group, Sums};
 use louver_store::{keys, users, workspaces};
 use std::collections::{BTreeMap, HashMap};
 
@@ -85,4 +87,16 @@ pub async fn sums(
     let whose = Whose { workspace: seen.workspace, user: seen.owner };
     let from = asked.from.floor(Window::Hour);
     Ok(store::sums(&control.store, context.organization_id(), from, asked.to, whose, asked.by).await?)
+}
+
+/// What a key at hand used in these hours, a month at most: by hour and model.
+pub async fn of_key(
+    control: &Control,
+    context: &Context,
+    key: &ApiKey,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<(Timestamp, String, Sums)>, ControlError> {
+    decide(&context.actor, Action::ReadUsage, super::keys::resource(key))?;
+    let whose = (context.organization_id(), key.workspace_id, key.id);
+    Ok(store::of_key(&control.store, whose, from, to).await?)
 }

@@ -183,6 +183,8 @@ async fn audit(State(control): Shared, context: Context, mut params: Params) -> 
         )?,
         unused_days: params.number("unused_days", 0..=LONGEST_UNUSED_DAYS)?.unwrap_or(UNUSED_DAYS),
         after,
+        status: None,
+        search: None,
     };
     params.done()?;
     let page = actions::audit(&control, &context, &question, asked.limit).await?;

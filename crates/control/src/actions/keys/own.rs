@@ -35,9 +35,7 @@ fn may_create_own(
     let Some(user) = context.actor.user_id() else { return Err(denied.into()) };
     let resource = Resource::workspace(place.organization.id, place.workspace.id);
     let permit = decide(&context.actor, Action::CreateOwnApiKey, resource)?;
-    // The workspace decides; where it says nothing, the organization does, and where neither does, admins only.
-    let setting = place.workspace.limits.key_creation.or(place.organization.limits.key_creation);
-    if setting != Some(KeyCreation::Members) {
+    if key_creation(place) != Some(KeyCreation::Members) {
         return forbidden(
             "in this workspace only admins make keys (key_creation is admins): ask one of them",
         );
@@ -49,6 +47,45 @@ fn may_create_own(
         return forbidden("the model role of a key is set by an admin of its workspace");
     }
     Ok((permit, NewKey { owner_user_id: Some(user), ..new }))
+}
+
+/// How much of a key somebody may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// All of it.
+    Whole,
+    /// Its name and description.
+    Name,
+    /// Nothing.
+    Nothing,
+}
+
+/// How much of that key the caller may change.
+pub(super) fn change_of(context: &Context, key: &ApiKey) -> Change {
+    let whole = decide(&context.actor, Action::UpdateApiKey, resource(key)).is_ok();
+    if whole && !is_own(context, key) {
+        return Change::Whole;
+    }
+    match whole || decide(&context.actor, Action::RenameOwnApiKey, resource(key)).is_ok() {
+        true => Change::Name,
+        false => Change::Nothing,
+    }
+}
+
+/// Whether the caller may make keys of that place for everybody, for themselves only, or none.
+pub(super) fn makes(context: &Context, place: &Place) -> Option<bool> {
+    let resource = Resource::workspace(place.organization.id, place.workspace.id);
+    if decide(&context.actor, Action::CreateApiKey, resource).is_ok() {
+        return Some(true);
+    }
+    let own = decide(&context.actor, Action::CreateOwnApiKey, resource).is_ok();
+    let members = key_creation(place) == Some(KeyCreation::Members);
+    (own && members && context.actor.user_id().is_some()).then_some(false)
+}
+
+/// The workspace decides; where it says nothing, the organization does, and where neither does, admins only.
+fn key_creation(place: &Place) -> Option<KeyCreation> {
+    place.workspace.limits.key_creation.or(place.organization.limits.key_creation)
 }
 
 fn forbidden<T>(sentence: &str) -> Result<T, ControlError> {

@@ -98,7 +98,7 @@ pub(super) async fn owner(
 }
 
 /// The same for somebody who is not there and for one who does not belong to the workspace.
-fn no_owner() -> ControlError {
+pub(super) fn no_owner() -> ControlError {
     ControlError::field("owner_user_id", "names no user of this workspace")
 }
 
@@ -157,10 +157,7 @@ pub(super) fn expiry(
     if asked.is_some_and(|end| end <= now) {
         return Err(ControlError::field("expires_at", "must be in the future"));
     }
-    let days = [&place.workspace.limits, &place.organization.limits]
-        .into_iter()
-        .filter_map(|l| l.max_key_lifetime_days);
-    let Some(days) = days.min() else { return Ok(asked) };
+    let Some(days) = longest_days(place) else { return Ok(asked) };
     let last = created.plus_seconds(i64::from(days).saturating_mul(SECONDS_PER_DAY));
     if last <= now {
         return Err(ControlError::field(
@@ -169,6 +166,12 @@ pub(super) fn expiry(
         ));
     }
     Ok(Some(asked.map_or(last, |end| end.min(last))))
+}
+
+/// The longest life in days that keys may have there.
+pub(super) fn longest_days(place: &Place) -> Option<u32> {
+    let levels = [&place.workspace.limits, &place.organization.limits];
+    levels.into_iter().filter_map(|limits| limits.max_key_lifetime_days).min()
 }
 
 /// Address blocks, not too many of them.
