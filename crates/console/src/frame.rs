@@ -50,6 +50,11 @@ const TOLD: &[(&str, &str)] = &[
     ("archived", "The workspace is archived."),
     ("revoked", "The key is revoked: calls with it are refused from now on."),
     ("removed", "It is removed."),
+    ("examined", "Everything since the last checkpoint is as it was written, and is signed now."),
+    ("dismissed", "It is noted that somebody has looked."),
+    ("rotating", "The rotation has begun."),
+    ("retried", "The step is tried again now."),
+    ("cancelling", "The rotation is being called off."),
 ];
 
 fn told(query: &str) -> Option<&'static str> {
@@ -94,6 +99,8 @@ pub(crate) enum Here {
     Limits,
     /// Alerts and their channels.
     Alerts,
+    /// Keys for programs that administer Louver.
+    AdminKeys,
     /// Upstream credentials.
     Upstreams,
     /// Models and prices.
@@ -102,6 +109,8 @@ pub(crate) enum Here {
     Rotations,
     /// Audit log.
     Audit,
+    /// The description of the API, which is no page of the console.
+    Docs,
     /// What is the reader's own.
     Account,
 }
@@ -120,6 +129,7 @@ const WAYS: [(&str, &[Way]); 5] = [
             (Here::Groups, Icon::Groups, "Groups", "/console/groups", Some(Action::ReadGroups)),
             (Here::Roles, Icon::Roles, "Roles", "/console/roles", Some(Action::ReadRoles)),
             (Here::Access, Icon::Access, "Access check", "/console/access", Some(Action::Explain)),
+            (Here::AdminKeys, Icon::Api, "Admin keys", "/console/admin-keys", Some(Action::ReadAdminKeys)),
         ],
     ),
     (
@@ -150,7 +160,13 @@ const WAYS: [(&str, &[Way]); 5] = [
             ),
         ],
     ),
-    ("Record", &[(Here::Audit, Icon::Audit, "Audit log", "/console/audit", Some(Action::ReadAuditLog))]),
+    (
+        "Record",
+        &[
+            (Here::Audit, Icon::Audit, "Audit log", "/console/audit", Some(Action::ReadAuditLog)),
+            (Here::Docs, Icon::Api, "API reference", "/docs", None),
+        ],
+    ),
 ];
 
 impl Visit {
@@ -266,6 +282,7 @@ impl Visit {
                     (icon(Icon::UpDown))
                 }
                 div.pop {
+                    a.item href="/console/me" { (icon(Icon::Overview)) "Yours" }
                     a.item href="/console/account" { (icon(Icon::Roles)) "Password and sessions" }
                     hr;
                     (self.themes())

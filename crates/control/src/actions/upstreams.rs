@@ -6,10 +6,12 @@ use crate::api::upstreams::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
 use louver_domain::access::{Action, Permit, decide};
+use louver_domain::health::Standing;
 use louver_domain::id::{OrganizationId, UpstreamId, WorkspaceId};
 use louver_domain::secret::Secret;
 use louver_store::seal::Place;
-use louver_store::upstreams::{self as store, Upstream};
+use louver_store::upstreams as store;
+pub use louver_store::upstreams::Upstream;
 use louver_store::{Tx, workspaces};
 
 /// An upstream credential to be stored.
@@ -38,6 +40,20 @@ pub struct UpstreamPatch {
 /// The upstream credentials of the caller's organization, by name.
 pub async fn list(control: &Control, context: &Context) -> Result<Vec<Upstream>, ControlError> {
     Ok(store::list(&control.store, context.organization_id()).await?)
+}
+
+/// The same, each with how it stands on this node.
+pub async fn standing(
+    control: &Control,
+    context: &Context,
+) -> Result<Vec<(Upstream, Option<Standing>)>, ControlError> {
+    context.admit(Action::ReadUpstreams)?;
+    let watch = control.upstreams.as_deref();
+    let of = |upstream: Upstream| {
+        let standing = watch.and_then(|watch| watch.of(upstream.id));
+        (upstream, standing)
+    };
+    Ok(list(control, context).await?.into_iter().map(of).collect())
 }
 
 /// Stores an upstream credential.
