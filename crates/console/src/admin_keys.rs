@@ -50,7 +50,7 @@ async fn list(State(control): State<Arc<Control>>, visit: Visit) -> Answer {
         Column::text("Created"),
         Column::text("Expires"),
         Column::text("Status"),
-        Column::text(""),
+        Column::text("Actions"),
     ];
     let rows: Vec<Vec<Markup>> = all.iter().rev().map(|key| row(&visit, key)).collect();
     let meta = vec![html! { "For programs that administer Louver, by the API or the command line" }];

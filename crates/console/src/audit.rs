@@ -10,7 +10,7 @@ use crate::frame::{Here, Visit};
 use crate::kit::filter::{choice, day, filters, search};
 use crate::kit::form::Faults;
 use crate::kit::icons::Icon;
-use crate::kit::table::{Column, pager, table};
+use crate::kit::table::{Column, pager, tall_table};
 use crate::kit::{Head, Tone, badge, empty, initials, link, note, tile};
 use axum::Router;
 use axum::extract::State;
@@ -293,7 +293,7 @@ fn list(visit: &Visit, asked: &Asked, wanted: &Wanted, mut records: Vec<AuditRec
     let first = (!asked.text("after").is_empty()).then(|| around(asked, ""));
     html! {
         section.card {
-            (table("Audit events", &columns, &rows))
+            (tall_table("Audit events", &columns, &rows))
             footer { (pager("Newest first", first.as_deref(), next.as_deref())) }
         }
     }

@@ -248,7 +248,7 @@ fn acts(visit: &Visit, one: &SecretDestination) -> Vec<Markup> {
     }
     if visit.may(Action::DeleteSecretDestination) {
         let (action, title) = (format!("{way}/delete"), format!("Delete {}?", one.name));
-        acts.push(deed::asking(&removal(&action, &title, &way), "Delete", ""));
+        acts.push(deed::large(&removal(&action, &title, &way), "Delete"));
     }
     acts
 }

@@ -5,7 +5,7 @@ use crate::fields::{Asked, Fields};
 use crate::figures::{date, moment, number};
 use crate::frame::{Here, Visit};
 use crate::kit::filter::{choice, filters, search};
-use crate::kit::table::{Column, table};
+use crate::kit::table::{Column, table, tall_table};
 use crate::kit::{Card, Head, Tone, badge, chip, empty, link};
 use axum::Router;
 use axum::extract::State;
@@ -102,13 +102,12 @@ fn catalogue(models: &[&PricedModel], now: Timestamp) -> Markup {
         Column::number("Input, 1M tokens"),
         Column::number("Output, 1M tokens"),
         Column::text("Other prices"),
-        Column::text("Status"),
     ];
     let rows: Vec<Vec<Markup>> = models.iter().map(|entry| row(entry, now)).collect();
     html! {
         section.card {
             @if rows.is_empty() { (empty("No model fits", "Ask for less, or look at all of them.", Some(&link("/console/models?status=all", None, "Show all models")))) }
-            @else { (table("Models of the catalogue", &columns, &rows)) }
+            @else { (tall_table("Models of the catalogue", &columns, &rows)) }
         }
     }
 }
@@ -120,7 +119,11 @@ fn row(entry: &PricedModel, now: Timestamp) -> Vec<Markup> {
     let missing = Price::missing(price, &model.endpoints);
     let endpoints: Vec<String> = model.endpoints.iter().map(|kind| kind.as_str().to_owned()).collect();
     vec![
-        html! { span.mono { (model.id) } span.sub { (model.name) } },
+        html! {
+            span.mono.nowrap { (model.id) }
+            span.sub { (model.name) }
+            @if model.status != ModelStatus::Active || !missing.is_empty() { (status(model, &missing)) }
+        },
         few(&model.aliases),
         few(&endpoints),
         html! { (number(model.context)) },
@@ -132,15 +135,14 @@ fn row(entry: &PricedModel, now: Timestamp) -> Vec<Markup> {
                 span.sub { "another price from " (date(next.effective_from)) }
             }
         },
-        status(model, &missing),
     ]
 }
 
-/// Two of them, and how many more, with all of them on demand.
+/// The first of them, and how many more, with all of them on demand.
 fn few(names: &[String]) -> Markup {
-    let rest: Vec<&String> = names.iter().skip(2).collect();
+    let rest: Vec<&String> = names.iter().skip(1).collect();
     html! {
-        span.chips { @for name in names.iter().take(2) { (chip(name)) } }
+        span.chips { @for name in names.iter().take(1) { (chip(name)) } }
         @if !rest.is_empty() {
             details.fold { summary { "+" (rest.len()) " more" } span.chips { @for name in rest { (chip(name)) } } }
         }
@@ -155,7 +157,7 @@ fn money(amount: Option<Money>) -> Markup {
 fn others(price: Option<&Price>) -> Markup {
     let Some(price) = price else { return html! { "–" } };
     let all = [
-        (price.cached_input_usd_per_mtok, "cached input, 1M tokens"),
+        (price.cached_input_usd_per_mtok, "1M cached input"),
         (price.usd_per_1000_pages, "1,000 pages"),
         (price.usd_per_1000_annotated_pages, "1,000 annotated pages"),
         (price.usd_per_audio_minute, "minute of audio"),
@@ -165,7 +167,7 @@ fn others(price: Option<&Price>) -> Markup {
     let told: Vec<(Money, &str)> = all.into_iter().filter_map(|(amount, of)| Some((amount?, of))).collect();
     html! {
         @if told.is_empty() { "–" }
-        @for (amount, of) in &told { span.sub { "$" (amount.usd()) " per " (of) } }
+        @for (amount, of) in &told { span.sub.nowrap { "$" (amount.usd()) " / " (of) } }
     }
 }
 
@@ -210,7 +212,7 @@ fn sighting_card(visit: &Visit, id: &str, title: &str, all: &[&Sighting]) -> Mar
         Column::text("Upstream"),
         Column::text("First seen"),
         Column::text("Last seen"),
-        Column::text(""),
+        Column::text("Actions"),
     ];
     let may = visit.may(Action::DismissModelSighting);
     let rows: Vec<Vec<Markup>> = all.iter().map(|one| sighting_row(one, may)).collect();

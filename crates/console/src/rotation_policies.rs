@@ -42,7 +42,7 @@ async fn list(State(control): State<Arc<Control>>, visit: Visit) -> Answer {
         Column::text("Destinations"),
         Column::text("Begins"),
         Column::text("Old secret still used"),
-        Column::text(""),
+        Column::text("Actions"),
     ];
     let rows: Vec<Vec<Markup>> = all.iter().map(|one| row(&visit, one, may)).collect();
     let meta = vec![html! { "Of each field holds what the nearest says: key, workspace, organization" }];

@@ -173,7 +173,7 @@ async fn one_page(control: &Control, visit: &Visit, id: &str, status: StatusCode
         && !matches!(rotation.state.step, Step::Undoing | Step::Settling)
     {
         let (action, back) = (format!("/console/rotations/{id}/cancel"), format!("/console/rotations/{id}"));
-        acts.push(deed::asking(&calling_off(&action, &back), "Call it off", ""));
+        acts.push(deed::large(&calling_off(&action, &back), "Call it off"));
     }
     let body = html! {
         (Head { title: &rotation.name, badge: Some(standing(&rotation)), acts, ..Head::default() }.draw())

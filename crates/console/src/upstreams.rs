@@ -186,7 +186,7 @@ async fn one_page(control: &Control, visit: &Visit, id: UpstreamId, faults: &Fau
         acts.push(off);
     }
     if visit.may(Action::DeleteUpstream) {
-        acts.push(deed::asking(&question.as_question(), "Delete", ""));
+        acts.push(deed::large(&question.as_question(), "Delete"));
     }
     let body = html! {
         (Head { title: &upstream.name, badge: Some(state(upstream, standing.as_ref(), visit.context.now)), acts, ..Head::default() }.draw())
@@ -211,14 +211,13 @@ async fn one_page(control: &Control, visit: &Visit, id: UpstreamId, faults: &Fau
 fn turn(upstream: &Upstream) -> Markup {
     let way = format!("/console/upstreams/{}", upstream.id);
     if !upstream.enabled {
-        return deed::button(&format!("{way}/enable"), "Enable", "");
+        return deed::button(&format!("{way}/enable"), "Enable");
     }
     let text = "Calls use the other credentials from now on; where there is none, they are refused.";
     let action = format!("{way}/disable");
-    deed::asking(
+    deed::large(
         &Question { action: &action, title: "Disable this credential?", text, yes: "Disable it", back: &way },
         "Disable",
-        "",
     )
 }
 

@@ -69,12 +69,10 @@ fn rule(entry: &Entry) -> Markup {
             span.level { (level(entry)) }
             span.what {
                 span.sr { (word) }
-                (name_of(entry.rule))
-                @if let Some(detail) = &entry.detail { ": " (detail) }
-                @if let Some(list) = &entry.list { span.sub { (listed(list)) } }
+                (told(entry))
                 @if entry.would_refuse { " " (badge(Tone::Shadow, "Shadow: would refuse")) }
                 @else if entry.enforced == Some(false) { " " (badge(Tone::Shadow, "Shadow")) }
-                @if let (Some(at), true) = (entry.resets_at, entry.limit.is_some()) { span.sub { "there again " (moment(at)) } }
+                @if let (Some(at), true) = (entry.resets_at, entry.limit.is_some()) { span.quiet { ", there again " (moment(at)) } }
             }
             span.figure { (figure(entry)) }
         }
@@ -92,7 +90,23 @@ fn level(entry: &Entry) -> Markup {
         Level::Key => "Key",
     };
     let name = entry.name.as_deref().filter(|name| !name.is_empty());
-    html! { (level) @if let Some(name) = name { span.sub { (name) } } }
+    html! { (level) @if let Some(name) = name { " " (name) } }
+}
+
+/// A rule with what there is to say of it, and what stands in its list.
+fn told(entry: &Entry) -> String {
+    let detail = entry.detail.as_deref().unwrap_or_default();
+    let text = match (entry.rule, detail) {
+        // These say all of it themselves.
+        ("credential" | "price" | "model", detail) if !detail.is_empty() => detail.to_owned(),
+        (rule, "") => name_of(rule),
+        (rule, detail) => format!("{}: {detail}", name_of(rule)),
+    };
+    match (&entry.list, entry.rule) {
+        (Some(list), _) => format!("{text}; allowed: {}", listed(list)),
+        (None, "allowed_models" | "address" | "endpoint") => format!("{text}; allowed: any"),
+        (None, _) => text,
+    }
 }
 
 /// A rule in words.

@@ -30,7 +30,7 @@ pub(super) const fn name(kind: DestinationKind) -> &'static str {
     }
 }
 
-const WHERE: &str = "{workspace}, {name} and {key} stand for the key’s workspace, name and id";
+const WHERE: &str = "{workspace}, {key} and {id} stand for the key’s workspace, name and id";
 
 const fn settings(kind: DestinationKind) -> &'static [Setting] {
     match kind {
@@ -59,7 +59,7 @@ const fn settings(kind: DestinationKind) -> &'static [Setting] {
         DestinationKind::File => &[(
             "location",
             "Path",
-            "In a folder that the settings of the node allow; {workspace}, {name} and {key} are filled in",
+            "In a folder that the settings of the node allow; {workspace}, {key} and {id} are filled in",
             true,
         )],
         DestinationKind::Webhook => &[("url", "Address", "It gets a signed POST of JSON", true)],
