@@ -46,7 +46,12 @@ async fn show(State(control): State<Arc<Control>>, visit: Visit, asked: Asked) -
     visit.context.admit(Action::Explain)?;
     let (answered, faults) = match answer(&control, &visit, &asked).await {
         Ok(answered) => (answered, Faults::none()),
-        Err(ControlError::NotFound) => (Answered::Nothing, not_there(&asked)?),
+        Err(
+            ControlError::NotFound
+            | ControlError::Unseen
+            | ControlError::Forbidden(_)
+            | ControlError::Lacking(_),
+        ) => (Answered::Nothing, not_there(&asked)?),
         Err(error) => (Answered::Nothing, Faults::of(error)?),
     };
     let names = if visit.may(Action::ReadModels) { model_names(&control, &visit).await? } else { vec![] };
@@ -68,8 +73,12 @@ async fn show(State(control): State<Arc<Control>>, visit: Visit, asked: Asked) -
 
 /// Of what was asked for something is not there, or not for the reader to see.
 fn not_there(asked: &Asked) -> Result<Faults, ControlError> {
-    let field = if asked.text("key").is_empty() { "user" } else { "key" };
-    Faults::of(ControlError::field(field, "names nothing that is there, or nothing that you may see"))
+    let (field, sentence) = match (asked.text("key"), asked.text("user")) {
+        ("", "") => ("workspace_id", "is none of yours: choose one that you belong to"),
+        ("", _) => ("user", "names nobody whom you may ask about, or nobody of that workspace"),
+        (_, _) => ("key", "names no key that is there and that you may see"),
+    };
+    Faults::of(ControlError::field(field, sentence))
 }
 
 async fn model_names(control: &Control, visit: &Visit) -> Result<Vec<String>, ControlError> {
