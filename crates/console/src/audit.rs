@@ -284,8 +284,6 @@ fn list(visit: &Visit, asked: &Asked, wanted: &Wanted, mut records: Vec<AuditRec
         Column::text("Who"),
         Column::text("Action"),
         Column::text("On"),
-        Column::text("Workspace"),
-        Column::text("Source"),
         Column::text("Result"),
     ];
     let rows: Vec<Vec<Markup>> = records.iter().map(|record| row(visit, record)).collect();
@@ -326,7 +324,7 @@ fn row(visit: &Visit, record: &AuditRecord) -> Vec<Markup> {
                 span.nowrap {
                     @if record.actor_id.is_empty() { (record.actor_name) }
                     @else { a.title title=(record.actor_name) href=(address(PATH, &[("actor_id", &record.actor_id)])) { (record.actor_name) } }
-                    span.sub { (kind) }
+                    span.sub { (kind) @if let Some(address) = &record.address { ", " span.mono { (address) } } }
                 }
             }
         },
@@ -336,9 +334,10 @@ fn row(visit: &Visit, record: &AuditRecord) -> Vec<Markup> {
                 details.fold id={ "d-" (record.id) } { summary { "What changed" } (difference) }
             }
         },
-        html! { a.title title=(record.target_name) href=(address(PATH, &[("target_id", &record.target_id)])) { (target(record)) } },
-        html! { (workspace.as_deref().unwrap_or("–")) },
-        html! { span.mono { (record.address.as_deref().unwrap_or("–")) } },
+        html! {
+            a.title title=(record.target_name) href=(address(PATH, &[("target_id", &record.target_id)])) { (target(record)) }
+            @if let Some(workspace) = &workspace { span.sub { "in " (workspace) } }
+        },
         match record.outcome.as_str() {
             "done" => badge(Tone::Good, "Done"),
             _ => badge(Tone::Bad, "Refused"),

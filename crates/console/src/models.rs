@@ -96,7 +96,6 @@ fn sieve(list: &PriceList, asked: &Asked) -> Markup {
 fn catalogue(models: &[&PricedModel], now: Timestamp) -> Markup {
     let columns = [
         Column::text("Model"),
-        Column::text("Aliases"),
         Column::text("Endpoints"),
         Column::number("Context, tokens"),
         Column::number("Input, 1M tokens"),
@@ -122,9 +121,9 @@ fn row(entry: &PricedModel, now: Timestamp) -> Vec<Markup> {
         html! {
             span.mono.nowrap { (model.id) }
             span.sub { (model.name) }
+            @for alias in &model.aliases { span.sub.mono.nowrap { (alias) } }
             @if model.status != ModelStatus::Active || !missing.is_empty() { (status(model, &missing)) }
         },
-        few(&model.aliases),
         few(&endpoints),
         html! { (number(model.context)) },
         money(price.and_then(|price| price.input_usd_per_mtok)),
@@ -178,8 +177,7 @@ fn status(model: &Model, missing: &[&str]) -> Markup {
             ModelStatus::Deprecated => (badge(Tone::Warn, "Deprecated")),
             ModelStatus::Retired => (badge(Tone::Off, "Retired")),
         }
-        @if let Some(end) = model.deprecation { span.sub { "ends " (date(end)) } }
-        @if let Some(next) = &model.replacement { span.sub { "then " (next) } }
+        @if let Some(end) = model.deprecation { span.sub { "ends " (date(end)) @if let Some(next) = &model.replacement { ", then " (next) } } }
         @if !missing.is_empty() && model.status != ModelStatus::Retired {
             " " (badge(Tone::Bad, "No price"))
             span.sub { "missing: " (missing.join(", ")) "; refused under a budget in dollars" }
