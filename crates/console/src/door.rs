@@ -14,11 +14,12 @@ use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use louver_control::Control;
 use louver_control::actions::{passwords, sign_in};
-use louver_control::context::Context;
+use louver_control::context::{Context, Credential};
 use louver_control::error::ControlError;
 use louver_control::idempotency::REPLAYED;
 use louver_control::session::{self, SignedIn};
-use maud::html;
+use louver_domain::sessions::is_confirmed;
+use maud::{Markup, html};
 use std::sync::Arc;
 
 /// Where people sign in.
@@ -142,6 +143,24 @@ async fn confirm(
         Err(error @ ControlError::TooManyAttempts(_)) => Ok(Some(capital(&error.public_message()))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Fields for the password within a form that holds a secret: the page that asks again would lose the secret. Nothing where
+/// the person has just shown that it is them.
+pub(crate) async fn confirmation(control: &Control, context: &Context) -> Result<Markup, ControlError> {
+    let fresh = match context.credential {
+        Some(Credential::Session { confirmed_at, .. }) => is_confirmed(confirmed_at, context.now),
+        Some(Credential::AdminKey { .. }) | None => true,
+    };
+    if fresh {
+        return Ok(html! {});
+    }
+    let factor = sign_in::has_second_factor(control, context).await?;
+    Ok(html! {
+        input type="hidden" autocomplete="username" value=(context.actor.name());
+        (form::password(CONFIRM_PASSWORD, "Your password, as this changes a secret", "current-password"))
+        @if factor { (form::code(CONFIRM_CODE)) }
+    })
 }
 
 /// The page that asks for the password, and carries what is to be done.

@@ -17,6 +17,8 @@ pub(crate) const CONFIRM_CODE: &str = "confirm_code";
 
 /// The field that names a form, so that what it asks for is done once however often it is sent.
 pub(crate) const ONCE: &str = "once";
+/// How the names of fields begin that hold a secret: no page ever shows them again.
+pub(crate) const SECRET: &str = "secret_";
 
 /// The fields of a form, in their order. It may hold passwords, and cannot be printed.
 #[derive(Clone, Default)]
@@ -44,6 +46,11 @@ impl Fields {
     /// The text of a field as it was sent.
     pub(crate) fn raw(&self, name: &str) -> &str {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether the field was sent at all.
+    pub(crate) fn is_sent(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
     }
 
     /// The text, or nothing where it is empty.
@@ -95,9 +102,11 @@ impl Fields {
         parse(&text).map(Some).ok_or_else(wrong)
     }
 
-    /// The fields that the page sent, without those that the door reads.
+    /// The fields that the page sent, without those that the door reads, and without secrets: those are typed again where a
+    /// page comes in between.
     pub(crate) fn of_page(&self) -> impl Iterator<Item = &(String, String)> {
-        self.0.iter().filter(|(name, _)| name != CONFIRM_PASSWORD && name != CONFIRM_CODE)
+        let of_door = |name: &str| name == CONFIRM_PASSWORD || name == CONFIRM_CODE;
+        self.0.iter().filter(move |(name, _)| !of_door(name) && !name.starts_with(SECRET))
     }
 }
 
@@ -159,6 +168,13 @@ mod tests {
         assert_eq!(form.dollars("usd").unwrap(), Money::parse_usd("1250.5"));
         assert!(form.number("bad").is_err() && form.dollars("bad").is_err());
         assert_eq!(form.number("none").unwrap(), None);
+    }
+
+    #[test]
+    fn secrets_are_carried_by_no_page() {
+        let form = fields("name=a&secret_key=b&confirm_password=c&confirm_code=d");
+        let carried: Vec<&str> = form.of_page().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(carried, ["name"]);
     }
 
     #[test]

@@ -58,6 +58,11 @@ const TOLD: &[(&str, &str)] = &[
     ("none-chosen", "Nothing was chosen, and nothing was done."),
     ("keys-disabled", "The keys are disabled."),
     ("keys-revoked", "The keys are revoked."),
+    ("examined", "Everything since the last checkpoint is as it was written, and is signed now."),
+    ("dismissed", "It is noted that somebody has looked."),
+    ("rotating", "The rotation has begun."),
+    ("retried", "The step is tried again now."),
+    ("cancelling", "The rotation is being called off."),
 ];
 
 fn told(query: &str) -> Option<&'static str> {
@@ -102,6 +107,8 @@ pub(crate) enum Here {
     Limits,
     /// Alerts and their channels.
     Alerts,
+    /// Keys for programs that administer Louver.
+    AdminKeys,
     /// Upstream credentials.
     Upstreams,
     /// Models and prices.
@@ -110,6 +117,8 @@ pub(crate) enum Here {
     Rotations,
     /// Audit log.
     Audit,
+    /// The description of the API, which is no page of the console.
+    Docs,
     /// What is the reader's own.
     Account,
 }
@@ -128,6 +137,7 @@ const WAYS: [(&str, &[Way]); 5] = [
             (Here::Groups, Icon::Groups, "Groups", "/console/groups", Some(Action::ReadGroups)),
             (Here::Roles, Icon::Roles, "Roles", "/console/roles", Some(Action::ReadRoles)),
             (Here::Access, Icon::Access, "Access check", "/console/access", Some(Action::Explain)),
+            (Here::AdminKeys, Icon::Api, "Admin keys", "/console/admin-keys", Some(Action::ReadAdminKeys)),
         ],
     ),
     (
@@ -158,7 +168,13 @@ const WAYS: [(&str, &[Way]); 5] = [
             ),
         ],
     ),
-    ("Record", &[(Here::Audit, Icon::Audit, "Audit log", "/console/audit", Some(Action::ReadAuditLog))]),
+    (
+        "Record",
+        &[
+            (Here::Audit, Icon::Audit, "Audit log", "/console/audit", Some(Action::ReadAuditLog)),
+            (Here::Docs, Icon::Api, "API reference", "/docs", None),
+        ],
+    ),
 ];
 
 impl Visit {
@@ -274,6 +290,7 @@ impl Visit {
                     (icon(Icon::UpDown))
                 }
                 div.pop {
+                    a.item href="/console/me" { (icon(Icon::Overview)) "Yours" }
                     a.item href="/console/account" { (icon(Icon::Roles)) "Password and sessions" }
                     hr;
                     (self.themes())

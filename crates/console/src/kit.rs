@@ -2,10 +2,13 @@
 
 pub(crate) mod alone;
 pub(crate) mod chart;
+pub(crate) mod deed;
+pub(crate) mod filter;
 pub(crate) mod form;
 pub(crate) mod icons;
 pub(crate) mod meter;
 pub(crate) mod picker;
+pub(crate) mod shown_once;
 pub(crate) mod table;
 
 use icons::{Icon, icon};

@@ -4,10 +4,15 @@
 //! works without JavaScript; nothing is loaded from elsewhere, and nothing stands inline that a policy would have to allow.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+mod access;
 mod account;
+mod admin_keys;
 mod answer;
 mod assets;
+mod audit;
 mod confirm;
+mod csv;
+mod destinations;
 mod door;
 mod failure;
 mod fields;
@@ -16,9 +21,14 @@ mod frame;
 mod headers;
 mod keys;
 mod kit;
+mod models;
 mod overview;
+mod own;
+mod rotation_policies;
+mod rotations;
 mod sign_in;
 mod sign_in_links;
+mod upstreams;
 
 use axum::Router;
 use axum::middleware;
@@ -36,6 +46,15 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(overview::pages())
         .merge(account::pages())
         .merge(keys::pages())
+        .merge(access::pages())
+        .merge(audit::pages())
+        .merge(upstreams::pages())
+        .merge(models::pages())
+        .merge(rotations::pages())
+        .merge(rotation_policies::pages())
+        .merge(destinations::pages())
+        .merge(admin_keys::pages())
+        .merge(own::pages())
         .fallback(failure::no_page)
         .method_not_allowed_fallback(failure::no_page)
         .layer(guard);

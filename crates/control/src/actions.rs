@@ -27,6 +27,7 @@ mod names;
 pub mod objects;
 pub mod old_secrets;
 pub mod organizations;
+pub mod own;
 pub mod passwords;
 pub mod rotation_policies;
 pub mod rotations;

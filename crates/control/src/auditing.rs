@@ -47,6 +47,16 @@ impl Auditing {
         Self { attempts: Attempts::default(), sinks: Sinks::new(sinks), retention_days }
     }
 
+    /// The place outside of the database that has failed longest to take checkpoints: since when, and why.
+    pub(crate) fn failing(&self) -> Option<(Timestamp, String)> {
+        self.sinks.failing()
+    }
+
+    /// Days that the log goes back; none is for ever.
+    pub(crate) const fn retention_days(&self) -> Option<u32> {
+        self.retention_days
+    }
+
     /// Refuses while checkpoints have not reached a sink for too long.
     pub(crate) fn admits_changes(&self, now: Timestamp) -> Result<(), StoreError> {
         match self.sinks.failing() {

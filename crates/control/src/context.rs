@@ -62,6 +62,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// Refuses whoever may do this nowhere: what a page asks before it reads what belongs to no workspace.
+    pub fn admit(&self, action: Action) -> Result<(), ControlError> {
+        if self.actor.may_somewhere(action) { Ok(()) } else { Err(ControlError::lacking(action)) }
+    }
+
     /// For the program itself, on the machine that holds the data.
     pub fn system(organization_id: OrganizationId, now: Timestamp) -> Self {
         let actor = Actor::system(organization_id);

@@ -57,26 +57,35 @@ impl Wanted {
         }
     }
 
-    async fn find(&self, control: &Control, visit: &Visit) -> Result<Vec<Audited>, ControlError> {
+    /// A page of keys, and where the next one goes on.
+    async fn find(
+        &self,
+        control: &Control,
+        visit: &Visit,
+    ) -> Result<(Vec<Audited>, Option<KeyId>), ControlError> {
         let context = &visit.context;
         if let Some(id) = self.search.as_deref().and_then(KeyId::parse) {
             return match keys::get(control, context, id).await {
-                Ok(key) => key_hygiene::examine(control, context, vec![key], UNUSED_DAYS).await,
-                Err(error) if error.status() == http::StatusCode::NOT_FOUND => Ok(Vec::new()),
+                Ok(key) => Ok((key_hygiene::examine(control, context, vec![key], UNUSED_DAYS).await?, None)),
+                Err(error) if error.status() == http::StatusCode::NOT_FOUND => Ok((Vec::new(), None)),
                 Err(error) => Err(error),
             };
         }
-        let limit = PAGE.saturating_add(1);
         let (status, search) = (self.status.clone(), self.search.clone());
         if let Some(finding) = self.finding {
             let (workspace, after, findings) = (self.workspace, self.after, vec![finding]);
             let question = Question { workspace, unused_days: UNUSED_DAYS, findings, after, status, search };
-            return key_hygiene::audit(control, context, &question, limit).await;
+            let page = key_hygiene::audit(control, context, &question, PAGE).await?;
+            return Ok((page.audited, page.next));
         }
         let filter =
             Filter { workspace: self.workspace, status, search, after: self.after, ..Filter::default() };
-        let keys = keys::list(control, context, filter, limit).await?;
-        key_hygiene::examine(control, context, keys, UNUSED_DAYS).await
+        let mut keys = keys::list(control, context, filter, PAGE.saturating_add(1)).await?;
+        let most = usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let more = keys.len() > most;
+        keys.truncate(most);
+        let next = keys.last().map(|key| key.id).filter(|_| more);
+        Ok((key_hygiene::examine(control, context, keys, UNUSED_DAYS).await?, next))
     }
 
     fn address(&self, after: &str) -> String {
@@ -113,16 +122,13 @@ fn choosable(visit: &Visit) -> Vec<&Workspace> {
 
 pub(super) async fn show(State(control): State<Arc<Control>>, visit: Visit, asked: Asked) -> Answer {
     let wanted = Wanted::read(&visit, &asked);
-    let mut found = wanted.find(&control, &visit).await?;
-    let more = found.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
-    found.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
+    let (found, next) = wanted.find(&control, &visit).await?;
     let keys: Vec<&ApiKey> = found.iter().map(|one| &one.key).collect();
     let owners = keys::owner_names(&control, &visit.context, &keys).await?;
     let spend = budgets::of_keys(&control, &visit.context, &keys).await?;
     let rows: Vec<Vec<Markup>> =
         found.iter().map(|one| row(&visit, one, owners.get(&one.key.id), &spend)).collect();
-    let last = found.last().map(|one| one.key.id.to_string()).unwrap_or_default();
-    let next = more.then(|| wanted.address(&last));
+    let next = next.map(|last| wanted.address(&last.to_string()));
     let first = wanted.after.map(|_| wanted.address(""));
     let body = html! {
         (head(&visit))

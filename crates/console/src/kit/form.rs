@@ -29,6 +29,11 @@ impl Faults {
         }
     }
 
+    /// Whether nothing was wrong.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What is wrong with a field.
     pub(crate) fn at(&self, field: &str) -> Option<&str> {
         let of_field =
@@ -96,6 +101,8 @@ pub(crate) struct Field<'a> {
     pub(crate) inputmode: Option<&'a str>,
     /// What is wrong with it.
     pub(crate) fault: Option<&'a str>,
+    /// What it may hold, among others.
+    pub(crate) proposals: &'a [String],
 }
 
 impl<'a> Field<'a> {
@@ -144,8 +151,11 @@ impl<'a> Field<'a> {
         let kind = if self.kind.is_empty() { "text" } else { self.kind };
         let input = html! {
             input id=(self.name) name=(self.name) type=(kind) value=(self.value) required[self.required]
-                autocomplete=[self.autocomplete] inputmode=[self.inputmode]
+                autocomplete=[self.autocomplete] inputmode=[self.inputmode] list=[self.list_id()]
                 aria-describedby=[self.described_by()] aria-invalid=[self.fault.map(|_| "true")];
+            @if let Some(id) = self.list_id() {
+                datalist id=(id) { @for text in self.proposals { option value=(text) {} } }
+            }
         };
         let boxed = html! {
             @if self.before.is_some() || self.unit.is_some() {
@@ -177,6 +187,10 @@ impl<'a> Field<'a> {
                 }
             }
         })
+    }
+
+    fn list_id(&self) -> Option<String> {
+        (!self.proposals.is_empty()).then(|| format!("{}-list", self.name))
     }
 
     fn described_by(&self) -> Option<String> {

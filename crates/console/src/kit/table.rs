@@ -35,9 +35,18 @@ impl Column {
 
 /// The table; the first cell of each row is its name.
 pub(crate) fn table(label: &str, columns: &[Column], rows: &[Vec<Markup>]) -> Markup {
+    drawn(label, None, columns, rows)
+}
+
+/// The same with rows of many lines, which begin at the top.
+pub(crate) fn tall_table(label: &str, columns: &[Column], rows: &[Vec<Markup>]) -> Markup {
+    drawn(label, Some("top"), columns, rows)
+}
+
+fn drawn(label: &str, class: Option<&str>, columns: &[Column], rows: &[Vec<Markup>]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label=(label) {
-            table {
+            table class=[class] {
                 caption.sr { (label) }
                 thead { tr { @for column in columns { (heading(column)) } } }
                 tbody { @for row in rows { (line(columns, row)) } }

@@ -17,6 +17,12 @@ pub async fn list(control: &Control, context: &Context) -> Result<Vec<AdminKey>,
     Ok(store::list(&control.store, context.organization_id()).await?)
 }
 
+/// The same for whoever may read them.
+pub async fn read(control: &Control, context: &Context) -> Result<Vec<AdminKey>, ControlError> {
+    decide(&context.actor, Action::ReadAdminKeys, context.organization_id())?;
+    list(control, context).await
+}
+
 /// Makes an admin key that is nobody's own.
 pub async fn create(
     control: &Control,

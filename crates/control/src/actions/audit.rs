@@ -5,6 +5,9 @@ use crate::Control;
 use crate::auditing::{checkpoint_now, lines};
 use crate::context::Context;
 use crate::error::ControlError;
+use axum::body::Body;
+use bytes::Bytes;
+use hyper::body::Frame;
 use louver_domain::access::{Action, decide};
 use louver_domain::audit::AuditRecord;
 use louver_domain::audit::chain::Hash;
@@ -16,6 +19,11 @@ use louver_store::audit::query;
 pub use louver_store::audit::query::{Filter, Page};
 use louver_store::audit::{checkpoints, cuts, write};
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+use tokio::sync::mpsc;
+use uuid::Uuid;
 
 /// Records of one query of an export.
 const PAGE: u32 = 500;
@@ -46,6 +54,63 @@ pub async fn checkpoint(control: &Control, context: &Context) -> Result<(Signed,
     decide(&context.actor, Action::ReadAuditLog, context.organization_id())?;
     let newest = checkpoints::newest(&control.store, context.organization_id()).await?;
     Ok((newest.ok_or(ControlError::NotFound)?, control.master.audit_key()?.public()))
+}
+
+/// How well the log is kept.
+pub struct Keeping {
+    /// The newest checkpoint; none before the first one.
+    pub newest: Option<Signed>,
+    /// Whether its signature is right.
+    pub accepted: bool,
+    /// Since when checkpoints reach no place outside of the database, and why.
+    pub failing: Option<(Timestamp, String)>,
+    /// Days that the log goes back; none is for ever.
+    pub retention_days: Option<u32>,
+}
+
+/// How well the log is kept: what was signed last, where everything up to it was examined before.
+pub async fn keeping(control: &Control, context: &Context) -> Result<Keeping, ControlError> {
+    decide(&context.actor, Action::ReadAuditLog, context.organization_id())?;
+    let newest = checkpoints::newest(&control.store, context.organization_id()).await?;
+    let key = control.master.audit_key()?.public();
+    Ok(Keeping {
+        accepted: newest.is_some_and(|newest| key.accepts(Word::Checkpoint, &newest)),
+        newest,
+        failing: control.audit.failing(),
+        retention_days: control.audit.retention_days(),
+    })
+}
+
+/// What came of an examination.
+pub struct Examined {
+    /// The place up to which everything was examined before, and signed.
+    pub after: u64,
+    /// The place of the last event.
+    pub until: u64,
+    /// Whether everything in between follows from what was signed.
+    pub whole: bool,
+}
+
+/// Examines what came since the newest checkpoint, and signs it where it is as it was written.
+pub async fn examine(control: &Control, context: &Context) -> Result<Examined, ControlError> {
+    let organization = context.organization_id();
+    decide(&context.actor, Action::ReadAuditLog, organization)?;
+    let before = checkpoints::newest(&control.store, organization).await?;
+    let (head, signed) = checkpoint_now(control, organization).await?;
+    let after = before.map_or(0, |signed| signed.checkpoint.place);
+    Ok(Examined { after, until: head.place, whole: signed.is_some() })
+}
+
+/// An id as it stands in the log, also where it was asked for with its prefix.
+pub fn plain_id(id: &str) -> String {
+    let digits = id.rsplit_once('_').map_or(id, |(_, digits)| digits);
+    Uuid::try_parse(digits).map_or_else(|_| id.to_owned(), |uuid| uuid.to_string())
+}
+
+/// The names of all events, each once.
+pub fn events() -> Vec<&'static str> {
+    let all: BTreeSet<&str> = Action::ALL.iter().map(|action| action.event()).collect();
+    all.into_iter().collect()
 }
 
 /// Begins to take the log out, which leaves an event in it: the last one that is taken out.
@@ -87,6 +152,27 @@ pub struct Export {
 }
 
 impl Export {
+    /// All of them as a body that is made while it is sent. `shape` makes of each piece what is sent. A body that breaks off
+    /// is not the whole.
+    pub fn into_body(mut self, mut shape: impl FnMut(&str) -> String + Send + 'static) -> Body {
+        let (lines, stream) = mpsc::channel(1);
+        tokio::spawn(async move {
+            loop {
+                let piece = match self.next().await {
+                    Ok(None) => return,
+                    Ok(Some(text)) => Ok(Bytes::from(shape(&text))),
+                    // The answer breaks off, so that nobody takes it for the whole.
+                    Err(error) => Err(std::io::Error::other(error.to_string())),
+                };
+                let failed = piece.is_err();
+                if lines.send(piece).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Body::new(Pieces(stream))
+    }
+
     /// The next lines, each with its end; none when there are no more.
     pub async fn next(&mut self) -> Result<Option<String>, ControlError> {
         if let Some(line) = self.first.take() {
@@ -107,5 +193,20 @@ impl Export {
             }
         }
         Ok(self.last.take().map(|line| line + "\n"))
+    }
+}
+
+/// A body that is made while it is sent.
+struct Pieces(mpsc::Receiver<Result<Bytes, std::io::Error>>);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(task).map(|piece| piece.map(|bytes| bytes.map(Frame::data)))
     }
 }

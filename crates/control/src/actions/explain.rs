@@ -2,16 +2,19 @@
 
 use super::budgets;
 use super::keys::{reaches, resource};
+use super::limits::permissions;
 use crate::Control;
 use crate::context::Context;
 use crate::error::ControlError;
+use crate::openapi::shapes;
 use louver_domain::access::{Action, decide};
 use louver_domain::admission::Ask;
 use louver_domain::chain::{Chain, Stage, role_names};
+use louver_domain::endpoints::{Billing, EndpointKind};
 use louver_domain::explanation::{Books, BudgetInUse, Explanation, Question, explain};
 use louver_domain::id::{KeyId, UserId, WorkspaceId};
 use louver_domain::keys::{ApiKey, KeyStatus, Owner, PublicId};
-use louver_domain::limits::{Level, Limits};
+use louver_domain::limits::{Level, Limits, ServiceTier};
 use louver_domain::models::Catalogue;
 use louver_domain::money::Money;
 use louver_domain::organizations::Organization;
@@ -21,7 +24,12 @@ use louver_domain::users::User;
 use louver_domain::workspaces::Workspace;
 use louver_store::snapshot::{self, Rules};
 use louver_store::{grants, keys};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::net::IpAddr;
+
+/// As many as upstream takes.
+const MOST_CHOICES: u64 = 128;
 
 /// Who would call.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +38,112 @@ pub enum Caller {
     Key(KeyId),
     /// A fresh key of a person in a workspace; none is the default one.
     User(UserId, Option<WorkspaceId>),
+}
+
+/// The call that is asked about.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "ExplainRequest")]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The key that calls.
+    pub key_id: Option<String>,
+    /// Or the person who does, with a fresh key.
+    pub user: Option<String>,
+    /// In this workspace; absent is the default one.
+    pub workspace_id: Option<String>,
+    /// The model.
+    pub model: String,
+    /// The endpoint; absent is chat.
+    #[schemars(with = "Option<shapes::Endpoint>")]
+    pub endpoint: Option<EndpointKind>,
+    /// The most output that it asks for.
+    pub max_tokens: Option<u64>,
+    /// Tokens of input.
+    pub input_tokens: Option<u64>,
+    /// Answers that it asks for.
+    pub choices: Option<u64>,
+    /// Types of tools that the provider runs.
+    #[serde(default)]
+    #[schemars(with = "Vec<shapes::Tool>")]
+    pub tools: Vec<String>,
+    /// Absent is the standard tier.
+    #[schemars(with = "Option<shapes::Tier>")]
+    pub service_tier: Option<ServiceTier>,
+    /// Pages of a document.
+    pub pages: Option<u64>,
+    /// Pages that are annotated, which are not among `pages`.
+    pub annotated_pages: Option<u64>,
+    /// Seconds of audio.
+    pub audio_seconds: Option<u64>,
+    /// Characters to be spoken.
+    pub characters: Option<u64>,
+    /// Where it comes from.
+    #[schemars(with = "Option<shapes::Address>")]
+    pub address: Option<IpAddr>,
+}
+
+impl Call {
+    /// What is not an id is the id of nothing.
+    fn caller(&self) -> Result<Caller, ControlError> {
+        match (&self.key_id, &self.user) {
+            (Some(_), Some(_)) => Err(ControlError::field("user", "goes not together with key_id")),
+            (None, None) => Err(ControlError::field("key_id", "a key_id or a user is required")),
+            (Some(_), None) if self.workspace_id.is_some() => {
+                Err(ControlError::field("workspace_id", "goes with user; a key has its workspace"))
+            }
+            (Some(key), None) => KeyId::parse(key).map(Caller::Key).ok_or(ControlError::NotFound),
+            (None, Some(user)) => {
+                let user = UserId::parse(user).ok_or(ControlError::NotFound)?;
+                let workspace = |id: &String| WorkspaceId::parse(id).ok_or(ControlError::NotFound);
+                Ok(Caller::User(user, self.workspace_id.as_ref().map(workspace).transpose()?))
+            }
+        }
+    }
+
+    fn ask(&self) -> Result<Ask<'_>, ControlError> {
+        let endpoint = self.endpoint.unwrap_or(EndpointKind::Chat);
+        if matches!(endpoint.billing(), Billing::Free | Billing::Documents) {
+            return Err(ControlError::field("endpoint", "must be one that calls a model"));
+        }
+        if !endpoint.generates() && self.max_tokens.is_some() {
+            let sentence = format!("{} has no output that could be bounded", endpoint.as_str());
+            return Err(ControlError::field("max_tokens", sentence));
+        }
+        permissions::check_tools(Some(&self.tools), &|_| "tools".to_owned())?;
+        let choices = self.choices.unwrap_or(1);
+        if !(1..=MOST_CHOICES).contains(&choices) {
+            return Err(ControlError::field("choices", "must be from 1 to 128"));
+        }
+        Ok(Ask {
+            endpoint,
+            model: Some(&self.model),
+            nested_models: &[],
+            tools: &self.tools,
+            priority: self.service_tier == Some(ServiceTier::Priority),
+            input_tokens: self.input_tokens.unwrap_or(0),
+            max_tokens: self.max_tokens,
+            choices,
+        })
+    }
+
+    /// Where an endpoint is billed by something, a call uses at least one of it.
+    fn units(&self) -> Units {
+        let endpoint = self.endpoint.unwrap_or(EndpointKind::Chat);
+        let of = |billing, given: Option<u64>| given.unwrap_or(u64::from(endpoint.billing() == billing));
+        let annotated = self.annotated_pages.unwrap_or(0);
+        Units {
+            pages: self.pages.unwrap_or(u64::from(endpoint.billing() == Billing::Pages && annotated == 0)),
+            annotated_pages: annotated,
+            audio_seconds: of(Billing::AudioSeconds, self.audio_seconds),
+            characters: of(Billing::Characters, self.characters),
+            tool_calls: 0,
+        }
+    }
+}
+
+/// Explains a call as somebody told of it.
+pub async fn of_call(control: &Control, context: &Context, call: &Call) -> Result<Explanation, ControlError> {
+    run(control, context, call.caller()?, call.address, call.ask()?, call.units()).await
 }
 
 /// Explains a call of that caller.
@@ -71,6 +185,49 @@ pub async fn run(
     let mut explanation = explain(&question, &books);
     conceal(context, &key, &mut explanation);
     Ok(explanation)
+}
+
+/// The models that a fresh key of a person could call in one workspace.
+#[derive(Clone, Debug)]
+pub struct Callable {
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// Its name.
+    pub workspace: String,
+    /// Pinned ids, in the order of the catalogue; limits may refuse a call of them all the same.
+    pub models: Vec<String>,
+}
+
+/// What a person's own key could call, by workspace.
+pub(super) async fn callable(
+    control: &Control,
+    context: &Context,
+    id: UserId,
+) -> Result<Vec<Callable>, ControlError> {
+    let rules = snapshot::load(&control.store).await?;
+    let user = rules.users.iter().find(|user| user.id == id).ok_or(ControlError::NotFound)?;
+    let grants = grants::read_of(&control.store, user).await?;
+    let catalogue = rules.catalogue();
+    let own = |one: &&Workspace| {
+        one.organization_id == context.organization_id()
+            && one.archived_at.is_none()
+            && reaches(&grants, one.id)
+    };
+    let mut all = Vec::new();
+    for workspace in rules.workspaces.iter().filter(own) {
+        let Some(key) = fresh_key(&rules, context, id, Some(workspace.id)) else { continue };
+        let (chain, missing) = chain(&rules, &key)?;
+        let mut set = catalogue.usable_in(workspace.id);
+        for list in chain.allow_lists() {
+            set = set.intersection(&catalogue.allowed(list.entries));
+        }
+        let callable = catalogue
+            .iter()
+            .filter(|(index, model)| missing.is_none() && set.contains(*index) && model.is_called());
+        let models = callable.map(|(_, model)| model.id.clone()).collect();
+        all.push(Callable { workspace_id: workspace.id, workspace: workspace.name.clone(), models });
+    }
+    Ok(all)
 }
 
 /// Of somebody who does not belong to the workspace only those are told who may ask in the whole organization.

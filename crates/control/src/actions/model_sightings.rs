@@ -17,6 +17,12 @@ pub async fn list(control: &Control) -> Result<Vec<Sighting>, ControlError> {
     Ok(store::list(&control.store).await?)
 }
 
+/// The same for whoever may read the catalogue.
+pub async fn read(control: &Control, context: &Context) -> Result<Vec<Sighting>, ControlError> {
+    context.admit(Action::ReadModels)?;
+    list(control).await
+}
+
 /// Takes in what a server listed, and raises the alarm about names that moved. `server` is empty for the first one;
 /// `is_mistrals`: it serves the models that name no server, too.
 pub async fn take_in(

@@ -9,7 +9,8 @@ use crate::error::ControlError;
 use louver_domain::access::{Action, decide};
 use louver_domain::keys::looks_like_key;
 use louver_domain::models::Catalogue;
-use louver_store::models::{self as store, PriceList, PricedModel, PricedTool};
+use louver_store::models as store;
+pub use louver_store::models::{PriceList, PricedModel, PricedTool};
 use louver_store::{Tx, workspaces};
 use std::collections::HashSet;
 
@@ -21,6 +22,12 @@ const LARGEST_CONTEXT: u64 = 1_000_000_000_000;
 /// The catalogue, retired models too.
 pub async fn list(control: &Control) -> Result<PriceList, ControlError> {
     Ok(store::list(&control.store).await?)
+}
+
+/// The same for whoever may read it.
+pub async fn read(control: &Control, context: &Context) -> Result<PriceList, ControlError> {
+    context.admit(Action::ReadModels)?;
+    list(control).await
 }
 
 /// One model, by its id or an alias.

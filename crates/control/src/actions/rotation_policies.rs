@@ -5,13 +5,129 @@ use crate::Control;
 use crate::api::rotation_policies::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
+use crate::openapi::shapes;
 use louver_domain::access::{Action, Resource, decide};
-use louver_domain::id::WorkspaceId;
+use louver_domain::id::{KeyId, OrganizationId, SecretDestinationId, WorkspaceId};
 use louver_domain::keys::ApiKey;
-use louver_domain::rotation_policies::{Policy, PolicyScope};
-use louver_store::rotation_policies::{self as store, SetPolicy};
+use louver_domain::old_secrets::LONGEST_OVERLAP_SECONDS;
+use louver_domain::rotation_policies::{DayWindow, Policy, PolicyScope, read_time_of_day};
+use louver_domain::rotations::OnOldUse;
+use louver_store::rotation_policies as store;
+pub use louver_store::rotation_policies::SetPolicy;
 use louver_store::upstreams::Upstream;
 use louver_store::{Tx, keys as api_keys, workspaces};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What a scope is to say.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "RotationPolicyIn")]
+#[schemars(extend("examples" = [{"scope": "workspace", "scope_id": "018f0000-0000-7000-8000-000000000001", "period_days": 90}]))]
+#[serde(deny_unknown_fields)]
+pub struct PolicyIn {
+    /// `organization`, `workspace` or `key`.
+    pub scope: String,
+    /// Its id; of the organization it may be absent.
+    pub scope_id: Option<String>,
+    /// Days after which a secret is replaced, 1 to 3,650.
+    pub period_days: Option<u32>,
+    /// Hours that both secrets work, up to 720.
+    pub overlap_hours: Option<u32>,
+    /// Where the new secret goes.
+    #[schemars(with = "Option<Vec<shapes::Id>>")]
+    pub destinations: Option<Vec<SecretDestinationId>>,
+    /// Seconds until everybody can have read what was written there, up to 86,400.
+    pub propagation_seconds: Option<u32>,
+    /// What is done when the old secret is used shortly before its end: `hold` or `cut`.
+    pub on_old_use: Option<String>,
+    /// Rotations begin from this time of the day on, `HH:MM` in the workspace's time zone.
+    pub window_start: Option<String>,
+    /// And before this one.
+    pub window_end: Option<String>,
+    /// Rotations begin up to so many hours early, up to 720.
+    pub jitter_hours: Option<u32>,
+    /// Days before that people are told, up to 365.
+    pub remind_days: Option<u32>,
+}
+
+fn bounded(
+    field: &'static str,
+    value: Option<u32>,
+    (least, most): (u32, u32),
+) -> Result<Option<u32>, ControlError> {
+    match value {
+        Some(number) if !(least..=most).contains(&number) => {
+            Err(ControlError::field(field, format!("must be {least} to {most}")))
+        }
+        value => Ok(value),
+    }
+}
+
+/// The scope of that kind and id.
+pub fn read_scope(kind: &str, id: &str) -> Option<PolicyScope> {
+    match kind {
+        "organization" => OrganizationId::parse(id).map(PolicyScope::Organization),
+        "workspace" => WorkspaceId::parse(id).map(PolicyScope::Workspace),
+        "key" => KeyId::parse(id).map(PolicyScope::Key),
+        _ => None,
+    }
+}
+
+impl PolicyIn {
+    /// The scope that it names.
+    pub fn scope(&self, context: &Context) -> Result<PolicyScope, ControlError> {
+        if !["organization", "workspace", "key"].contains(&self.scope.as_str()) {
+            return Err(ControlError::field("scope", "must be organization, workspace or key"));
+        }
+        let read = match (&self.scope_id, self.scope.as_str()) {
+            (None, "organization") => Some(PolicyScope::Organization(context.organization_id())),
+            (None, _) => None,
+            (Some(id), kind) => read_scope(kind, id),
+        };
+        read.ok_or_else(|| ControlError::field("scope_id", "expected an id of that scope"))
+    }
+
+    fn window(&self) -> Result<Option<DayWindow>, ControlError> {
+        let read = |field: &'static str, text: &str| {
+            let bad = || ControlError::field(field, "expected a time of the day such as 02:30");
+            read_time_of_day(text).ok_or_else(bad)
+        };
+        match (&self.window_start, &self.window_end) {
+            (None, None) => Ok(None),
+            (Some(start), Some(end)) => {
+                let window = DayWindow { start: read("window_start", start)?, end: read("window_end", end)? };
+                let same =
+                    ControlError::field("window_end", "must not be window_start: no time would be left");
+                if window.start == window.end { Err(same) } else { Ok(Some(window)) }
+            }
+            (Some(_), None) => {
+                Err(ControlError::field("window_end", "is wanted where there is a window_start"))
+            }
+            (None, Some(_)) => {
+                Err(ControlError::field("window_start", "is wanted where there is a window_end"))
+            }
+        }
+    }
+
+    /// What is said of it.
+    pub fn policy(self) -> Result<Policy, ControlError> {
+        const LONGEST_HOURS: u32 = (LONGEST_OVERLAP_SECONDS / 3_600) as u32;
+        let window = self.window()?;
+        let on_old_use = self.on_old_use.as_deref().map(|text| {
+            OnOldUse::parse(text).ok_or_else(|| ControlError::field("on_old_use", "must be hold or cut"))
+        });
+        Ok(Policy {
+            period_days: bounded("period_days", self.period_days, (1, 3_650))?,
+            overlap_hours: bounded("overlap_hours", self.overlap_hours, (0, LONGEST_HOURS))?,
+            destinations: self.destinations,
+            propagation_seconds: bounded("propagation_seconds", self.propagation_seconds, (0, 86_400))?,
+            on_old_use: on_old_use.transpose()?,
+            window,
+            jitter_hours: bounded("jitter_hours", self.jitter_hours, (0, 720))?,
+            remind_days: bounded("remind_days", self.remind_days, (0, 365))?,
+        })
+    }
+}
 
 /// The policies that the caller may see.
 pub async fn list(control: &Control, context: &Context) -> Result<Vec<SetPolicy>, ControlError> {

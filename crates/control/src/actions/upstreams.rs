@@ -6,13 +6,15 @@ use crate::api::upstreams::Shown;
 use crate::context::Context;
 use crate::error::ControlError;
 use louver_domain::access::{Action, Permit, decide};
+use louver_domain::health::Standing;
 use louver_domain::id::{OrganizationId, UpstreamId, WorkspaceId};
 use louver_domain::rotations::{Step, Subject};
 use louver_domain::secret::Secret;
 use louver_domain::time::Timestamp;
 use louver_store::seal::Place;
 use louver_store::upstream_rotations::{self, UpstreamUse};
-use louver_store::upstreams::{self as store, Upstream};
+use louver_store::upstreams as store;
+pub use louver_store::upstreams::Upstream;
 use louver_store::{Tx, rotations, workspaces};
 use uuid::Uuid;
 
@@ -87,6 +89,20 @@ pub async fn list(control: &Control, context: &Context) -> Result<Vec<(Upstream,
             (upstream, last)
         })
         .collect())
+}
+
+/// The same, each with how it stands on this node.
+pub async fn standing(
+    control: &Control,
+    context: &Context,
+) -> Result<Vec<(Upstream, Option<Standing>)>, ControlError> {
+    context.admit(Action::ReadUpstreams)?;
+    let watch = control.upstreams.as_deref();
+    let of = |upstream: Upstream| {
+        let standing = watch.and_then(|watch| watch.of(upstream.id));
+        (upstream, standing)
+    };
+    Ok(store::list(&control.store, context.organization_id()).await?.into_iter().map(of).collect())
 }
 
 /// Stores an upstream credential.

@@ -11,13 +11,10 @@ use crate::openapi::shapes;
 use crate::page::{self, Asked};
 use crate::reply;
 use crate::routes::Routes;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use hyper::body::Frame;
 use louver_domain::access::Action;
 use louver_domain::audit::chain::Hash;
 use louver_domain::audit::checkpoint::Word;
@@ -28,14 +25,9 @@ use louver_store::audit::query::{Filter, Page};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
-use std::pin::Pin;
-use std::task::{Context as Task, Poll};
-use tokio::sync::mpsc;
-use uuid::Uuid;
 
 const FILTERS: &[Parameter] = &[
-    Parameter::new("event", Kind::SomeOf(events), "Only these events."),
+    Parameter::new("event", Kind::SomeOf(actions::events), "Only these events."),
     Parameter::new("actor_id", Kind::Text, "Only what this person, account or key did."),
     Parameter::new("target_id", Kind::Text, "Only what was done to this object."),
     Parameter::new("workspace_id", Kind::Id, "Only what was done in this workspace."),
@@ -43,12 +35,6 @@ const FILTERS: &[Parameter] = &[
     Parameter::new("from", Kind::Moment, "Only events from then on."),
     Parameter::new("to", Kind::Moment, "Only events before then."),
 ];
-
-/// The names of all events, each once.
-fn events() -> Vec<&'static str> {
-    let all: BTreeSet<&str> = Action::ALL.iter().map(|action| action.event()).collect();
-    all.into_iter().collect()
-}
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
@@ -161,8 +147,8 @@ fn read_filter(params: &mut Params) -> Result<Filter, ControlError> {
     }
     Ok(Filter {
         events: distinct(events),
-        actor_id: params.take("actor_id")?.map(|id| plain(&id)),
-        target_id: params.take("target_id")?.map(|id| plain(&id)),
+        actor_id: params.take("actor_id")?.map(|id| actions::plain_id(&id)),
+        target_id: params.take("target_id")?.map(|id| actions::plain_id(&id)),
         workspace_id: params.parsed("workspace_id", "the id of a workspace", WorkspaceId::parse)?,
         outcome: params.parsed("outcome", "done or refused", outcome)?,
         from: params.parsed("from", time, Timestamp::parse)?,
@@ -176,12 +162,6 @@ pub(super) fn distinct(mut words: Vec<String>) -> Vec<String> {
     words.sort();
     words.dedup();
     words
-}
-
-/// An id as it stands in the log, also where it was asked for with its prefix.
-fn plain(id: &str) -> String {
-    let digits = id.rsplit_once('_').map_or(id, |(_, digits)| digits);
-    Uuid::try_parse(digits).map_or_else(|_| id.to_owned(), |uuid| uuid.to_string())
 }
 
 async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
@@ -210,40 +190,10 @@ async fn checkpoint(State(control): Shared, context: Context, params: Params) ->
 async fn export(State(control): Shared, context: Context, mut params: Params) -> Answer {
     let filter = read_filter(&mut params)?;
     params.done()?;
-    let mut export = actions::export(&control, &context, filter).await?;
-    let (lines, stream) = mpsc::channel(1);
-    tokio::spawn(async move {
-        loop {
-            let piece = match export.next().await {
-                Ok(None) => return,
-                Ok(Some(text)) => Ok(Bytes::from(text)),
-                // The answer breaks off, so that nobody takes it for the whole.
-                Err(error) => Err(std::io::Error::other(error.to_string())),
-            };
-            let failed = piece.is_err();
-            if lines.send(piece).await.is_err() || failed {
-                return;
-            }
-        }
-    });
-    let mut response = Response::new(Body::new(Pieces(stream)));
+    let export = actions::export(&control, &context, filter).await?;
+    let mut response = Response::new(export.into_body(str::to_owned));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"audit.jsonl\""));
     Ok(response)
-}
-
-/// A body that is made while it is sent.
-struct Pieces(mpsc::Receiver<Result<Bytes, std::io::Error>>);
-
-impl hyper::body::Body for Pieces {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(task).map(|piece| piece.map(|bytes| bytes.map(Frame::data)))
-    }
 }
