@@ -4,6 +4,7 @@ use super::{Answer, Shared};
 use crate::Control;
 use crate::actions::rotation_policies::{self as actions, PolicyIn, read_scope};
 use crate::context::Context;
+use crate::error::ControlError;
 use crate::intake::params::Params;
 use crate::intake::{Body, Named, Object};
 use crate::openapi::about::PAGE;
@@ -14,7 +15,7 @@ use crate::routes::Routes;
 use axum::extract::State;
 use louver_domain::access::Action;
 use louver_domain::id::SecretDestinationId;
-use louver_domain::rotation_policies::time_of_day;
+use louver_domain::rotation_policies::{PolicyScope, time_of_day};
 use louver_domain::rotations::OnOldUse;
 use louver_store::rotation_policies::SetPolicy;
 use schemars::JsonSchema;
@@ -99,7 +100,8 @@ impl Shown {
     }
 }
 
-async fn list(State(control): Shared, context: Context, params: Params) -> Answer {
+async fn list(State(control): Shared, context: Context, mut params: Params) -> Answer {
+    let asked = Asked::read(&mut params)?;
     params.done()?;
     let all = actions::list(&control, &context).await?;
     let shown = all.iter().map(Shown::of).collect();
