@@ -28,6 +28,11 @@ impl Fields {
         Ok((parts, Self(Arc::new(pairs))))
     }
 
+    /// As if a form had sent these.
+    pub(crate) fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(Arc::new(pairs))
+    }
+
     /// The text of a field without the space around it; empty where it was not sent.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.raw(name).trim()

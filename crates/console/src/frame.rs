@@ -50,6 +50,8 @@ const TOLD: &[(&str, &str)] = &[
     ("archived", "The workspace is archived."),
     ("revoked", "The key is revoked: calls with it are refused from now on."),
     ("removed", "It is removed."),
+    ("invited", "They are invited. Where no mail carries the link, it stands below."),
+    ("sessions", "Their sessions have ended."),
 ];
 
 fn told(query: &str) -> Option<&'static str> {

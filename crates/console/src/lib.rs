@@ -15,9 +15,12 @@ mod figures;
 mod frame;
 mod headers;
 mod kit;
+mod limits_form;
+mod members;
 mod overview;
 mod sign_in;
 mod sign_in_links;
+mod workspaces;
 
 use axum::Router;
 use axum::middleware;
@@ -34,6 +37,8 @@ pub fn router(control: Arc<Control>) -> Router {
     let pages = Router::new()
         .merge(overview::pages())
         .merge(account::pages())
+        .merge(workspaces::pages())
+        .merge(members::pages())
         .fallback(failure::no_page)
         .method_not_allowed_fallback(failure::no_page)
         .layer(guard);
