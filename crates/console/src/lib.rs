@@ -13,6 +13,7 @@ mod failure;
 mod fields;
 mod figures;
 mod frame;
+mod groups;
 mod headers;
 mod kit;
 mod limits_form;
@@ -39,6 +40,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(account::pages())
         .merge(workspaces::pages())
         .merge(members::pages())
+        .merge(groups::pages())
         .fallback(failure::no_page)
         .method_not_allowed_fallback(failure::no_page)
         .layer(guard);

@@ -58,8 +58,8 @@ pub(super) async fn card(control: &Control, visit: &Visit) -> Result<Markup, Con
             },
             html! {
                 @match &link {
-                    Some(link) => code.mono.small id=(element) { (link.expose()) } " " (copy(&element, "Copy link")),
-                    None => "sent by mail",
+                    Some(link) => { code.mono.small id=(element) { (link.expose()) } " " (copy(&element, "Copy link")) },
+                    None => { "sent by mail" },
                 }
             },
             html! {
