@@ -19,6 +19,7 @@ mod kit;
 mod limits_form;
 mod members;
 mod overview;
+mod roles;
 mod sign_in;
 mod sign_in_links;
 mod workspaces;
@@ -41,6 +42,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(workspaces::pages())
         .merge(members::pages())
         .merge(groups::pages())
+        .merge(roles::pages())
         .fallback(failure::no_page)
         .method_not_allowed_fallback(failure::no_page)
         .layer(guard);

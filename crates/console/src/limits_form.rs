@@ -152,29 +152,13 @@ impl Form<'_> {
         let parents = self.parent.and_then(|parent| parent.allowed_models.as_ref());
         let above = parents.map(|list| format!("The organization allows {}.", list.join(", ")));
         let fields = html! {
-            (self.scope("allowed_models", "Allowed models", "All that stand above allow"))
+            (scope(self.fields, self.faults, "allowed_models", "Allowed models", "All that stand above allow"))
             (picker("Models", "allowed_models", self.models, &chosen))
             (Field::new("more_models", "Families and patterns")
                 .hint("Such as mistral-small or codestral-*, parted by commas").filled(self.fields, self.faults).draw())
         };
         let hint = above.as_deref().unwrap_or("Keys may use fewer, never more.");
         section("Models", hint, &fields)
-    }
-
-    /// Whether there is a list of its own.
-    fn scope(&self, name: &str, legend: &str, all: &str) -> Markup {
-        let scope = format!("{name}_scope");
-        let only = self.fields.text(&scope) == "only";
-        html! {
-            fieldset id=(name) {
-                legend { (legend) }
-                div.checks {
-                    (tick("radio", &scope, "all", !only, all, None))
-                    (tick("radio", &scope, "only", only, "Only these", None))
-                }
-                @if let Some(fault) = self.faults.at(name) { p.error { (crate::failure::capital(fault)) } }
-            }
-        }
     }
 
     fn permissions(&self) -> Markup {
@@ -187,9 +171,9 @@ impl Form<'_> {
         let regions =
             options(&[("", anywhere), ("eu", "European Union only"), ("us", "United States only")]);
         let fields = html! {
-            (self.scope("allowed_endpoints", "Endpoints", "All"))
+            (scope(self.fields, self.faults, "allowed_endpoints", "Endpoints", "All"))
             (picker("Endpoints", "allowed_endpoints", &kinds, &self.fields.list("allowed_endpoints")))
-            (self.scope("allowed_tools", "Tools that the provider runs", above))
+            (scope(self.fields, self.faults, "allowed_tools", "Tools that the provider runs", above))
             div.checks {
                 @let chosen = self.fields.list("allowed_tools");
                 @for tool in TOOLS { (tick("checkbox", "allowed_tools", tool, chosen.iter().any(|one| one == tool), tool, None)) }
@@ -217,6 +201,22 @@ impl Form<'_> {
             }
         };
         section("Keys", "Who makes them, and how long they live.", &fields)
+    }
+}
+
+/// Whether there is a list of its own.
+pub(crate) fn scope(fields: &Fields, faults: &Faults, name: &str, legend: &str, all: &str) -> Markup {
+    let scope = format!("{name}_scope");
+    let only = fields.text(&scope) == "only";
+    html! {
+        fieldset id=(name) {
+            legend { (legend) }
+            div.checks {
+                (tick("radio", &scope, "all", !only, all, None))
+                (tick("radio", &scope, "only", only, "Only these", None))
+            }
+            @if let Some(fault) = faults.at(name) { p.error { (crate::failure::capital(fault)) } }
+        }
     }
 }
 
@@ -350,7 +350,7 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     all.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-fn only(fields: &Fields, name: &str) -> Option<Vec<String>> {
+pub(crate) fn only(fields: &Fields, name: &str) -> Option<Vec<String>> {
     (fields.text(&format!("{name}_scope")) == "only").then(|| fields.list(name))
 }
 
@@ -360,7 +360,7 @@ fn models_of(fields: &Fields) -> Option<Vec<String>> {
     Some(entries)
 }
 
-fn endpoints_of(fields: &Fields) -> Result<Option<Vec<EndpointKind>>, ControlError> {
+pub(crate) fn endpoints_of(fields: &Fields) -> Result<Option<Vec<EndpointKind>>, ControlError> {
     let Some(names) = only(fields, "allowed_endpoints") else { return Ok(None) };
     let unknown = || ControlError::field("allowed_endpoints", "names an endpoint that is not there");
     names.iter().map(|name| EndpointKind::parse(name).ok_or_else(unknown)).collect::<Result<_, _>>().map(Some)

@@ -227,20 +227,20 @@ fn framed(visit: &Visit, status: StatusCode, workspace: &Workspace, tab: &str, b
     let id = workspace.id.to_string();
     let here = |href: &str| address(href, &[("workspace", &id)]);
     let mut tabs = vec![("Overview", at(""))];
-    if visit.may(Action::ReadMembers) {
+    if visit.may_in(workspace.id, Action::ReadMembers) {
         tabs.push(("Members", at("/members")));
     }
     if visit.may(Action::ReadApiKeys) {
         tabs.push(("Keys", here("/console/keys")));
     }
-    if visit.may(Action::ReadServiceAccounts) {
+    if visit.may_in(workspace.id, Action::ReadServiceAccounts) {
         tabs.push(("Service accounts", at("/service-accounts")));
     }
     tabs.push(("Limits", at("/limits")));
     if visit.may(Action::ReadUsage) {
         tabs.push(("Usage", here("/console/usage")));
     }
-    if visit.may(Action::UpdateWorkspace) && workspace.archived_at.is_none() {
+    if visit.may_in(workspace.id, Action::UpdateWorkspace) && workspace.archived_at.is_none() {
         tabs.push(("Settings", at("/settings")));
     }
     let badge = standing(workspace);

@@ -50,11 +50,11 @@ async fn show(State(control): State<Arc<Control>>, visit: Visit, Path(id): Path<
     let user = find(&control, &visit, &id).await?;
     let roles = custom_roles::list(&control, context).await?;
     let places = actions::places(&control, context, std::slice::from_ref(&user)).await?;
-    let keys = match visit.may(Action::ReadApiKeys) {
+    let keys = match visit.may_everywhere(Action::ReadApiKeys) {
         true => actions::keys_of(&control, context, user.id, MOST_KEYS).await?,
         false => vec![],
     };
-    let open = match visit.may(Action::ReadSessions) {
+    let open = match visit.may_everywhere(Action::ReadSessions) {
         true => sessions::list(&control, context, user.id).await?,
         false => vec![],
     };
@@ -86,11 +86,11 @@ async fn show(State(control): State<Arc<Control>>, visit: Visit, Path(id): Path<
             div.stack {
                 (Card { id: "roles", title: "Roles in the organization", side: change("roles", Action::UpdateUserRole), body: Some(chips(&names(&roles, &user.roles))), ..Card::default() }.draw())
                 (Card { id: "workspaces", title: "Workspaces", flush: Some(in_workspaces), ..Card::default() }.draw())
-                (keys_card(&keys))
+                @if visit.may_everywhere(Action::ReadApiKeys) { (keys_card(&keys)) }
             }
             div.stack {
                 (Card { id: "limits", title: "Limits over all their keys", side: change("limits", Action::UpdateUserLimits), body: Some(summary(&user.limits)), ..Card::default() }.draw())
-                @if visit.may(Action::ReadSessions) { (sessions_card(&visit, &at, &open, own)) }
+                @if visit.may_everywhere(Action::ReadSessions) { (sessions_card(&visit, &at, &open, own)) }
                 @if !own { (end_card(&visit, &at, &user)) }
             }
         }
@@ -119,7 +119,7 @@ fn keys_card(keys: &[ApiKey]) -> Markup {
 
 fn sessions_card(visit: &Visit, at: &str, open: &[Session], own: bool) -> Markup {
     let now = visit.context.now;
-    let end = (!open.is_empty() && !own && visit.may(Action::EndSession)).then(|| {
+    let end = (!open.is_empty() && !own && visit.may_everywhere(Action::EndSession)).then(|| {
         html! { form method="post" action={ (at) "/end-sessions" } { button.btn.tiny { "End all" } } }
     });
     let list = |session: &Session| {

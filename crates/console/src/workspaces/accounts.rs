@@ -46,6 +46,9 @@ async fn page(
     fields: &Fields,
     faults: &Faults,
 ) -> Result<Response, ControlError> {
+    if !visit.may_in(workspace.id, Action::ReadServiceAccounts) {
+        return Err(ControlError::Lacking(Action::ReadServiceAccounts));
+    }
     let mut all = actions::list(control, &visit.context).await?;
     all.retain(|account| account.workspace_id == workspace.id);
     let roles = custom_roles::list(control, &visit.context).await?;
@@ -58,7 +61,7 @@ async fn page(
             html! { (account.role.as_deref().unwrap_or("–")) },
             date(account.created_at),
             html! {
-                @if visit.may(Action::DeleteServiceAccount) {
+                @if visit.may_in(workspace.id, Action::DeleteServiceAccount) {
                     form method="post" action={ (at) "/" (account.id) "/delete" } data-confirm=(LOSS) data-confirm-title={ "Delete " (account.name) "?" } data-confirm-yes="Delete" {
                         button.btn.tiny.danger { "Delete" span.sr { " " (account.name) } }
                     }
@@ -87,7 +90,7 @@ async fn page(
             div.acts { button.btn.main { "Create service account" } }
         }
     };
-    let may_create = visit.may(Action::CreateServiceAccount) && workspace.archived_at.is_none();
+    let may_create = visit.may_in(workspace.id, Action::CreateServiceAccount) && workspace.archived_at.is_none();
     let body = html! {
         div.stack {
             (faults.summary())

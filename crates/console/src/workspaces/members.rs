@@ -100,7 +100,7 @@ async fn list(
     let at = format!("/console/workspaces/{}/members", workspace.id);
     let open = workspace.archived_at.is_none();
     let add = main_link(&format!("{at}/add"), None, "Add members");
-    let may_add = open && visit.may(Action::AddMember);
+    let may_add = open && visit.may_in(workspace.id, Action::AddMember);
     let rows: Vec<Vec<Markup>> = shown.iter().map(|member| row(&at, member, &roles, &group_names)).collect();
     let next = shown.last().filter(|_| more).map(|last| address(&at, &[("after", &last.user_id.to_string())]));
     let columns =
@@ -114,7 +114,10 @@ async fn list(
         .iter()
         .map(|(place, name)| {
             vec![
-                html! { a.title href={ "/console/groups/" (place.group_id) } title=(name) { (name) } },
+                html! {
+                    @if visit.may(Action::ReadGroups) { a.title href={ "/console/groups/" (place.group_id) } title=(name) { (name) } }
+                    @else { span.title title=(name) { (name) } }
+                },
                 chips(&names(&roles, &place.roles)),
                 html! { @match &place.model_role { Some(role) => (role), None => "–" } },
             ]
@@ -312,7 +315,7 @@ async fn form(
     let body = html! {
         div.stack {
             (Card { id: "member", title: member.name.as_deref().unwrap_or(&member.email), sub: Some(html! { (member.email) }), side: person, body: Some(form), ..Card::default() }.draw())
-            @if visit.may(Action::RemoveMember) && !member.roles.is_empty() {
+            @if visit.may_in(workspace.id, Action::RemoveMember) && !member.roles.is_empty() {
                 (Card { id: "end", title: "Remove", body: Some(end), ..Card::default() }.draw())
             }
         }
