@@ -105,7 +105,11 @@ impl Form<'_> {
                 (self.number("tokens_per_month", "Tokens a month", "tokens"))
             }
         };
-        section("Budgets", "What upstream bills for a period never passes them. Empty means no limit here.", &fields)
+        section(
+            "Budgets",
+            "What upstream bills for a period never passes them. Empty means no limit here.",
+            &fields,
+        )
     }
 
     fn behaviour(&self) -> Markup {
@@ -168,8 +172,7 @@ impl Form<'_> {
         let field = |name, label| Field::new(name, label).filled(self.fields, self.faults);
         let tiers = options(&[("", above), ("none", "Standard only"), ("priority", "Priority too")]);
         let anywhere = if top { "Anywhere" } else { "As the organization has it" };
-        let regions =
-            options(&[("", anywhere), ("eu", "European Union only"), ("us", "United States only")]);
+        let regions = options(&[("", anywhere), ("eu", "European Union only"), ("us", "United States only")]);
         let fields = html! {
             (scope(self.fields, self.faults, "allowed_endpoints", "Endpoints", "All"))
             (picker("Endpoints", "allowed_endpoints", &kinds, &self.fields.list("allowed_endpoints")))
@@ -309,8 +312,14 @@ pub(crate) fn patch(fields: &Fields, before: &Limits) -> Result<LimitsPatch, Con
     };
     Ok(LimitsPatch {
         allowed_models: changed(before.allowed_models.as_ref(), models_of(fields)),
-        requests_per_second: changed(before.requests_per_second.as_ref(), fields.number("requests_per_second")?),
-        requests_per_minute: changed(before.requests_per_minute.as_ref(), fields.number("requests_per_minute")?),
+        requests_per_second: changed(
+            before.requests_per_second.as_ref(),
+            fields.number("requests_per_second")?,
+        ),
+        requests_per_minute: changed(
+            before.requests_per_minute.as_ref(),
+            fields.number("requests_per_minute")?,
+        ),
         tokens_per_minute: changed(before.tokens_per_minute.as_ref(), fields.number("tokens_per_minute")?),
         tokens_per_month: changed(before.tokens_per_month.as_ref(), fields.number("tokens_per_month")?),
         max_concurrent_requests: changed(
@@ -319,15 +328,24 @@ pub(crate) fn patch(fields: &Fields, before: &Limits) -> Result<LimitsPatch, Con
         ),
         hourly_budget_usd: changed(before.hourly_budget_usd.as_ref(), fields.dollars("hourly_budget_usd")?),
         daily_budget_usd: changed(before.daily_budget_usd.as_ref(), fields.dollars("daily_budget_usd")?),
-        monthly_budget_usd: changed(before.monthly_budget_usd.as_ref(), fields.dollars("monthly_budget_usd")?),
+        monthly_budget_usd: changed(
+            before.monthly_budget_usd.as_ref(),
+            fields.dollars("monthly_budget_usd")?,
+        ),
         allowed_endpoints: changed(before.allowed_endpoints.as_ref(), endpoints_of(fields)?),
         allowed_tools: changed(before.allowed_tools.as_ref(), only(fields, "allowed_tools")),
         allowed_service_tiers: changed(before.allowed_service_tiers.as_ref(), tiers_of(fields)?),
         max_signed_url_hours: changed(before.max_signed_url_hours.as_ref(), small("max_signed_url_hours")?),
         region: changed(before.region.as_ref(), region_of(fields)?),
-        fallback_models: changed(before.fallback_models.as_ref(), some(words(fields.text("fallback_models")))),
+        fallback_models: changed(
+            before.fallback_models.as_ref(),
+            some(words(fields.text("fallback_models"))),
+        ),
         alert_thresholds: changed(before.alert_thresholds.as_ref(), thresholds_of(fields)?),
-        max_key_lifetime_days: changed(before.max_key_lifetime_days.as_ref(), small("max_key_lifetime_days")?),
+        max_key_lifetime_days: changed(
+            before.max_key_lifetime_days.as_ref(),
+            small("max_key_lifetime_days")?,
+        ),
         max_key_idle_days: changed(before.max_key_idle_days.as_ref(), small("max_key_idle_days")?),
         key_creation: changed(before.key_creation.as_ref(), makers_of(fields)?),
         mode: mode_of(fields, before),

@@ -74,7 +74,8 @@ async fn list(State(control): State<Arc<Control>>, visit: Visit, asked: Asked) -
     let at = |offset: u64| address(ALL.1, &[("q", search), ("offset", &offset.to_string())]);
     let next = (offset.saturating_add(PAGE) < found.total).then(|| at(offset.saturating_add(PAGE)));
     let first = (offset > 0).then(|| at(0));
-    let invite = visit.may(Action::SendInvitation).then(|| main_link(INVITE, Some(Icon::Plus), "Invite people"));
+    let invite =
+        visit.may(Action::SendInvitation).then(|| main_link(INVITE, Some(Icon::Plus), "Invite people"));
     let open = match visit.may(Action::ReadInvitations) {
         true => invitations::card(&control, &visit).await?,
         false => html! {},
@@ -94,5 +95,6 @@ async fn list(State(control): State<Arc<Control>>, visit: Visit, asked: Asked) -
             (open)
         }
     };
-    Ok(visit.page(Here::Members, &[ALL], &body))
+    // Links of invitations are secrets.
+    Ok(visit.secret_page(Here::Members, &[ALL], &body))
 }

@@ -6,9 +6,7 @@ mod members;
 mod settings;
 mod show;
 
-pub(crate) use members::{
-    model_role_choices, names, read_people, read_roles, role_ticks, roles_of_level,
-};
+pub(crate) use members::{model_role_choices, names, read_people, read_roles, role_ticks, roles_of_level};
 pub(crate) use show::summary;
 
 use crate::answer::{Answer, go};
@@ -244,7 +242,8 @@ fn framed(visit: &Visit, status: StatusCode, workspace: &Workspace, tab: &str, b
         tabs.push(("Settings", at("/settings")));
     }
     let badge = standing(workspace);
-    let mut meta = vec![html! { span.mono title=(id) { (id) } }, html! { "Created " (date(workspace.created_at)) }];
+    let mut meta =
+        vec![html! { span.mono title=(id) { (id) } }, html! { "Created " (date(workspace.created_at)) }];
     if let Some(text) = &workspace.description {
         meta.insert(0, html! { span.clip title=(text) { (text) } });
     }

@@ -29,7 +29,8 @@ use std::sync::Arc;
 const PAGE: u64 = 50;
 const MOST_TICKED: u64 = 200;
 const MOST_PLACES: u64 = 500;
-const LOSS: &str = "Its members lose what it gave them; keys of theirs where they no longer belong are disabled.";
+const LOSS: &str =
+    "Its members lose what it gave them; keys of theirs where they no longer belong are disabled.";
 
 pub(super) fn pages() -> Router<Arc<Control>> {
     Router::new()
@@ -64,7 +65,11 @@ async fn show(
         })
         .collect();
     let given = match rows.is_empty() {
-        true => empty("It gives nothing in workspaces", "Give it roles in one: all its members have them there.", None),
+        true => empty(
+            "It gives nothing in workspaces",
+            "Give it roles in one: all its members have them there.",
+            None,
+        ),
         false => table(
             "Workspaces of the group",
             &[Column::text("Workspace"), Column::text("Roles"), Column::text("Model role")],
@@ -72,7 +77,8 @@ async fn show(
         ),
     };
     let own = !group.externally_managed;
-    let may = |action, href: &str, text: &str| visit.may(action).then(|| tiny_link(&format!("{at}/{href}"), text));
+    let may =
+        |action, href: &str, text: &str| visit.may(action).then(|| tiny_link(&format!("{at}/{href}"), text));
     let acts = if own { may(Action::UpdateGroup, "edit", "Rename") } else { None };
     let organization_role = html! {
         @match group.organization_role { Some(role) => (chips(&names(&roles, &[role]))), None => p.quiet { "None" } }
@@ -118,15 +124,24 @@ fn people(visit: &Visit, group: &Group, members: &[Member], (offset, total): (u6
     let rows: Vec<Vec<Markup>> = members.iter().map(row).collect();
     let flush = match rows.is_empty() {
         true => empty("Nobody is in it", "Add people of the organization.", None),
-        false => table("Members of the group", &[Column::text("Person"), Column::text("Deed")], &rows),
+        false => table("Members of the group", &[Column::text("Person"), Column::text("Action")], &rows),
     };
     let page = |offset: u64| address(&at, &[("offset", &offset.to_string())]);
     let next = (offset.saturating_add(PAGE) < total).then(|| page(offset.saturating_add(PAGE)));
-    let side = (own && visit.may(Action::AddGroupMember)).then(|| tiny_link(&format!("{at}/members/add"), "Add people"));
+    let side = (own && visit.may(Action::AddGroupMember))
+        .then(|| tiny_link(&format!("{at}/members/add"), "Add people"));
     let foot = (next.is_some() || offset > 0)
         .then(|| pager("50 a page", (offset > 0).then_some(at.as_str()), next.as_deref()));
-    Card { id: "people", title: "Members", sub: Some(html! { (number(total)) }), side, flush: Some(flush), foot, ..Card::default() }
-        .draw()
+    Card {
+        id: "people",
+        title: "Members",
+        sub: Some(html! { (number(total)) }),
+        side,
+        flush: Some(flush),
+        foot,
+        ..Card::default()
+    }
+    .draw()
 }
 
 fn end(group: &Group, at: &str) -> Markup {
@@ -137,7 +152,8 @@ fn end(group: &Group, at: &str) -> Markup {
             button.btn.danger { "Delete group" }
         }
     };
-    Card { id: "end", title: "Delete", body: Some(body), ..Card::default() }.draw()
+    Card { id: "end", title: "Delete", body: Some(html! { div.stack.tight { (body) } }), ..Card::default() }
+        .draw()
 }
 
 async fn ask(State(control): State<Arc<Control>>, visit: Visit, Path(id): Path<String>) -> Answer {

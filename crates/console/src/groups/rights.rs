@@ -75,7 +75,8 @@ async fn form(
         .collect();
     let at = format!("/console/groups/{}", group.id);
     let action = place.map_or_else(|| format!("{at}/workspaces"), |(id, _)| format!("{at}/workspaces/{id}"));
-    let title = place.map_or_else(|| "Give roles in a workspace".to_owned(), |(_, name)| format!("Roles in {name}"));
+    let title =
+        place.map_or_else(|| "Give roles in a workspace".to_owned(), |(_, name)| format!("Roles in {name}"));
     let body = html! {
         (Head { title: &title, meta: vec![html! { "Group " (group.name) }], ..Head::default() }.draw())
         (faults.summary())
@@ -209,7 +210,8 @@ async fn role_form(
 ) -> Result<Response, ControlError> {
     let roles = actions::roles(control, &visit.context).await?;
     let all = roles_of_level(&roles, RoleLevel::Organization);
-    let choices: Vec<(String, String)> = all.into_iter().map(|(id, name, _)| (id.to_string(), name)).collect();
+    let choices: Vec<(String, String)> =
+        all.into_iter().map(|(id, name, _)| (id.to_string(), name)).collect();
     let at = format!("/console/groups/{}", group.id);
     let body = html! {
         (Head { title: "Role in the organization", meta: vec![html! { "Group " (group.name) }], ..Head::default() }.draw())

@@ -81,7 +81,7 @@ pub(super) async fn card(control: &Control, visit: &Visit) -> Result<Markup, Con
         Column::text("Roles"),
         Column::text("Until"),
         Column::text("Link"),
-        Column::text("Deeds"),
+        Column::text("Actions"),
     ];
     let sub = html! { (all.len()) " open" };
     let flush = Some(table("Invitations", &columns, &rows));
@@ -154,8 +154,11 @@ async fn send_all(control: &Control, visit: &Visit, fields: &Fields) -> Result<I
     let wrong = || ControlError::field("workspaces", "names a workspace that is not there");
     let chosen = fields.list("workspaces");
     let workspaces = chosen.iter().map(|id| WorkspaceId::parse(id).ok_or_else(wrong));
-    let new =
-        NewInvitations { emails, roles: read_roles(fields)?, workspaces: workspaces.collect::<Result<_, _>>()? };
+    let new = NewInvitations {
+        emails,
+        roles: read_roles(fields)?,
+        workspaces: workspaces.collect::<Result<_, _>>()?,
+    };
     for id in &new.workspaces {
         workspaces::get(control, &visit.context, *id).await?;
     }

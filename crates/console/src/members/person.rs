@@ -66,14 +66,19 @@ async fn show(State(control): State<Arc<Control>>, visit: Visit, Path(id): Path<
         .flatten()
         .map(|place| {
             let href = format!("/console/workspaces/{}/members/{}", place.workspace_id, user.id);
-            vec![html! { a.title href=(href) title=(place.name) { (place.name) } }, chips(&names(&roles, &place.roles))]
+            vec![
+                html! { a.title href=(href) title=(place.name) { (place.name) } },
+                chips(&names(&roles, &place.roles)),
+            ]
         })
         .collect();
     let in_workspaces = match rows.is_empty() {
         true => empty("No workspaces", "Add them in the members of a workspace, or to a group.", None),
         false => table("Workspaces", &[Column::text("Workspace"), Column::text("Roles")], &rows),
     };
-    let change = |part: &str, action| (visit.may(action) && !own).then(|| tiny_link(&format!("{at}/{part}"), "Change"));
+    let change = |part: &str, action| {
+        (visit.may(action) && !own).then(|| tiny_link(&format!("{at}/{part}"), "Change"))
+    };
     let body = html! {
         (Head {
             tile: Some(tile(&crate::kit::initials(name_of(&user)), "round big")),
@@ -128,7 +133,8 @@ fn sessions_card(visit: &Visit, at: &str, open: &[Session], own: bool) -> Markup
     };
     let shown: Vec<(String, Markup)> = open.iter().map(list).collect();
     let pairs: Vec<(&str, Markup)> = shown.iter().map(|(name, at)| (name.as_str(), at.clone())).collect();
-    let body = html! { @if pairs.is_empty() { p.quiet { "They are not signed in." } } @else { (facts(&pairs)) } };
+    let body =
+        html! { @if pairs.is_empty() { p.quiet { "They are not signed in." } } @else { (facts(&pairs)) } };
     Card { id: "sessions", title: "Sessions", side: end, body: Some(body), ..Card::default() }.draw()
 }
 

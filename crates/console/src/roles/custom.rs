@@ -104,11 +104,12 @@ fn form(
         }
         @if may_delete {
             (Card { id: "end", title: "Delete", body: Some(html! {
+                div.stack.tight {
                 p { (LOSS) }
                 form method="post" action={ (action) "/delete" } data-confirm=(LOSS) data-confirm-title={ "Delete " (title) "?" } data-confirm-yes="Delete" {
                     button.btn.danger { "Delete role" }
                 }
-            }), ..Card::default() }.draw())
+            } }), ..Card::default() }.draw())
         }
     };
     visit.page_with(status, Here::Roles, &[ALL, (title, "")], &body)
@@ -130,9 +131,7 @@ async fn create(State(control): State<Arc<Control>>, visit: Visit, fields: Field
     };
     match made {
         Ok(_) => Ok(go("/console/roles?done=created")),
-        Err(error) => {
-            Ok(form(&visit, StatusCode::UNPROCESSABLE_ENTITY, None, &fields, &Faults::of(error)?))
-        }
+        Err(error) => Ok(form(&visit, StatusCode::UNPROCESSABLE_ENTITY, None, &fields, &Faults::of(error)?)),
     }
 }
 

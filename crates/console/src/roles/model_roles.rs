@@ -71,7 +71,8 @@ async fn list(State(control): State<Arc<Control>>, visit: Visit) -> Answer {
         Column::number("Tokens a day"),
         Column::text("Kind"),
     ];
-    let new = visit.may(Action::CreateModelRole).then(|| main_link(NEW, Some(Icon::Plus), "Create model role"));
+    let new =
+        visit.may(Action::CreateModelRole).then(|| main_link(NEW, Some(Icon::Plus), "Create model role"));
     let sub = html! { "Given to members of workspaces, service accounts and keys" };
     let body = html! {
         (head(&visit, "Model roles", new))
@@ -127,7 +128,8 @@ async fn form(
     let kinds: Vec<String> = EndpointKind::ALL.iter().map(|kind| kind.as_str().to_owned()).collect();
     let tools: Vec<String> = TOOLS.iter().map(|tool| (*tool).to_owned()).collect();
     let title = role.map_or("Create model role", |role| role.name.as_str());
-    let action = role.map_or_else(|| NEW.to_owned(), |role| format!("/console/roles/models/of/{}", role.name));
+    let action =
+        role.map_or_else(|| NEW.to_owned(), |role| format!("/console/roles/models/of/{}", role.name));
     let field = |name, label| Field::new(name, label).filled(fields, faults);
     let allowed = html! {
         @if role.is_none() { (field("name", "Name").required().hint("Small letters, digits, - and _").draw()) }
@@ -176,7 +178,7 @@ fn end(visit: &Visit, role: &ModelRole, action: &str) -> Markup {
     };
     let may = visit.may(if role.builtin { Action::UpdateModelRole } else { Action::DeleteModelRole });
     let title = if role.builtin { "Restore" } else { "Delete" };
-    html! { @if may { (Card { id: "end", title, body: Some(body), ..Card::default() }.draw()) } }
+    html! { @if may { (Card { id: "end", title, body: Some(html! { div.stack.tight { (body) } }), ..Card::default() }.draw()) } }
 }
 
 fn models_of(fields: &Fields) -> Vec<String> {

@@ -75,7 +75,7 @@ async fn page(
         Column::text("Roles"),
         Column::text("Model role"),
         Column::text("Created"),
-        Column::text("Deed"),
+        Column::text("Action"),
     ];
     let flush = match rows.is_empty() {
         true => empty("No service accounts", "Give a program one: its keys stay when people leave.", None),
@@ -90,7 +90,8 @@ async fn page(
             div.acts { button.btn.main { "Create service account" } }
         }
     };
-    let may_create = visit.may_in(workspace.id, Action::CreateServiceAccount) && workspace.archived_at.is_none();
+    let may_create =
+        visit.may_in(workspace.id, Action::CreateServiceAccount) && workspace.archived_at.is_none();
     let body = html! {
         div.stack {
             (faults.summary())

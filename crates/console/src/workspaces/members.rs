@@ -91,7 +91,8 @@ async fn list(
     let context = &visit.context;
     let workspace = workspaces::get(&control, context, id_of(&id)?).await?;
     let after = asked.id("after", UserId::parse)?;
-    let (members, roles) = actions::page(&control, context, workspace.id, after, PAGE.saturating_add(1)).await?;
+    let (members, roles) =
+        actions::page(&control, context, workspace.id, after, PAGE.saturating_add(1)).await?;
     let more = members.len() > 50;
     let shown: Vec<&Member> = members.iter().take(50).collect();
     let of_groups = groups::in_workspace(&control, context, workspace.id, None, MOST_GROUPS).await?;
@@ -102,11 +103,20 @@ async fn list(
     let add = main_link(&format!("{at}/add"), None, "Add members");
     let may_add = open && visit.may_in(workspace.id, Action::AddMember);
     let rows: Vec<Vec<Markup>> = shown.iter().map(|member| row(&at, member, &roles, &group_names)).collect();
-    let next = shown.last().filter(|_| more).map(|last| address(&at, &[("after", &last.user_id.to_string())]));
-    let columns =
-        [Column::text("Person"), Column::text("Roles"), Column::text("Model role"), Column::text("Belongs by")];
+    let next =
+        shown.last().filter(|_| more).map(|last| address(&at, &[("after", &last.user_id.to_string())]));
+    let columns = [
+        Column::text("Person"),
+        Column::text("Roles"),
+        Column::text("Model role"),
+        Column::text("Belongs by"),
+    ];
     let people = if rows.is_empty() {
-        empty("Nobody belongs to it yet", "Add people of the organization, or give a group roles here.", may_add.then_some(&add))
+        empty(
+            "Nobody belongs to it yet",
+            "Add people of the organization, or give a group roles here.",
+            may_add.then_some(&add),
+        )
     } else {
         table("Members", &columns, &rows)
     };
@@ -155,7 +165,8 @@ fn explained() -> Markup {
 }
 
 fn row(at: &str, member: &Member, roles: &Roles, group_names: &[(GroupId, String)]) -> Vec<Markup> {
-    let name_of = |id: &GroupId| group_names.iter().find(|(known, _)| known == id).map(|(_, name)| name.clone());
+    let name_of =
+        |id: &GroupId| group_names.iter().find(|(known, _)| known == id).map(|(_, name)| name.clone());
     let via: Vec<String> = member.via_groups.iter().filter_map(name_of).collect();
     vec![
         html! {
@@ -311,12 +322,14 @@ async fn form(
             button.btn.danger { "Remove from the workspace" }
         }
     };
-    let person = visit.may(Action::ReadUsers).then(|| tiny_link(&format!("/console/members/{}", member.user_id), "Their page"));
+    let person = visit
+        .may(Action::ReadUsers)
+        .then(|| tiny_link(&format!("/console/members/{}", member.user_id), "Their page"));
     let body = html! {
         div.stack {
             (Card { id: "member", title: member.name.as_deref().unwrap_or(&member.email), sub: Some(html! { (member.email) }), side: person, body: Some(form), ..Card::default() }.draw())
             @if visit.may_in(workspace.id, Action::RemoveMember) && !member.roles.is_empty() {
-                (Card { id: "end", title: "Remove", body: Some(end), ..Card::default() }.draw())
+                (Card { id: "end", title: "Remove", body: Some(html! { div.stack.tight { (end) } }), ..Card::default() }.draw())
             }
         }
     };

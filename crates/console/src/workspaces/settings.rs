@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use louver_control::Control;
 use louver_control::actions::workspaces::{self as actions, WorkspacePatch};
+use louver_control::error::ControlError;
 use louver_domain::access::Action;
 use louver_domain::workspaces::Workspace;
 use maud::html;
@@ -29,6 +30,9 @@ pub(super) fn pages() -> Router<Arc<Control>> {
 
 async fn ask(State(control): State<Arc<Control>>, visit: Visit, Path(id): Path<String>) -> Answer {
     let workspace = actions::get(&control, &visit.context, id_of(&id)?).await?;
+    if !visit.may_in(workspace.id, Action::UpdateWorkspace) {
+        return Err(ControlError::Lacking(Action::UpdateWorkspace).into());
+    }
     let fields = Fields::of(vec![
         ("name".into(), workspace.name.clone()),
         ("icon".into(), workspace.icon.clone().unwrap_or_default()),
@@ -61,12 +65,13 @@ fn form(
             button.btn.danger { "Archive workspace" }
         }
     };
-    let may_end = visit.may(Action::ArchiveWorkspace) && !workspace.is_default && workspace.archived_at.is_none();
+    let may_end =
+        visit.may(Action::ArchiveWorkspace) && !workspace.is_default && workspace.archived_at.is_none();
     let body = html! {
         div.stack {
             (faults.summary())
             @if workspace.archived_at.is_none() { (Card { id: "names", title: "Name and icon", body: Some(names), ..Card::default() }.draw()) }
-            @if may_end { (Card { id: "end", title: "Archive", body: Some(end), ..Card::default() }.draw()) }
+            @if may_end { (Card { id: "end", title: "Archive", body: Some(html! { div.stack.tight { (end) } }), ..Card::default() }.draw()) }
         }
     };
     framed(visit, status, workspace, "Settings", &body)
@@ -80,8 +85,7 @@ async fn change(
 ) -> Answer {
     let workspace = actions::get(&control, &visit.context, id_of(&id)?).await?;
     let text = |name: &str| Some(fields.text(name).to_owned());
-    let patch =
-        WorkspacePatch { name: text("name"), icon: text("icon"), description: text("description") };
+    let patch = WorkspacePatch { name: text("name"), icon: text("icon"), description: text("description") };
     match actions::update(&control, &visit.context, workspace.id, patch).await {
         Ok(_) => Ok(go(&format!("/console/workspaces/{}/settings?done=saved", workspace.id))),
         Err(error) => {

@@ -16,6 +16,7 @@ use louver_control::actions::workspaces::{self as actions};
 use louver_domain::access::Action;
 use louver_domain::budgets::{BudgetKind, Unit};
 use louver_domain::limits::Limits;
+use louver_domain::money::Money;
 use louver_domain::time::Timestamp;
 use louver_domain::workspaces::Workspace;
 use maud::{Markup, html};
@@ -52,7 +53,7 @@ fn glance(workspace: &Workspace, figures: Figures, members: u64) -> Markup {
         all.push(Stat {
             label: "Spend this month",
             figure: html! { (dollars(spent.nanos())) @if let Some(budget) = budget { " " small { "of " (dollars(budget.nanos())) } } },
-            word: html! { @if budget.is_none() { "no budget of its own" } @else { "months begin where the organization is" } },
+            word: html! { @if budget.is_none() { "no monthly budget of its own" } @else { "of its monthly budget" } },
             course: None,
         });
     }
@@ -139,19 +140,36 @@ pub(crate) fn summary(limits: &Limits) -> Markup {
         None => html! { span.quiet { "no limit here" } },
     };
     let per_cents = limits.thresholds().iter().map(|n| format!("{n} %")).collect::<Vec<_>>().join(", ");
+    let sum = |sum: Option<Money>| match sum {
+        Some(sum) => html! { (dollars(sum.nanos())) },
+        None => html! { span.quiet { "no limit here" } },
+    };
     facts(&[
+        ("Dollars a month", sum(limits.monthly_budget_usd)),
+        ("Dollars a day", sum(limits.daily_budget_usd)),
+        ("Dollars an hour", sum(limits.hourly_budget_usd)),
+        ("Tokens a month", rate(limits.tokens_per_month, "tokens")),
         ("Calls a second", rate(limits.requests_per_second, "calls")),
         ("Calls a minute", rate(limits.requests_per_minute, "calls")),
         ("Tokens a minute", rate(limits.tokens_per_minute, "tokens")),
         ("At the same time", rate(limits.max_concurrent_requests, "calls")),
-        ("Models", html! { @match &limits.allowed_models { Some(list) => (chips(list)), None => "all that the organization allows" } }),
-        ("Endpoints", html! {
-            @match &limits.allowed_endpoints {
-                Some(list) => span.chips { @for kind in list { (chip(kind.as_str())) } },
-                None => "all that the organization allows",
-            }
-        }),
-        ("Mode", html! { @if limits.enforced() { "Enforce: calls beyond a limit are refused" } @else { "Shadow: calls pass and are marked" } }),
+        (
+            "Models",
+            html! { @match &limits.allowed_models { Some(list) => (chips(list)), None => "all that the organization allows" } },
+        ),
+        (
+            "Endpoints",
+            html! {
+                @match &limits.allowed_endpoints {
+                    Some(list) => span.chips { @for kind in list { (chip(kind.as_str())) } },
+                    None => "all that the organization allows",
+                }
+            },
+        ),
+        (
+            "Mode",
+            html! { @if limits.enforced() { "Enforce: calls beyond a limit are refused" } @else { "Shadow: calls pass and are marked" } },
+        ),
         ("Alerts", html! { "at " (per_cents) }),
     ])
 }

@@ -75,8 +75,7 @@ pub async fn budgets(
         let period = budget.kind.window().period(&budget.zone, context.now);
         let (unit, from) = (budget.kind.unit(), period.starts);
         let store = &control.store;
-        let used =
-            usage::spent_of(store, workspace.organization_id, &scope, unit, from, context.now).await?;
+        let used = usage::spent_of(store, workspace.organization_id, &scope, unit, from, context.now).await?;
         all.push((budget, period, used));
     }
     Ok(all)
