@@ -12,6 +12,7 @@ use louver_control::Control;
 use louver_control::actions::surroundings::{self, Surroundings};
 use louver_control::context::Context;
 use louver_domain::access::Action;
+use louver_domain::id::WorkspaceId;
 use louver_domain::workspaces::Workspace;
 use maud::{DOCTYPE, Markup, html};
 use std::sync::Arc;
@@ -63,6 +64,8 @@ const TOLD: &[(&str, &str)] = &[
     ("rotating", "The rotation has begun."),
     ("retried", "The step is tried again now."),
     ("cancelling", "The rotation is being called off."),
+    ("invited", "They are invited. Where no mail carries the link, it stands below."),
+    ("sessions", "Their sessions have ended."),
 ];
 
 fn told(query: &str) -> Option<&'static str> {
@@ -181,6 +184,16 @@ impl Visit {
     /// Whether the reader may do this somewhere.
     pub(crate) fn may(&self, action: Action) -> bool {
         self.context.actor.may_somewhere(action)
+    }
+
+    /// Whether the reader may do this in that workspace, to what is anybody's.
+    pub(crate) fn may_in(&self, workspace: WorkspaceId, action: Action) -> bool {
+        self.context.actor.workspaces_with(action).is_none_or(|among| among.contains(&workspace))
+    }
+
+    /// Whether the reader may do this everywhere in the organization.
+    pub(crate) fn may_everywhere(&self, action: Action) -> bool {
+        self.context.actor.workspaces_with(action).is_none()
     }
 
     /// The page with what surrounds it. `way` leads from the organization to here, the page itself last.

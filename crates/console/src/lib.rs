@@ -18,17 +18,22 @@ mod failure;
 mod fields;
 mod figures;
 mod frame;
+mod groups;
 mod headers;
 mod keys;
 mod kit;
+mod limits_form;
+mod members;
 mod models;
 mod overview;
 mod own;
+mod roles;
 mod rotation_policies;
 mod rotations;
 mod sign_in;
 mod sign_in_links;
 mod upstreams;
+mod workspaces;
 
 use axum::Router;
 use axum::middleware;
@@ -55,6 +60,10 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(destinations::pages())
         .merge(admin_keys::pages())
         .merge(own::pages())
+        .merge(workspaces::pages())
+        .merge(members::pages())
+        .merge(groups::pages())
+        .merge(roles::pages())
         .fallback(failure::no_page)
         .method_not_allowed_fallback(failure::no_page)
         .layer(guard);

@@ -18,7 +18,7 @@ use louver_domain::money::Money;
 use louver_domain::settlement::{Charge, Why};
 use louver_domain::time::Timestamp;
 use louver_domain::usage::{Tokens, Units, UsageRecord};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 const COLUMNS: usize = 26;
 /// Rows of one statement: few sizes, so that the prepared statements are few.
@@ -305,6 +305,20 @@ fn read_sums(row: &Row) -> Result<Sums, StoreError> {
         estimated: row.count(12)?,
         would_refuse: row.count(13)?,
     })
+}
+
+/// What each workspace spent in the hours from `from` to `to`, as far as it is written.
+pub async fn spent_by_workspace(
+    store: &Store,
+    organization: OrganizationId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<HashMap<WorkspaceId, Money>, StoreError> {
+    let sql = "SELECT workspace_id, CAST(SUM(cost_nanos) AS BIGINT) FROM usage_hourly WHERE hour >= $1 AND hour < $2 \
+               AND organization_id = $3 GROUP BY workspace_id";
+    let values = vec![from.micros().into(), to.micros().into(), organization.bytes().into()];
+    let rows = store.fetch(sql, values).await?;
+    rows.iter().map(|row| Ok((WorkspaceId::from_bytes(row.id(0)?), Money::from_nanos(row.int(1)?)))).collect()
 }
 
 /// What a scope used from `from` up to and with `to`, as far as it is written.

@@ -34,6 +34,16 @@ impl Faults {
         self.0.is_empty()
     }
 
+    /// The same where the action keeps the fields in an object of that name.
+    pub(crate) fn inside(self, object: &str) -> Self {
+        let bare = |name: String| {
+            name.strip_prefix(object)
+                .and_then(|rest| rest.strip_prefix('.'))
+                .map_or(name.clone(), str::to_owned)
+        };
+        Self(self.0.into_iter().map(|(name, sentence)| (bare(name), sentence)).collect())
+    }
+
     /// What is wrong with a field.
     pub(crate) fn at(&self, field: &str) -> Option<&str> {
         let of_field =

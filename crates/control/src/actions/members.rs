@@ -10,7 +10,7 @@ use louver_domain::id::{RoleId, UserId, WorkspaceId};
 use louver_domain::roles::{RoleLevel, Roles, WORKSPACE_ADMIN, WORKSPACE_CONTRIBUTOR};
 use louver_domain::users::{Membership, User};
 use louver_domain::workspaces::Workspace;
-use louver_store::members::Member;
+pub use louver_store::members::Member;
 use louver_store::{Tx, custom_roles, members as store, users};
 
 /// A person to be placed in a workspace, and the roles asked for; `None` is what they have, else the usual one.
@@ -37,6 +37,21 @@ pub async fn page(
     decide(&context.actor, Action::ReadMembers, workspaces::resource(&workspace))?;
     let roles = custom_roles::list(&control.store, workspace.organization_id).await?;
     Ok((store::page(&control.store, workspace.id, after, limit).await?, roles))
+}
+
+/// One of them.
+pub async fn get(
+    control: &Control,
+    context: &Context,
+    id: WorkspaceId,
+    user: UserId,
+) -> Result<(Member, Roles), ControlError> {
+    // Pages are in the order of ids, and begin behind one.
+    let before = u128::from_be_bytes(user.bytes()).checked_sub(1);
+    let before = before.map(|id| UserId::from_bytes(id.to_be_bytes()));
+    let (found, roles) = page(control, context, id, before, 1).await?;
+    let member = found.into_iter().find(|member| member.user_id == user).ok_or(ControlError::NotFound)?;
+    Ok((member, roles))
 }
 
 /// Makes people members; those who are already stay as they are.

@@ -13,13 +13,14 @@ use crate::error::ControlError;
 use louver_domain::access::{Action, Denied, decide, may_grant};
 use louver_domain::budgets::Scope;
 use louver_domain::id::{RoleId, UserId, WorkspaceId};
+use louver_domain::keys::ApiKey;
 use louver_domain::limits::{Level, Limits};
 use louver_domain::roles::{Roles, WORKSPACE_CONTRIBUTOR};
 use louver_domain::users::{Membership, User};
 use louver_store::grants::{self, Place};
 use louver_store::invitations::{self, StoredInvitation};
-use louver_store::users::Filter;
-use louver_store::{Tx, custom_roles, ledger, organizations, users as store};
+pub use louver_store::users::Filter;
+use louver_store::{Tx, custom_roles, keys, ledger, organizations, users as store};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A person to be added.
@@ -117,6 +118,19 @@ pub async fn places(
 pub async fn get(control: &Control, context: &Context, id: UserId) -> Result<User, ControlError> {
     decide(&context.actor, Action::ReadUsers, context.organization_id())?;
     store::get(&control.store, context.organization_id(), id).await?.ok_or(ControlError::NotFound)
+}
+
+/// Up to `limit` of the keys that a person owns, as far as the caller may see keys.
+pub async fn keys_of(
+    control: &Control,
+    context: &Context,
+    user: UserId,
+    limit: u32,
+) -> Result<Vec<ApiKey>, ControlError> {
+    let user = get(control, context, user).await?;
+    decide(&context.actor, Action::ReadApiKeys, user.organization_id)?;
+    let filter = keys::Filter { owner: Some(user.id), ..keys::Filter::default() };
+    Ok(keys::list(&control.store, user.organization_id, filter, limit, context.now).await?)
 }
 
 /// The one of that mail address.

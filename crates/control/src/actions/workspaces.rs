@@ -1,5 +1,7 @@
 //! Workspaces: made, named, limited within their organization's limits, and archived for good.
 
+pub mod figures;
+
 use super::{Deed, commit, commit_all, limits, members, names};
 use crate::Control;
 use crate::actions::limits::LimitsPatch;
