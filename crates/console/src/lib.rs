@@ -5,9 +5,13 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod account;
+mod alert_channels;
+mod alerts;
 mod answer;
 mod assets;
+mod budgets;
 mod confirm;
+mod courses;
 mod door;
 mod failure;
 mod fields;
@@ -18,6 +22,8 @@ mod kit;
 mod overview;
 mod sign_in;
 mod sign_in_links;
+mod simulation;
+mod usage;
 
 use axum::Router;
 use axum::middleware;
@@ -34,6 +40,11 @@ pub fn router(control: Arc<Control>) -> Router {
     let pages = Router::new()
         .merge(overview::pages())
         .merge(account::pages())
+        .merge(usage::pages())
+        .merge(budgets::pages())
+        .merge(simulation::pages())
+        .merge(alerts::pages())
+        .merge(alert_channels::pages())
         .fallback(failure::no_page)
         .method_not_allowed_fallback(failure::no_page)
         .layer(guard);

@@ -87,11 +87,7 @@ fn narrow(context: &Context, asked: &Asked) -> Result<store::Narrow, ControlErro
 }
 
 /// Somebody who may not read a workspace's usage reads what is their own there.
-fn own_in(
-    context: &Context,
-    workspace: WorkspaceId,
-    narrow: &mut store::Narrow,
-) -> Result<(), ControlError> {
+fn own_in(context: &Context, workspace: WorkspaceId, narrow: &mut store::Narrow) -> Result<(), ControlError> {
     let me = context.actor.user_id();
     let resource = Resource::workspace(context.organization_id(), workspace).owned_by(me);
     decide(&context.actor, Action::ReadUsage, resource)?;
