@@ -75,7 +75,7 @@ fn rows(visit: &Visit, all: &[AlertChannel]) -> Markup {
         Column::text("Leads to"),
         Column::text("Since"),
         Column::text("State"),
-        Column::text(""),
+        Column::text("Actions"),
     ];
     let row = |one: &AlertChannel| {
         let to: Vec<String> = one.destination.split(',').map(str::to_owned).collect();

@@ -256,7 +256,7 @@ fn rows(visit: &Visit, of: Of, standings: &[Standing]) -> Markup {
         Column::text("Resets"),
         Column::text("Alerts at"),
         Column::text("State"),
-        Column::text(""),
+        Column::text("Actions"),
     ];
     let label = format!("Budgets of {}", of.title().to_lowercase());
     let all: Vec<Vec<Markup>> = standings.iter().map(|one| row(visit, one)).collect();
