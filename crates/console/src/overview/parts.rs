@@ -30,7 +30,7 @@ pub(super) fn live(picture: &Picture, visit: &Visit) -> Markup {
         @if let Some(warning) = warning(picture, visit) { (warning) }
         @if picture.seen.is_some() {
             (figures(picture))
-            div.cols {
+            div class=(if picture.is_own() { "stack" } else { "cols" }) {
                 div.stack {
                     (by_model(picture))
                     @if let Some(alerts) = &picture.alerts { (alert_card(alerts, picture.now)) }
