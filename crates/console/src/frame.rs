@@ -66,6 +66,11 @@ const TOLD: &[(&str, &str)] = &[
     ("cancelling", "The rotation is being called off."),
     ("invited", "They are invited. Where no mail carries the link, it stands below."),
     ("sessions", "Their sessions have ended."),
+    ("tested", "A test message is on its way: the list of alerts shows whether it arrived."),
+    ("enabled", "The channel is enabled: alerts are sent there from now on."),
+    ("disabled", "The channel is disabled: no alerts are sent there."),
+    ("unblocked", "The budget is given out again."),
+    ("released", "What was stranded is released."),
 ];
 
 fn told(query: &str) -> Option<&'static str> {
@@ -209,15 +214,20 @@ impl Visit {
         way: &[(&str, &str)],
         body: &Markup,
     ) -> Response {
-        answer::page(status, self.markup(here, way, body))
+        answer::page(status, self.markup(here, way, body, false))
+    }
+
+    /// The page whose live parts come anew by themselves until the reader stops them.
+    pub(crate) fn live_page(&self, here: Here, way: &[(&str, &str)], body: &Markup) -> Response {
+        answer::page(StatusCode::OK, self.markup(here, way, body, true))
     }
 
     /// The same for a page that shows a secret.
     pub(crate) fn secret_page(&self, here: Here, way: &[(&str, &str)], body: &Markup) -> Response {
-        answer::secret_page(self.markup(here, way, body))
+        answer::secret_page(self.markup(here, way, body, false))
     }
 
-    fn markup(&self, here: Here, way: &[(&str, &str)], body: &Markup) -> Markup {
+    fn markup(&self, here: Here, way: &[(&str, &str)], body: &Markup, live: bool) -> Markup {
         let title = way.last().map_or("Overview", |(text, _)| *text);
         html! {
             (DOCTYPE)
@@ -233,6 +243,7 @@ impl Visit {
                                     (icon(Icon::Menu))
                                 }
                                 (self.crumbs(way))
+                                @if live { (self.freshness()) }
                             }
                             main #main tabindex="-1" {
                                 @if let Some(done) = self.done { div role="status" { (note(Tone::Good, &html! { p { (done) } }, None)) } }
@@ -324,6 +335,19 @@ impl Visit {
                         button name="theme" value=(value) aria-pressed=(pressed) { (text) }
                     }
                 }
+            }
+        }
+    }
+
+    fn freshness(&self) -> Markup {
+        let text = self.context.now.rfc3339();
+        html! {
+            span.live {
+                span {
+                    span.sr { "As of " }
+                    time data-live-at datetime=(text) data-time="clock" { (text.get(11..19).unwrap_or_default()) " UTC" }
+                }
+                button.btn.plain.tiny type="button" hidden data-js data-live aria-pressed="true" { "Live" }
             }
         }
     }

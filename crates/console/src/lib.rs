@@ -7,10 +7,14 @@
 mod access;
 mod account;
 mod admin_keys;
+mod alert_channels;
+mod alerts;
 mod answer;
 mod assets;
 mod audit;
+mod budgets;
 mod confirm;
+mod courses;
 mod csv;
 mod destinations;
 mod door;
@@ -32,7 +36,9 @@ mod rotation_policies;
 mod rotations;
 mod sign_in;
 mod sign_in_links;
+mod simulation;
 mod upstreams;
+mod usage;
 mod workspaces;
 
 use axum::Router;
@@ -64,6 +70,11 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(members::pages())
         .merge(groups::pages())
         .merge(roles::pages())
+        .merge(usage::pages())
+        .merge(budgets::pages())
+        .merge(simulation::pages())
+        .merge(alerts::pages())
+        .merge(alert_channels::pages())
         .fallback(failure::no_page)
         .method_not_allowed_fallback(failure::no_page)
         .layer(guard);

@@ -228,6 +228,40 @@ pub async fn count_by_workspace(
     Ok(counts)
 }
 
+/// The names of these keys of an organization.
+pub async fn names_of(
+    store: &Store,
+    organization: OrganizationId,
+    keys: &[KeyId],
+) -> Result<HashMap<KeyId, String>, StoreError> {
+    let Some((first, rest)) = keys.split_first() else { return Ok(HashMap::new()) };
+    let mut made = Made::new(store.dialect(), "SELECT id, name FROM api_keys WHERE organization_id = ");
+    made.is("", organization.bytes());
+    made.is(" AND id IN (", first.bytes());
+    rest.iter().for_each(|key| made.is(", ", key.bytes()));
+    made.put(")");
+    let rows = store.fetch_made(made.sql, made.values).await?;
+    rows.iter().map(|row| Ok((KeyId::from_bytes(row.id(0)?), row.text(1)?))).collect()
+}
+
+/// Keys that have a budget of their own, in the order they were made: those after `after`, at most `limit`.
+pub async fn with_budgets(
+    store: &Store,
+    organization: OrganizationId,
+    after: Option<KeyId>,
+    limit: u64,
+) -> Result<Vec<ApiKey>, StoreError> {
+    let sql = select!(
+        "WHERE organization_id = $1 AND id > $2 AND status <> 'revoked' AND NOT (\
+         limits LIKE '%\"hourly_budget_usd\":null%' AND limits LIKE '%\"daily_budget_usd\":null%' \
+         AND limits LIKE '%\"monthly_budget_usd\":null%' AND limits LIKE '%\"tokens_per_month\":null%') \
+         ORDER BY id LIMIT $3"
+    );
+    let after = after.map(|id| id.bytes()).unwrap_or_default();
+    let values = vec![organization.bytes().into(), after.into(), limit.into()];
+    store.fetch(sql, values).await?.iter().map(read).collect()
+}
+
 /// Every key that is not revoked.
 pub(crate) async fn all_live(tx: &mut Tx) -> Result<Vec<ApiKey>, StoreError> {
     tx.fetch(select!("WHERE status <> 'revoked'"), vec![]).await?.iter().map(read).collect()

@@ -4,6 +4,7 @@ pub mod charged;
 pub mod history;
 mod hours;
 mod of_key;
+pub mod parts;
 
 pub(crate) use hours::{add_to_hours, adjust_hour};
 pub use of_key::of_key;
@@ -124,7 +125,9 @@ pub struct Sums {
 }
 
 impl Sums {
-    pub(crate) fn plus(&self, other: &Self) -> Self {
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
         let add = u64::saturating_add;
         Self {
             requests: add(self.requests, other.requests),

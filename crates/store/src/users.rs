@@ -1,6 +1,7 @@
 //! People and their memberships of workspaces in the database.
 
 use crate::db::{Row, Store, Tx, Value};
+use crate::dialect::Made;
 use crate::error::StoreError;
 use crate::organizations::{read_json, write_json};
 use louver_domain::access::Permit;
@@ -8,6 +9,7 @@ use louver_domain::id::{OrganizationId, RoleId, UserId, WorkspaceId};
 use louver_domain::limits::Limits;
 use louver_domain::time::Timestamp;
 use louver_domain::users::{Membership, User};
+use std::collections::HashMap;
 
 macro_rules! select_users {
     ($rest:literal) => {
@@ -74,6 +76,40 @@ pub async fn after(
     );
     let email = after.map_or("", |user| user.email.as_str());
     let values = vec![organization.bytes().into(), email.into(), limit.into()];
+    store.fetch(sql, values).await?.iter().map(read_user).collect()
+}
+
+/// The mail addresses of these people of an organization, of those who left too.
+pub async fn emails_of(
+    store: &Store,
+    organization: OrganizationId,
+    users: &[UserId],
+) -> Result<HashMap<UserId, String>, StoreError> {
+    let Some((first, rest)) = users.split_first() else { return Ok(HashMap::new()) };
+    let mut made = Made::new(store.dialect(), "SELECT id, email FROM users WHERE organization_id = ");
+    made.is("", organization.bytes());
+    made.is(" AND id IN (", first.bytes());
+    rest.iter().for_each(|user| made.is(", ", user.bytes()));
+    made.put(")");
+    let rows = store.fetch_made(made.sql, made.values).await?;
+    rows.iter().map(|row| Ok((UserId::from_bytes(row.id(0)?), row.text(1)?))).collect()
+}
+
+/// People who have a budget of their own, in the order they were added: those after `after`, at most `limit`.
+pub async fn with_budgets(
+    store: &Store,
+    organization: OrganizationId,
+    after: Option<UserId>,
+    limit: u64,
+) -> Result<Vec<User>, StoreError> {
+    let sql = select_users!(
+        "WHERE organization_id = $1 AND id > $2 AND removed_at IS NULL AND NOT (\
+         limits LIKE '%\"hourly_budget_usd\":null%' AND limits LIKE '%\"daily_budget_usd\":null%' \
+         AND limits LIKE '%\"monthly_budget_usd\":null%' AND limits LIKE '%\"tokens_per_month\":null%') \
+         ORDER BY id LIMIT $3"
+    );
+    let after = after.map(|id| id.bytes()).unwrap_or_default();
+    let values = vec![organization.bytes().into(), after.into(), limit.into()];
     store.fetch(sql, values).await?.iter().map(read_user).collect()
 }
 

@@ -38,7 +38,7 @@ impl Bars<'_> {
                             line.base[mark == LINES].grid[mark != LINES] x1="0" x2="100%" y1=(y) y2=(y) {}
                         }
                         @for (place, column) in self.columns.iter().enumerate() {
-                            (self.bar(column, count(place) * slot, slot, top, place % every == 0))
+                            (self.bar(column, count(place) * slot, slot, top, place.is_multiple_of(every)))
                         }
                     }
                 }

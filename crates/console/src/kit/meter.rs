@@ -1,6 +1,6 @@
 //! How much of a budget is used: a bar with the thresholds, what calls under way hold, and where it leads.
 
-use crate::figures::{dollars, per_cent};
+use crate::figures::{dollars, number, per_cent};
 use maud::{Markup, html};
 
 /// A budget as a bar. Amounts are of one unit, whatever that is.
@@ -18,6 +18,8 @@ pub(crate) struct Meter<'a> {
     pub(crate) forecast: Option<i64>,
     /// Per cents at which people are told.
     pub(crate) thresholds: &'a [u8],
+    /// Whether the amounts are tokens; else they are nano-dollars.
+    pub(crate) tokens: bool,
     /// Without thresholds, for a row of a table.
     pub(crate) slim: bool,
 }
@@ -27,7 +29,7 @@ impl Meter<'_> {
     pub(crate) fn draw(&self) -> Markup {
         let share = share(self.used, self.limit);
         let height = if self.slim { "6" } else { "10" };
-        let told = format!("{}: {} of {} used", self.label, dollars(self.used), dollars(self.limit));
+        let told = self.told(share);
         html! {
             span.meter."at-50"[(50.0..80.0).contains(&share)]."at-80"[(80.0..95.0).contains(&share)]
                 ."at-95"[share >= 95.0].slim[self.slim] {
@@ -52,6 +54,21 @@ impl Meter<'_> {
             }
         }
     }
+}
+
+impl Meter<'_> {
+    fn told(&self, share: f64) -> String {
+        let amount = |amount| amount_of(amount, self.tokens);
+        let (used, limit) = (amount(self.used), amount(self.limit));
+        let held = if self.held > 0 { format!(", {} held", amount(self.held)) } else { String::new() };
+        let forecast = self.forecast.map(|cast| format!("; forecast {}", amount(cast))).unwrap_or_default();
+        format!("{}: {used} of {limit} used, {share:.0} %{held}{forecast}", self.label)
+    }
+}
+
+/// An amount in its unit: tokens, or nano-dollars.
+pub(crate) fn amount_of(amount: i64, tokens: bool) -> String {
+    if tokens { format!("{} tokens", number(amount.max(0).unsigned_abs())) } else { dollars(amount) }
 }
 
 /// Per cent of a limit, at most all of it.

@@ -12,8 +12,10 @@ use louver_domain::alert_channels::{ChannelKind, SigningSecret};
 use louver_domain::alerts::Alert;
 use louver_domain::id::AlertChannelId;
 use louver_domain::secret::Secret;
-use louver_store::alert_channels::{self as store, AlertChannel};
+use louver_store::alert_channels as store;
 use louver_store::{Tx, alerts};
+
+pub use louver_store::alert_channels::AlertChannel;
 
 /// The most addresses of one channel.
 const MOST_ADDRESSES: usize = 50;

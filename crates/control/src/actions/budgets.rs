@@ -1,6 +1,7 @@
 //! Budgets: how each stands now, and what a person must do where the ledger waits for one.
 
 mod of_keys;
+pub mod scopes;
 
 pub use of_keys::{of_key, of_keys};
 
@@ -121,7 +122,9 @@ async fn known_of(
     context: &Context,
     budgets: &[BudgetId],
 ) -> Result<HashMap<BudgetId, standings::Standing>, ControlError> {
-    let all = standings::of_budgets(&control.store, budgets, context.now, own(control)).await?;
+    let all =
+        standings::of_budgets(&control.store, context.organization_id(), budgets, context.now, own(control))
+            .await?;
     Ok(all.into_iter().map(|standing| (standing.budget, standing)).collect())
 }
 
@@ -217,18 +220,32 @@ async fn stand(
     set: Set,
     known: &HashMap<BudgetId, standings::Standing>,
 ) -> Result<Standing, ControlError> {
+    let known = known.get(&set.budget.id);
+    let used = if known.is_none_or(|known| known.stale) {
+        let (scope, unit) = (&set.budget.scope, set.budget.kind.unit());
+        let from = set.budget.kind.window().period(&set.budget.zone, context.now).starts;
+        usage::spent_of(&control.store, context.organization_id(), scope, unit, from, context.now).await?
+    } else {
+        0
+    };
+    Ok(stand_by(control, context, set, known, used))
+}
+
+/// How a budget stands by what the ledger knows of it; `used` counts where it knows nothing, or not all.
+fn stand_by(
+    control: &Control,
+    context: &Context,
+    set: Set,
+    known: Option<&standings::Standing>,
+    used: i64,
+) -> Standing {
     let period = set.budget.kind.window().period(&set.budget.zone, context.now);
     let mut standing = Standing::untouched(set, period);
-    let used = async |standing: &Standing| {
-        let (scope, unit) = (&standing.budget.scope, standing.budget.kind.unit());
-        let (from, to) = (standing.period.starts, context.now);
-        usage::spent_of(&control.store, context.organization_id(), scope, unit, from, to).await
-    };
-    let Some(known) = known.get(&standing.budget.id) else {
+    let Some(known) = known else {
         // No call has asked for it in this period: what was used before it was set counts when one does.
-        standing.spent = used(&standing).await?;
+        standing.spent = used;
         standing.free = standing.remaining();
-        return Ok(standing);
+        return standing;
     };
     let in_hand = control.in_hand.as_ref().and_then(|in_hand| in_hand.of(standing.budget.id));
     // What this process holds it knows better than the database, which learns of its calls a moment later.
@@ -237,14 +254,14 @@ async fn stand(
         own.map_or_else(Default::default, |slice| (slice, known.own_used, known.own_leased));
     standing.period = known.period;
     // What was used while there was no limit counts from the next call on.
-    let uncounted = if known.stale { used(&standing).await?.saturating_sub(known.spent).max(0) } else { 0 };
+    let uncounted = if known.stale { used.saturating_sub(known.spent).max(0) } else { 0 };
     let account = Account {
         allocated: known.allocated.saturating_add(uncounted),
         limit: Some(standing.budget.limit),
         ..Account::default()
     };
     let can_be_given = if known.blocked { 0 } else { account.left() };
-    Ok(Standing {
+    Standing {
         spent: known.spent.saturating_sub(own_used).saturating_add(slice.charged).saturating_add(uncounted),
         reserved: slice.reserved,
         leased: known.leased.saturating_sub(own_leased).saturating_add(slice.left),
@@ -254,7 +271,7 @@ async fn stand(
         overrun: known.overrun,
         free: slice.left.saturating_add(can_be_given),
         ..standing
-    })
+    }
 }
 
 /// Lets a budget be given out again that a bill above its bound had blocked.

@@ -13,7 +13,7 @@ use crate::visible::visible;
 use louver_domain::access::{Action, decide};
 use louver_domain::alerts::AlertKind;
 use louver_domain::id::{AdminKeyId, KeyId, OrganizationId, WorkspaceId};
-use louver_domain::key_hygiene::{Exemption, Facts, Finding, ROTATION_DAYS, findings};
+use louver_domain::key_hygiene::{Exemption, Facts, Finding, ROTATION_DAYS, UNUSED_DAYS, findings};
 use louver_domain::keys::{
     AdminKey, ApiKey, Fingerprint, KeyKind, KeyStatus, Owner, PublicId, read_public_id, same_fingerprint,
 };
@@ -166,6 +166,31 @@ impl<'a> Examiner<'a> {
         }
         Ok(audited)
     }
+}
+
+/// Up to `limit` keys that somebody should look at, of those that nobody used for [`UNUSED_DAYS`] days; a look that ends
+/// soon however many keys there are. Of whoever sees several workspaces, those of the first with such a key.
+pub async fn unused(control: &Control, context: &Context, limit: u32) -> Result<Vec<ApiKey>, ControlError> {
+    let held = context.actor.workspaces_with(Action::ReadApiKeys).unwrap_or_default();
+    let asked: Vec<Option<WorkspaceId>> =
+        if held.len() > 1 { held.into_iter().map(Some).collect() } else { vec![None] };
+    let since = context.now.plus_seconds(i64::from(UNUSED_DAYS).saturating_mul(-86_400));
+    for workspace in asked {
+        let seen = visible(&context.actor, Action::ReadApiKeys, workspace)?;
+        let filter = Filter {
+            workspace: seen.workspace,
+            owner: seen.owner,
+            unused_since: Some(since),
+            status: Some("active".into()),
+            ..Filter::default()
+        };
+        let found =
+            api_keys::list(&control.store, context.organization_id(), filter, limit, context.now).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// Days after which the secret of a key is to be replaced, as the nearest policy says that says something.

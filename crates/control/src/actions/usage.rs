@@ -1,5 +1,7 @@
 //! Usage of the caller's organization, summed, with the names of what it is kept apart by.
 
+pub mod parts;
+
 use crate::Control;
 use crate::context::Context;
 use crate::error::ControlError;

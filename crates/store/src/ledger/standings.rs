@@ -1,6 +1,6 @@
 //! How budgets stand: what is used, given out and stranded of each in the period that runs, and whether the books agree.
 
-use crate::db::{Row, Store, Tx};
+use crate::db::{Row, Store, Tx, Value};
 use crate::error::StoreError;
 use crate::ledger::Holder;
 use louver_domain::access::Permit;
@@ -39,8 +39,11 @@ pub struct Standing {
     pub own_leased: i64,
 }
 
-macro_rules! standings {
-    ($rest:literal) => {
+/// As many budgets are asked for at once.
+const AT_ONCE: usize = 500;
+
+macro_rules! columns {
+    () => {
         concat!(
             "SELECT p.budget_id, p.organization_id, p.starts, p.ends, p.allocated, ",
             "p.carried + CAST(COALESCE(SUM(l.used), 0) AS BIGINT), ",
@@ -50,11 +53,23 @@ macro_rules! standings {
             "CAST(COALESCE(SUM(CASE WHEN l.node_id = $2 AND l.epoch = $3 THEN l.used ELSE 0 END), 0) AS BIGINT), ",
             "CAST(COALESCE(SUM(CASE WHEN l.node_id = $2 AND l.epoch = $3 AND l.state = 'open' THEN l.amount - l.used ",
             "ELSE 0 END), 0) AS BIGINT) FROM budget_periods p ",
-            "LEFT JOIN leases l ON l.budget_id = p.budget_id AND l.starts = p.starts ",
-            $rest,
+            "LEFT JOIN leases l ON l.budget_id = p.budget_id AND l.starts = p.starts "
+        )
+    };
+}
+
+macro_rules! grouped {
+    () => {
+        concat!(
             " GROUP BY p.budget_id, p.organization_id, p.starts, p.ends, p.allocated, p.carried, p.overrun, p.blocked, ",
             "p.refused_under, p.stale ORDER BY p.budget_id, p.starts"
         )
+    };
+}
+
+macro_rules! standings {
+    ($rest:literal) => {
+        concat!(columns!(), $rest, grouped!())
     };
 }
 
@@ -72,20 +87,32 @@ pub async fn of_organization(
     store.fetch(sql, values).await?.iter().map(read).collect()
 }
 
-/// The same of these budgets alone; those that no call has asked for in the period that runs are not there.
+/// These budgets of an organization, as [`of_organization`] has all of them.
 pub async fn of_budgets(
     store: &Store,
+    organization: OrganizationId,
     budgets: &[BudgetId],
     at: Timestamp,
     own: Option<Holder>,
 ) -> Result<Vec<Standing>, StoreError> {
-    let Some((first, rest)) = budgets.split_first() else { return Ok(Vec::new()) };
-    let places: String = (5..).take(rest.len()).map(|place| format!(", ${place}")).collect();
-    let sql = standings!("WHERE p.ends > $1 AND p.budget_id IN ($4*)").replace('*', &places);
     let (node, epoch) = own.map_or(([0; 16], 0), |own| (own.node.bytes(), own.epoch));
-    let mut values = vec![at.micros().into(), node.into(), epoch.into(), first.bytes().into()];
-    values.extend(rest.iter().map(|budget| budget.bytes().into()));
-    store.fetch_made(sql, values).await?.iter().map(read).collect()
+    let mut all = Vec::with_capacity(budgets.len());
+    for some in budgets.chunks(AT_ONCE) {
+        let mut values: Vec<Value> =
+            vec![at.micros().into(), node.into(), epoch.into(), organization.bytes().into()];
+        let mut sql = String::from(concat!(columns!(), "WHERE p.ends > $1 AND p.organization_id = $4"));
+        for (place, budget) in some.iter().enumerate() {
+            values.push(budget.bytes().into());
+            sql.push_str(if place == 0 { " AND p.budget_id IN ($" } else { ", $" });
+            sql.push_str(&values.len().to_string());
+        }
+        sql.push_str(concat!(")", grouped!()));
+        let rows = store.fetch_made(sql, values).await?;
+        for row in &rows {
+            all.push(read(row)?);
+        }
+    }
+    Ok(all)
 }
 
 /// All budgets in the periods that run at `at`.
