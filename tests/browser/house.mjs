@@ -1,5 +1,6 @@
 // A browser on a Louver of its own: signing in, checking pages, and saying what held and what did not.
 import { readFileSync, mkdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
@@ -16,7 +17,16 @@ export const check = (name, holds, more = "") => {
   if (!holds) process.exitCode = 1;
 };
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
+/** Chromium; its first start in a new home crashes now and then. */
+const launch = async (tries) => {
+  try {
+    return await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
+  } catch (error) {
+    if (tries <= 1) throw error;
+    return launch(tries - 1);
+  }
+};
+const browser = await launch(3);
 
 /** A window; what its pages complain of is kept in `window.complaints`. */
 export const open = async (options = {}) => {
@@ -40,6 +50,10 @@ export const enter = async (page, link = louver.console_login_url) => {
   await page.getByRole("button", { name: "Set the password" }).click();
   await page.waitForURL(/\/console/);
 };
+
+/** A link that signs somebody in, as a person on the machine makes it. */
+export const linkOf = (email) =>
+  execFileSync(process.env.LOUVER, ["console-link", "--email", email, "--data-dir", process.env.DATA]).toString().trim().replace(/^https?:\/\/[^/]+/, louver.api_url);
 
 /** Signs in with mail address and password. */
 export const signIn = async (page, email) => {

@@ -1,6 +1,6 @@
 // Every page that links lead to, in both themes, wide and narrow: nothing that axe finds, nothing that the policy blocks,
 // nothing beyond the screen; and once more without a script.
-import { call, check, enter, faults, leave, louver, open, picture, signIn } from "./house.mjs";
+import { call, check, enter, faults, leave, linkOf, louver, open, picture, signIn } from "./house.mjs";
 
 const MOST_PAGES = 120;
 // Where a picture must not show what differs each time, or pages are many of one kind.
@@ -39,18 +39,18 @@ await enter(first);
 await first.context().close();
 
 let shapes = 0;
-for (const colorScheme of ["light", "dark"]) {
-  for (const width of [1440, 390]) {
-    const page = await open({ colorScheme, viewport: { width, height: 900 } });
-    await signIn(page, "admin@example.com");
-    const pages = await walk(page, async (path, answer) => {
-      const said = [...(answer.ok() ? [] : [`answers ${answer.status()}`]), ...(await faults(page)), ...page.complaints.splice(0)];
-      check(`${shape(path)} ${colorScheme} ${width}`, said.length === 0, said.join("; "));
-      await picture(page, `${shape(path).slice(1).replaceAll("/", "-")}-${colorScheme}-${width}`);
-    });
-    shapes = Math.max(shapes, pages);
-    await page.context().close();
-  }
+// Every theme and every width once; pictures are of all four.
+const looks = [["light", 1440], ["dark", 390], ...(process.env.PICTURES ? [["light", 390], ["dark", 1440]] : [])];
+for (const [colorScheme, width] of looks) {
+  const page = await open({ colorScheme, viewport: { width, height: 900 } });
+  await signIn(page, "admin@example.com");
+  const pages = await walk(page, async (path, answer) => {
+    const said = [...(answer.ok() ? [] : [`answers ${answer.status()}`]), ...(await faults(page)), ...page.complaints.splice(0)];
+    check(`${shape(path)} ${colorScheme} ${width}`, said.length === 0, said.join("; "));
+    await picture(page, `${shape(path).slice(1).replaceAll("/", "-")}-${colorScheme}-${width}`);
+  });
+  shapes = Math.max(shapes, pages);
+  await page.context().close();
 }
 check("there are pages to walk through", shapes > 10, String(shapes));
 
@@ -59,4 +59,20 @@ await signIn(plain, "admin@example.com");
 let broken = "";
 const pages = await walk(plain, async (path, answer) => { if (!answer.ok()) broken += ` ${path}: ${answer.status()}`; });
 check("the same pages answer without a script", broken === "" && pages === shapes, `${pages} of ${shapes}${broken}`);
+await plain.context().close();
+
+// Whoever may do less finds fewer ways, and none that ends at a refusal.
+for (const who of ["developer", "analyst", "senior"]) {
+  const page = await open();
+  await enter(page, linkOf(`${who}@example.com`));
+  let ends = "";
+  const ways = await walk(page, async (path, answer) => {
+    const said = [...(answer.ok() ? [] : [String(answer.status())]), ...(await faults(page)), ...page.complaints.splice(0)];
+    if (said.length) ends += ` ${shape(path)}: ${said.join("; ")}`;
+  });
+  check(`${who} finds ${ways} pages, and each answers`, ends === "" && ways > 2 && ways < shapes, ends);
+  const admin = await page.goto(`${louver.console_url}/audit`);
+  check(`${who} is refused the audit log`, admin.status() === 403, String(admin.status()));
+  await page.context().close();
+}
 await leave();

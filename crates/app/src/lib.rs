@@ -1,5 +1,6 @@
 //! The program: the only crate that reads the environment, files, the real clock and real randomness.
 
+mod admin_side;
 pub mod boot;
 pub mod cli;
 pub mod client;

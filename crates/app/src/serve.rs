@@ -1,14 +1,9 @@
 //! Starts a node and stops it: listeners, workers, jobs, and the order in which they end.
 
 use crate::config::{Config, NO_JOURNAL, UpstreamKey};
-use crate::{boot, jobs, master_key, openapi, outbound, upstream};
-use axum::Router;
-use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use crate::{admin_side, boot, jobs, master_key, outbound, upstream};
 use louver_control::Control;
 use louver_control::auditing::{self, Auditing};
-use louver_control::context::RequestContext;
 use louver_control::rotating::{Reached, UpstreamServer};
 use louver_control::session::Cookie;
 use louver_domain::entropy::Entropy;
@@ -18,8 +13,8 @@ use louver_domain::ledger::InHand;
 use louver_domain::secret::Secret;
 use louver_domain::time::Clock;
 use louver_gateway::{
-    Body, ExactInput, Fallback, Gateway, Ledger, Lookout, Plane, Refiller, Settings, Source, State,
-    UpstreamTarget, UsageWriter, Visitor, Workers,
+    ExactInput, Gateway, Ledger, Lookout, Plane, Refiller, Settings, Source, State, UpstreamTarget,
+    UsageWriter, Workers,
 };
 use louver_mistral::tokenizer::Tokenizer;
 use louver_store::journal::{self, Journal};
@@ -35,7 +30,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tower::ServiceExt;
 
 /// What a node is made of, besides its settings.
 #[derive(Clone)]
@@ -56,9 +50,6 @@ pub struct Parts {
 
 /// How often last-used times are written down.
 pub const LAST_USED_INTERVAL: Duration = Duration::from_secs(20);
-
-/// For an admin request as a whole, its body included.
-const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A node that serves.
 pub struct Node {
@@ -116,9 +107,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Node, String> {
     let control = Arc::new(with_settings(control, config)?);
     control.rotating.upstreams_are(upstream_servers(config));
     let outbound = Arc::clone(&control.outbound);
-    let site = config.openapi_access.map(openapi::site).transpose()?;
-    let console = louver_console::router(Arc::clone(&control));
-    let fallback = fallback(louver_control::router_with(Arc::clone(&control), site), console);
+    let fallback = admin_side::of(config, &control)?;
     let state = State { snapshot: source.build(rules), ledger: Arc::clone(&ledger), pepper };
     let (gateway, writer) = Gateway::new(
         settings.clone(),
@@ -400,62 +389,6 @@ impl Node {
     pub async fn failed(&self) {
         self.ledger.failed().await;
     }
-}
-
-/// Answers what the data plane has no endpoint for. The admin side runs on the program's own event loop, so that it
-/// never holds up a worker.
-fn fallback(admin_api: Router, console: Router) -> Fallback {
-    let handle = tokio::runtime::Handle::current();
-    Arc::new(move |visitor, plane, request| {
-        let router = if is_page(request.uri().path()) { console.clone() } else { admin_api.clone() };
-        let handle = handle.clone();
-        Box::pin(async move {
-            match request.uri().path() {
-                path if openapi::HEALTH.contains(&path) => full(StatusCode::OK, b"{\"status\":\"ok\"}"),
-                _ if plane == Plane::Data => full(StatusCode::NOT_FOUND, louver_mistral::error::NO_ROUTE),
-                _ => admin(router, &handle, visitor, request).await,
-            }
-        })
-    })
-}
-
-/// Whether the console answers, and not the admin API.
-fn is_page(path: &str) -> bool {
-    let rest = path.strip_prefix(louver_console::HOME);
-    path == "/" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-async fn admin(
-    router: Router,
-    handle: &tokio::runtime::Handle,
-    visitor: Visitor,
-    request: Request<Incoming>,
-) -> Response<Body> {
-    let mut request = request.map(axum::body::Body::new);
-    request
-        .extensions_mut()
-        .insert(RequestContext { request_id: visitor.request_id, address: visitor.address });
-    let mut task = handle.spawn(router.oneshot(request));
-    let Ok(finished) = tokio::time::timeout(ADMIN_TIMEOUT, &mut task).await else {
-        task.abort();
-        return full(StatusCode::REQUEST_TIMEOUT, b"{\"detail\":\"The request took too long\"}");
-    };
-    match finished {
-        Ok(Ok(response)) => response.map(|body| Body::Boxed(body.map_err(Into::into).boxed_unsync())),
-        Ok(Err(never)) => match never {},
-        Err(error) => {
-            tracing::error!(%error, "an admin request did not finish");
-            full(StatusCode::INTERNAL_SERVER_ERROR, b"{\"detail\":\"Internal error\"}")
-        }
-    }
-}
-
-fn full(status: StatusCode, body: &'static [u8]) -> Response<Body> {
-    let mut response = Response::new(Body::Full(Some(bytes::Bytes::from_static(body))));
-    *response.status_mut() = status;
-    let json = http::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
-    response
 }
 
 fn settings(config: &Config, servers: Arc<[UpstreamTarget]>) -> Result<Settings, String> {

@@ -101,7 +101,7 @@ fn session_table(all: &[Session], present: Option<SessionId>, now: louver_domain
         Column::text("From"),
         Column::text("Began"),
         Column::text("Last used"),
-        Column::text(""),
+        Column::text("Action"),
     ];
     let row = |session: &Session| {
         vec![

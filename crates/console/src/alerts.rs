@@ -99,7 +99,7 @@ fn row(one: &Delivered, now: Timestamp) -> Vec<Markup> {
             @for delivery in deliveries {
                 @let (tone, word) = state(delivery.state);
                 p {
-                    (delivery.channel_name) " " (badge(tone, word))
+                    (delivery.name) " " (badge(tone, word))
                     @if let (DeliveryState::Pending | DeliveryState::Failed, Some(error)) = (delivery.state, &delivery.last_error) {
                         span.sub { (capital(error)) " " (delivery.attempts) " attempts." }
                     }

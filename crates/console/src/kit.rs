@@ -191,7 +191,7 @@ pub(crate) fn empty(title: &str, text: &str, act: Option<&Markup>) -> Markup {
                 rect y="22" width="56" height="7" rx="2" {}
                 rect y="33" width="56" height="7" rx="2" {}
             }
-            h3 { (title) }
+            h2 { (title) }
             p { (text) }
             @if let Some(act) = act { (act) }
         }

@@ -43,7 +43,6 @@ mod workspaces;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::get;
 use louver_control::Control;
 use std::sync::Arc;
 
@@ -82,7 +81,6 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(sign_in::pages())
         .merge(sign_in_links::pages())
         .merge(assets::pages())
-        .route("/", get(|| async { answer::go(HOME) }))
         .merge(pages)
         .layer(middleware::from_fn(headers::add))
         .with_state(control)

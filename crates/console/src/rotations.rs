@@ -204,6 +204,9 @@ async fn destinations(
 fn about(rotation: &Rotation, names: &[(SecretDestinationId, String, Option<WorkspaceId>)]) -> Markup {
     let subject = match rotation.subject {
         Subject::ApiKey(id) => html! { a href={ "/console/keys/" (id) } { (rotation.name) } },
+        Subject::Upstream(id) => {
+            html! { a href={ "/console/upstreams/" (id) } { (rotation.name) } " (upstream key)" }
+        }
         Subject::AdminKey(_) => html! { a href="/console/admin-keys" { (rotation.name) } " (admin key)" },
     };
     let old_use = match rotation.plan.on_old_use {

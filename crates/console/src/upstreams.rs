@@ -16,7 +16,7 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use http::StatusCode;
 use louver_control::Control;
-use louver_control::actions::upstreams::{self as actions, NewUpstream, Upstream, UpstreamPatch};
+use louver_control::actions::upstreams::{self as actions, NewAdmin, NewUpstream, Upstream, UpstreamPatch};
 use louver_control::error::ControlError;
 use louver_domain::access::Action;
 use louver_domain::health::{Shown, Standing};
@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 const ALL: (&str, &str) = ("Upstreams", "/console/upstreams");
 const KEY: &str = "secret_key";
+const ADMIN_KEY: &str = "secret_admin_key";
 
 pub(crate) fn pages() -> Router<Arc<Control>> {
     Router::new()
@@ -109,7 +110,10 @@ async fn create(State(control): State<Arc<Control>>, visit: Visit, fields: Field
         Ok(workspace_id) => {
             let (name, key, server) =
                 (fields.text("name").to_owned(), fields.secret(KEY), fields.given("server"));
-            actions::create(&control, &visit.context, NewUpstream { name, key, workspace_id, server }).await
+            let admin_key = Some(fields.secret(ADMIN_KEY)).filter(|_| !fields.raw(ADMIN_KEY).is_empty());
+            let admin = NewAdmin { key: admin_key, user_id: fields.given("admin_user_id") };
+            actions::create(&control, &visit.context, NewUpstream { name, key, workspace_id, server, admin })
+                .await
         }
         Err(error) => Err(error),
     };
@@ -123,6 +127,9 @@ async fn create(State(control): State<Arc<Control>>, visit: Visit, fields: Field
 fn named(error: ControlError) -> ControlError {
     match error {
         ControlError::Invalid(fault) if fault.param() == "key" => ControlError::field(KEY, fault.message),
+        ControlError::Invalid(fault) if fault.param() == "admin_key" => {
+            ControlError::field(ADMIN_KEY, fault.message)
+        }
         other => other,
     }
 }
@@ -144,6 +151,7 @@ async fn new_page(control: &Control, visit: &Visit, fields: &Fields, faults: &Fa
             form.form.body method="post" action="/console/upstreams/new" {
                 (Field::new("name", "Name").hint("For people, such as mistral-production").required().filled(fields, faults).draw())
                 (key_field(faults))
+                (admin_fields(fields, faults))
                 (Field::new("workspace_id", "Serves").required().filled(fields, faults).choice(&workspaces))
                 @if servers.len() > 1 {
                     (Field::new("server", "Upstream").hint("As named in the settings of the node").required().filled(fields, faults).choice(&servers))
@@ -155,6 +163,17 @@ async fn new_page(control: &Control, visit: &Visit, fields: &Fields, faults: &Fa
     };
     let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok(visit.page_with(status, Here::Upstreams, &[ALL, ("Add", "")], &body))
+}
+
+/// What the key is rotated with through upstream's Admin API.
+fn admin_fields(fields: &Fields, faults: &Faults) -> Markup {
+    let hint = "With it Louver can replace the key upstream by itself. It is sealed, too, and never shown.";
+    let whose = "Whose the new keys are upstream; without one, whoever made the present key.";
+    html! {
+        (Field { fault: faults.at(ADMIN_KEY), ..Field::new(ADMIN_KEY, "Admin key of upstream").kind("password")
+            .autocomplete("off").hint(hint) }.draw())
+        (Field::new("admin_user_id", "User of upstream").hint(whose).filled(fields, faults).draw())
+    }
 }
 
 fn key_field(faults: &Faults) -> Markup {

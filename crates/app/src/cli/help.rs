@@ -26,7 +26,10 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ),
     ("Keys", &["keys", "rotation"]),
     ("Money", &["limits", "budgets", "usage", "alerts", "prices", "reconcile"]),
-    ("On the machine of the data, or of nothing", &["admin-key", "audit", "migrate", "completions", "man"]),
+    (
+        "On the machine of the data, or of nothing",
+        &["admin-key", "console-link", "audit", "migrate", "completions", "man"],
+    ),
 ];
 
 const FIRST: &str = "\

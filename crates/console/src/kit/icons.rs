@@ -30,7 +30,6 @@ pub(crate) enum Icon {
     Warn,
     Info,
     Minus,
-    Right,
     Out,
 }
 
@@ -73,7 +72,6 @@ impl Icon {
             Self::Warn => "M8 2l6.5 11.5h-13zM8 6.5v3M8 11.5v.1",
             Self::Info => "M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0zM8 7.5V11M8 5v.1",
             Self::Minus => "M4.5 8h7",
-            Self::Right => "M6 3.5L10.5 8 6 12.5",
             Self::Out => "M6.5 2.5h-4v11h4M10 5l3 3-3 3M13 8H6",
         }
     }

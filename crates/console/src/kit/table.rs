@@ -7,29 +7,17 @@ use maud::{Markup, html};
 pub(crate) struct Column {
     text: &'static str,
     number: bool,
-    sorted: Option<&'static str>,
-    href: Option<String>,
 }
 
 impl Column {
     /// Of text.
     pub(crate) fn text(text: &'static str) -> Self {
-        Self { text, ..Self::default() }
+        Self { text, number: false }
     }
 
     /// Of numbers, which stand below one another.
     pub(crate) fn number(text: &'static str) -> Self {
-        Self { text, number: true, ..Self::default() }
-    }
-
-    /// Sorted by: `ascending` or `descending`.
-    pub(crate) fn sorted(self, direction: &'static str) -> Self {
-        Self { sorted: Some(direction), ..self }
-    }
-
-    /// Whose heading leads to the table sorted by it.
-    pub(crate) fn href(self, href: String) -> Self {
-        Self { href: Some(href), ..self }
+        Self { text, number: true }
     }
 }
 
@@ -57,12 +45,7 @@ fn drawn(label: &str, class: Option<&str>, columns: &[Column], rows: &[Vec<Marku
 
 fn heading(column: &Column) -> Markup {
     html! {
-        th scope="col" .num[column.number] aria-sort=[column.sorted] {
-            @match &column.href {
-                Some(href) => a href=(href) { (column.text) },
-                None => (column.text),
-            }
-        }
+        th scope="col" .num[column.number] { (column.text) }
     }
 }
 

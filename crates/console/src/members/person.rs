@@ -7,7 +7,7 @@ use crate::fields::Fields;
 use crate::figures::{date, distance, moment};
 use crate::frame::{Here, Visit};
 use crate::kit::table::{Column, table};
-use crate::kit::{Card, Head, Tone, badge, chips, empty, facts, lines, note, tile, tiny_link};
+use crate::kit::{Card, Head, Tone, badge, chips, empty, lines, note, tile, tiny_link};
 use crate::workspaces::{names, summary};
 use axum::Router;
 use axum::extract::{Path, State};
@@ -127,14 +127,16 @@ fn sessions_card(visit: &Visit, at: &str, open: &[Session], own: bool) -> Markup
     let end = (!open.is_empty() && !own && visit.may_everywhere(Action::EndSession)).then(|| {
         html! { form method="post" action={ (at) "/end-sessions" } { button.btn.tiny { "End all" } } }
     });
-    let list = |session: &Session| {
-        let browser = session.client.clone().unwrap_or_else(|| "unknown".into());
-        (browser, distance(session.seen_at, now))
+    let body = html! {
+        @if open.is_empty() { p.quiet { "They are not signed in." } }
+        @else {
+            ul.rows {
+                @for session in open {
+                    li { span.grow { (session.client.as_deref().unwrap_or("unknown")) } (distance(session.seen_at, now)) }
+                }
+            }
+        }
     };
-    let shown: Vec<(String, Markup)> = open.iter().map(list).collect();
-    let pairs: Vec<(&str, Markup)> = shown.iter().map(|(name, at)| (name.as_str(), at.clone())).collect();
-    let body =
-        html! { @if pairs.is_empty() { p.quiet { "They are not signed in." } } @else { (facts(&pairs)) } };
     Card { id: "sessions", title: "Sessions", side: end, body: Some(body), ..Card::default() }.draw()
 }
 

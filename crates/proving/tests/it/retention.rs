@@ -156,7 +156,7 @@ async fn rotations_that_have_ended_go_and_those_that_live_stay(store: Store) {
         let since = if number == 1 { f.at } else { old };
         let step = if number % 2 == 0 { Step::Done } else { Step::Cancelled };
         if number > 0 {
-            rotations::save(&mut tx, &begun, &State { step, since, ..begun.state.clone() }).await.unwrap();
+            rotations::save(&mut tx, &begun, &State { step, since, ..begun.state }).await.unwrap();
         }
     }
     tx.commit(&f.event(permit, 100)).await.unwrap();

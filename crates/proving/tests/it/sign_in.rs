@@ -116,7 +116,8 @@ async fn other_sites_make_nobody_do_anything() {
         browser.site = Some(site);
         assert_eq!(browser.post("/console/account/sessions/end", &[]).await.status, 403, "{site}");
         assert_eq!(browser.post("/console/sign-out", &[]).await.status, 403, "{site}");
-        let mut stranger = Browser { site: Some(site), ..Browser::new(system.address) };
+        let mut stranger = Browser::new(system.address);
+        stranger.site = Some(site);
         let fields = [("email", EMAIL), ("password", PASSWORD)];
         assert_eq!(
             stranger.post("/console/sign-in", &fields).await.status,

@@ -381,9 +381,8 @@ impl<'a> Executor<'a> {
         }
         // A key is made enabled.
         let enabled = step.after("enabled").and_then(Value::as_bool);
-        match enabled.filter(|enabled| !enabled || step.action == Action::Update) {
-            Some(enabled) => self.api.enable_key(&uuid, enabled).await.map_err(said)?,
-            None => {}
+        if let Some(enabled) = enabled.filter(|enabled| !enabled || step.action == Action::Update) {
+            self.api.enable_key(&uuid, enabled).await.map_err(said)?;
         }
         self.set_rotation(step, "key").await
     }
