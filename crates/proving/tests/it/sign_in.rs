@@ -130,7 +130,7 @@ async fn other_sites_make_nobody_do_anything() {
     // The admin API takes the session from a page of ours, as JSON, and from nothing else.
     let cookie = format!("louver={}", browser.cookies["louver"]);
     let ask = async |headers: &[(&str, &str)]| {
-        let mut asked = request("POST", "/v1/gateway/workspaces/nothing", "", Some(b"{}"));
+        let mut asked = request("POST", "/v1/api-keys", "", Some(b"{}"));
         asked.headers_mut().clear();
         asked.headers_mut().insert("cookie", cookie.parse().unwrap());
         asked.headers_mut().insert("host", system.address.to_string().parse().unwrap());
@@ -227,7 +227,13 @@ async fn what_is_sensitive_asks_for_the_password_again() {
 async fn whoever_is_removed_is_out_at_once_and_comes_back_with_nothing() {
     let system = on(false).await;
     Browser::of(&system, None).await;
-    let made = system.deed("POST", "/v1/admin/users", json!({"users": [{"email": "b@example.com"}]})).await;
+    let made = system
+        .deed(
+            "POST",
+            "/v1/admin/users",
+            json!([{"email": "b@example.com", "first_name": "B", "last_name": "B"}]),
+        )
+        .await;
     let id = made.to_string();
     let people = system.admin("GET", "/v1/gateway/users", None).await.json();
     let person = people["data"].as_array().unwrap().iter().find(|user| user["email"] == "b@example.com");
