@@ -1,6 +1,6 @@
 //! The door of the console: who may come in, what a form brought, and the word again that it is you.
 
-use crate::answer::{go, page};
+use crate::answer::{go, secret_page};
 use crate::failure::{Failure, capital, sentence};
 use crate::fields::{CONFIRM_CODE, CONFIRM_PASSWORD, Fields, ONCE, address};
 use crate::headers::HoldsSecret;
@@ -190,5 +190,7 @@ async fn ask_again(
         }
     };
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::FORBIDDEN };
-    Ok(page(status, alone::page("Is it still you?", false, &body, Some(context.actor.name()))))
+    let mut response = secret_page(alone::page("Is it still you?", false, &body, Some(context.actor.name())));
+    *response.status_mut() = status;
+    Ok(response)
 }

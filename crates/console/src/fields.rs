@@ -11,6 +11,13 @@ use std::sync::Arc;
 /// The largest form.
 const MOST_BYTES: usize = 1024 * 1024;
 
+/// The most fields in one.
+const MOST_FIELDS: usize = 5_000;
+
+/// The same for those who are not signed in.
+const MOST_BYTES_OF_STRANGERS: usize = 8 * 1024;
+const MOST_FIELDS_OF_STRANGERS: usize = 32;
+
 /// Fields that the door reads and no page sees.
 pub(crate) const CONFIRM_PASSWORD: &str = "confirm_password";
 pub(crate) const CONFIRM_CODE: &str = "confirm_code";
@@ -27,8 +34,24 @@ pub(crate) struct Fields(Arc<Vec<(String, String)>>);
 impl Fields {
     /// Reads the body of a request that a form sent.
     pub(crate) async fn read(request: Request) -> Result<(Parts, Self), ControlError> {
+        Self::read_at_most(request, MOST_BYTES, MOST_FIELDS).await
+    }
+
+    /// The same of somebody who is not signed in: what costs memory is refused before it does.
+    pub(crate) async fn read_of_stranger(request: Request) -> Result<(Parts, Self), ControlError> {
+        Self::read_at_most(request, MOST_BYTES_OF_STRANGERS, MOST_FIELDS_OF_STRANGERS).await
+    }
+
+    async fn read_at_most(
+        request: Request,
+        most_bytes: usize,
+        most_fields: usize,
+    ) -> Result<(Parts, Self), ControlError> {
         let (parts, body) = request.into_parts();
-        let bytes = axum::body::to_bytes(body, MOST_BYTES).await.map_err(|_| ControlError::TooLarge)?;
+        let bytes = axum::body::to_bytes(body, most_bytes).await.map_err(|_| ControlError::TooLarge)?;
+        if form_urlencoded::parse(&bytes).take(most_fields.saturating_add(1)).count() > most_fields {
+            return Err(ControlError::TooLarge);
+        }
         let pairs = form_urlencoded::parse(&bytes).into_owned().collect();
         Ok((parts, Self(Arc::new(pairs))))
     }

@@ -1,17 +1,19 @@
 //! What every answer of the console tells the browser: load and run nothing but what is ours, keep nothing, tell nobody.
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
-    HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http_body_util::BodyExt;
+use louver_control::Control;
 use std::io::Write;
+use std::sync::Arc;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -24,7 +26,7 @@ const WORTH_PACKING: usize = 1_024;
 pub(crate) struct HoldsSecret;
 
 /// Adds the headers, and packs what the browser takes packed.
-pub(crate) async fn add(request: Request, next: Next) -> Response {
+pub(crate) async fn add(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
     let packed = request.headers().get(ACCEPT_ENCODING).is_some_and(takes_gzip);
     let mut response = next.run(request).await;
     let fixed: [(HeaderName, &'static str); 7] = [
@@ -38,6 +40,11 @@ pub(crate) async fn add(request: Request, next: Next) -> Response {
     ];
     for (name, value) in fixed {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if control.cookie.secure {
+        response
+            .headers_mut()
+            .insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let is_page =

@@ -82,6 +82,6 @@ pub fn router(control: Arc<Control>) -> Router {
         .merge(sign_in_links::pages())
         .merge(assets::pages())
         .merge(pages)
-        .layer(middleware::from_fn(headers::add))
+        .layer(middleware::from_fn_with_state(Arc::clone(&control), headers::add))
         .with_state(control)
 }

@@ -16,14 +16,18 @@ const LANES: u32 = 1;
 /// As many at a time: each takes its memory and a core.
 const AT_ONCE: usize = 2;
 
+/// As many wait for their turn; more are asked to come again.
+const MOST_WAITING: usize = 50;
+
 /// Hashes and compares.
 pub struct Passwords {
     turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), places: Arc::new(Semaphore::new(MOST_WAITING)) }
     }
 }
 
@@ -66,6 +70,8 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
     ) -> Result<T, ControlError> {
+        let full = |_| ControlError::Unavailable("too many passwords are compared at once".into());
+        let _place = self.places.try_acquire().map_err(full)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(internal)?;
         let task = tokio::task::spawn_blocking(move || {
             let _turn = turn;

@@ -1,7 +1,7 @@
-//! Takes away what is over and old: alerts with their deliveries, and rotations that have ended.
+//! Takes away what is over and old: alerts with their deliveries, rotations that have ended, sessions, links.
 
 use crate::Control;
-use louver_store::{StoreError, retention as store};
+use louver_store::{StoreError, retention as store, sessions, sign_in_links};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -52,6 +52,8 @@ pub async fn run(control: Arc<Control>, mut stop: watch::Receiver<bool>) {
 pub(crate) async fn prune(control: &Control, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
     let (now, kept) = (control.clock.now(), control.retention);
     let seconds = |days: u32| i64::from(days).saturating_mul(SECONDS_PER_DAY);
+    sessions::prune(&control.store, now).await?;
+    sign_in_links::prune(&control.store, now).await?;
     let (mut alerts, mut rotations) = (0_u64, 0_u64);
     while !*stop.borrow() {
         let some = store::prune_alerts(&control.store, now, seconds(kept.alert_days)).await?;

@@ -440,6 +440,7 @@ impl Action {
                 | Self::AdoptObject
                 | Self::UnblockBudget
                 | Self::ReleaseStranded
+                | Self::CreateAlertChannel
                 | Self::UpdateAlertChannel
                 | Self::DeleteAlertChannel
                 | Self::CreateSecretDestination

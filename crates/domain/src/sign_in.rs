@@ -1,5 +1,6 @@
 //! How often somebody may try to sign in: so many attempts for one account, and for one source, in a while.
 
+use crate::id::UserId;
 use crate::time::Timestamp;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -11,6 +12,8 @@ pub const WINDOW_SECONDS: i64 = 15 * 60;
 pub enum Counted {
     /// The mail address that somebody signs in with, whether anybody has it or not.
     Account(String),
+    /// Somebody who has a session, and shows more of who they are: strangers cannot use this up.
+    Person(UserId),
     /// Where they come from.
     Source(IpAddr),
 }
@@ -19,7 +22,7 @@ impl Counted {
     /// Attempts in a while.
     pub const fn most(&self) -> u32 {
         match self {
-            Self::Account(_) => 10,
+            Self::Account(_) | Self::Person(_) => 10,
             Self::Source(_) => 100,
         }
     }
@@ -28,6 +31,7 @@ impl Counted {
     pub fn name(&self) -> String {
         match self {
             Self::Account(email) => format!("account {email}"),
+            Self::Person(id) => format!("person {id}"),
             Self::Source(IpAddr::V4(address)) => format!("source {address}"),
             Self::Source(IpAddr::V6(address)) => {
                 let [a, b, c, d, ..] = address.segments();

@@ -44,6 +44,17 @@ pub async fn get(
     row.map(|row| Ok((row.text(0)?, Timestamp::from_micros(row.int(1)?)))).transpose()
 }
 
+/// The hash of a person's password, inside a transaction.
+pub async fn load(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    user: UserId,
+) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT hash FROM passwords WHERE organization_id = $1 AND user_id = $2";
+    let rows = tx.fetch(sql, vec![organization.bytes().into(), user.bytes().into()]).await?;
+    rows.first().map(|row| row.text(0)).transpose()
+}
+
 /// Sets a person's password.
 pub async fn save(
     tx: &mut Tx,

@@ -73,6 +73,9 @@ async fn change(
     fields: Fields,
 ) -> Answer {
     let workspace = actions::get(&control, &visit.context, id_of(&id)?).await?;
+    if !visit.may(Action::UpdateWorkspaceLimits) {
+        return Err(ControlError::Lacking(Action::UpdateWorkspaceLimits).into());
+    }
     let changed = match patch(&fields, &workspace.limits) {
         Ok(patch) => actions::update_limits(&control, &visit.context, workspace.id, patch).await,
         Err(error) => Err(error),

@@ -68,6 +68,7 @@ pub async fn begin(control: &Control, context: &Context) -> Result<Begun, Contro
 /// What was begun, shown again when the first code was wrong.
 pub async fn begun(control: &Control, context: &Context) -> Result<Option<Begun>, ControlError> {
     let (user, _) = asker(context)?;
+    context.must_be_confirmed([Action::UpdateSecondFactor].into_iter())?;
     let organization = context.organization_id();
     let found = store::get(&control.store, organization, user).await?;
     let Some(factor) = found.filter(|factor| factor.confirmed_at.is_none()) else { return Ok(None) };

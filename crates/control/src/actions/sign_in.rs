@@ -9,6 +9,7 @@ use louver_domain::access::{Action, Actor, Identity, Permit, Rights, decide};
 use louver_domain::id::{OrganizationId, SessionId, UserId};
 use louver_domain::old_secrets::client_text;
 use louver_domain::one_time_codes::matching_step;
+use louver_domain::passwords::MOST;
 use louver_domain::secret::Secret;
 use louver_domain::sessions::Session;
 use louver_domain::sign_in::Counted;
@@ -47,6 +48,9 @@ pub async fn sign_in(
     let account = Counted::Account(email.clone());
     count(control, &Counted::Source(visitor.origin.address)).await?;
     count(control, &account).await?;
+    if password.expose().chars().count() > MOST {
+        return Err(ControlError::Unauthorized);
+    }
     let mut known = passwords::find(&control.store, &email).await?.into_iter();
     // Nobody's password takes as long as somebody's.
     let mut next = known.next();
@@ -59,12 +63,11 @@ pub async fn sign_in(
             (false, None) => break None,
         }
     };
-    let known = found.ok_or(ControlError::Unauthorized)?;
-    let factor = confirmed_factor(control, known.organization_id, known.user_id).await?;
-    if factor.is_none() {
+    let opened = open(control, &visitor, &found.ok_or(ControlError::Unauthorized)?).await?;
+    if !opened.session.needs_code {
         forget(control, &account).await?;
     }
-    open(control, &visitor, (known.organization_id, known.user_id), factor.is_some()).await
+    Ok(opened)
 }
 
 /// Shows the second factor in a session that waits for it: a new session takes its place. A wrong code is
@@ -76,12 +79,16 @@ pub async fn give_code(
     code: &str,
 ) -> Result<Opened, ControlError> {
     let person = (waiting.organization_id, waiting.user_id);
-    let account = Counted::Account(email_of(control, person).await?);
-    count(control, &account).await?;
+    let counted = Counted::Person(person.1);
+    count(control, &counted).await?;
     take_code(control, person, code).await?;
-    forget(control, &account).await?;
+    forget(control, &counted).await?;
+    forget(control, &Counted::Account(email_of(control, person).await?)).await?;
     let context = Context::system(waiting.organization_id, control.clock.now());
     let mut tx = control.begin(&context).await?;
+    // It may have been ended meanwhile.
+    let still = store::load(&mut tx, waiting.organization_id, waiting.id).await?;
+    still.filter(|waiting| waiting.is_alive(control.clock.now())).ok_or(ControlError::Unauthorized)?;
     let (opened, deed) = begin_session(control, &mut tx, &visitor, person, false).await?;
     store::delete(&mut tx, &deed.permit, waiting.id).await?;
     commit_as(control, &context, tx, person, deed, &visitor).await?;
@@ -101,8 +108,8 @@ pub async fn confirm(
         return Err(ControlError::Unauthorized);
     };
     let person = (context.organization_id(), user);
-    let account = Counted::Account(email_of(control, person).await?);
-    count(control, &account).await?;
+    let counted = Counted::Person(person.1);
+    count(control, &counted).await?;
     let hash = passwords::get(&control.store, person.0, user).await?.map(|(hash, _)| hash);
     if !control.passwords.is(password, hash).await? {
         return Err(ControlError::Unauthorized);
@@ -110,7 +117,7 @@ pub async fn confirm(
     if confirmed_factor(control, person.0, user).await?.is_some() {
         take_code(control, person, code).await?;
     }
-    forget(control, &account).await?;
+    forget(control, &counted).await?;
     let mut tx = control.begin(context).await?;
     let permit = decide(&Actor::system(person.0), Action::ConfirmSession, person.0)?;
     let confirmed_at = control.clock.now();
@@ -172,14 +179,21 @@ pub(crate) async fn commit_as(
     commit(control, &context, tx, deed).await
 }
 
+/// Opens a session for whoever knew that password, if it still is theirs: comparing takes its time.
 async fn open(
     control: &Control,
     visitor: &Visitor,
-    person: (OrganizationId, UserId),
-    needs_code: bool,
+    known: &passwords::Known,
 ) -> Result<Opened, ControlError> {
+    let person = (known.organization_id, known.user_id);
     let context = Context::system(person.0, control.clock.now());
     let mut tx = control.begin(&context).await?;
+    let hash = passwords::load(&mut tx, person.0, person.1).await?;
+    if hash.as_ref() != Some(&known.hash) {
+        return Err(ControlError::Unauthorized);
+    }
+    let factor = second_factors::load(&mut tx, person.0, person.1).await?;
+    let needs_code = factor.is_some_and(|factor| factor.confirmed_at.is_some());
     let (opened, deed) = begin_session(control, &mut tx, visitor, person, needs_code).await?;
     commit_as(control, &context, tx, person, deed, visitor).await?;
     Ok(opened)

@@ -14,7 +14,9 @@ use louver_domain::secret::Secret;
 use louver_domain::sign_in_links::SignInLink;
 use louver_domain::time::Timestamp;
 use louver_domain::tokens::{self, Purpose};
-use louver_store::{Tx, custom_roles, grants, second_factors, sign_in_links as store, users};
+use louver_store::{
+    Tx, custom_roles, grants, passwords, second_factors, sessions, sign_in_links as store, users,
+};
 use serde_json::json;
 
 /// A link just made: the only moment its token exists in Louver.
@@ -69,8 +71,8 @@ pub async fn find(control: &Control, token: &str) -> Result<SignInLink, ControlE
     good.ok_or(ControlError::NotFound)
 }
 
-/// Takes up a link of a person: a session begins, and a second factor that they had is gone, since whoever made the link
-/// vouches for them.
+/// Takes up a link of a person: a session begins, and the password, second factor and other sessions that they had are gone,
+/// since nobody knows who else has them; whoever made the link vouches for the person.
 pub async fn take_up(control: &Control, visitor: Visitor, token: &str) -> Result<Opened, ControlError> {
     let seen = find(control, token).await?;
     let user = seen.user_id.ok_or(ControlError::NotFound)?;
@@ -81,6 +83,8 @@ pub async fn take_up(control: &Control, visitor: Visitor, token: &str) -> Result
     let (opened, deed) = begin_session(control, &mut tx, &visitor, person, false).await?;
     store::delete(&mut tx, &deed.permit, link.id).await?;
     second_factors::delete(&mut tx, &deed.permit, user).await?;
+    passwords::delete(&mut tx, &deed.permit, user).await?;
+    sessions::delete_of(&mut tx, &deed.permit, user, Some(opened.session.id)).await?;
     commit_as(control, &context, tx, person, deed, &visitor).await?;
     Ok(opened)
 }

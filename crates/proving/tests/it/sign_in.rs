@@ -82,6 +82,32 @@ async fn a_link_ends_after_a_quarter_of_an_hour_and_when_there_is_a_newer_one() 
 }
 
 #[tokio::test]
+async fn a_link_takes_the_old_password_and_the_other_sessions_away() {
+    let system = on(false).await;
+    let mut before = Browser::of(&system, None).await;
+    let people = system.admin("GET", "/v1/gateway/users", None).await.json();
+    let first =
+        people["data"].as_array().unwrap().iter().find(|user| user["email"] == EMAIL).unwrap().clone();
+    let link = link(&system, first["id"].as_str()).await;
+    let mut browser = Browser::new(system.address);
+    let answer = browser.post(&link, &[]).await;
+    assert_eq!(answer.header("location"), Some("/console/account/password"));
+    assert!(!is_in(&mut before).await, "whoever had the old session is out");
+    assert_eq!(sign_in(&system, PASSWORD).await.1.status, 422, "and so is whoever knew the old password");
+    assert_eq!(browser.get("/console").await.header("location"), Some("/console/account/password"));
+}
+
+#[tokio::test]
+async fn what_strangers_send_is_small() {
+    let system = on(false).await;
+    let mut stranger = Browser::new(system.address);
+    let many: Vec<(&str, &str)> = vec![("a", "b"); 33];
+    assert_eq!(stranger.post("/console/sign-in", &many).await.status, 413);
+    let long = "x".repeat(9_000);
+    assert_eq!(stranger.post("/console/sign-in", &[("email", &long)]).await.status, 413);
+}
+
+#[tokio::test]
 async fn a_session_ends_by_itself_and_by_a_word() {
     let system = on(false).await;
     let mut first = Browser::of(&system, None).await;
